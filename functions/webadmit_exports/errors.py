@@ -1,0 +1,76 @@
+"""What can go wrong, by who can do something about it.
+
+    WebAdmitExportsError
+    ├── InvalidInput            an event, a callback or a setting that cannot be used; says which part and what to do
+    ├── ApiKeyUnusable          the secret holds no API key yet, or something that is not one
+    ├── AwsUnavailable          DynamoDB, SNS, SQS or Secrets Manager did not do as asked; later it may
+    │   └── AnnouncementDelayed the file is recorded, but not announced yet; the reconciler will
+    └── WebAdmitError           WebAdMIT did not do as asked
+        ├── ApiKeyRefused       401
+        ├── AccessRefused       403
+        ├── RequestRefused      404, 422 and the other 4xx: asking again does not help
+        ├── RateLimited         429
+        └── Unavailable         5xx, 408, 3xx, time-outs, resets, answers that cannot be read: asking again may help
+
+No message holds the API key, a callback's signature, a download URL or a body: exceptions end up in logs.
+"""
+
+
+class WebAdmitExportsError(Exception):
+    """The base of every error that this project raises on purpose."""
+
+
+class InvalidInput(WebAdmitExportsError):
+    """Something that a person or WebAdMIT sent cannot be used; the text names the part and says what is expected."""
+
+
+class ApiKeyUnusable(WebAdmitExportsError):
+    """The secret for the WebAdMIT API key is empty, or what it holds is not a key."""
+
+
+class AwsUnavailable(WebAdmitExportsError):
+    """An AWS service did not do as asked, after botocore's own retries."""
+
+
+class AnnouncementDelayed(AwsUnavailable):
+    """What was learned is stored, but its announcement could not be finished; it stays due."""
+
+
+class WebAdmitError(WebAdmitExportsError):
+    """WebAdMIT did not do as asked.
+
+    `what` happened, in our words; `words` are WebAdMIT's, made safe to repeat, empty where it gave none.
+    """
+
+    def __init__(self, path: str, what: str, words: str = "") -> None:
+        super().__init__(": ".join(part for part in (path, what, words) if part))
+        self.what = what
+        self.words = words
+
+
+class ApiKeyRefused(WebAdmitError):
+    """401: the key is wrong, or its owner has made a new one."""
+
+
+class AccessRefused(WebAdmitError):
+    """403: the key's owner may not use this identity."""
+
+
+class RequestRefused(WebAdmitError):
+    """A 4xx that asking again does not change; `status` is the HTTP status."""
+
+    def __init__(self, path: str, what: str, words: str = "", *, status: int) -> None:
+        super().__init__(path, what, words)
+        self.status = status
+
+
+class RateLimited(WebAdmitError):
+    """429; `retry_after` is how many seconds WebAdMIT asks us to wait, None where it does not say."""
+
+    def __init__(self, path: str, what: str, words: str = "", *, retry_after: float | None) -> None:
+        super().__init__(path, what, words)
+        self.retry_after = retry_after
+
+
+class Unavailable(WebAdmitError):
+    """No usable answer: 5xx, a redirect, a time-out, a reset, HTML or broken JSON."""

@@ -1,0 +1,127 @@
+"""The two secrets: the WebAdMIT API key, and the key that callback addresses are signed with."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from .aws import asking, error_code
+from .errors import ApiKeyUnusable, AwsUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+_HEX_KEY = re.compile(r"[0-9A-Fa-f]{32}")  # what WebAdMIT hands out
+_HEADER_SAFE = re.compile(r"[!-~]{8,256}")  # what it might hand out one day
+_LOOK_AGAIN_AFTER = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """The WebAdMIT API key; does not show itself in logs or error messages."""
+
+    value: str = field(repr=False)
+
+
+class Secrets:
+    """Reads secrets; raises AwsUnavailable if Secrets Manager does not do as asked."""
+
+    def __init__(self, client: "SecretsManagerClient") -> None:
+        self._client = client
+
+    def read(self, arn: str, stage: str = "AWSCURRENT") -> str | None:
+        """The text of a secret; None while it has no value at that stage."""
+        with asking("Secrets Manager"):
+            try:
+                answer = self._client.get_secret_value(SecretId=arn, VersionStage=stage)
+            except ClientError as error:
+                if error_code(error) == "ResourceNotFoundException":
+                    return None
+                raise
+        if "SecretString" in answer:
+            return answer["SecretString"]
+        return answer["SecretBinary"].decode("utf-8", errors="replace")
+
+
+class WebAdmitApiKey:
+    """The API key, read anew each time: a key that a person repairs works at once, without a deploy."""
+
+    def __init__(self, secrets: Secrets, arn: str) -> None:
+        self._secrets = secrets
+        self._arn = arn
+
+    def read(self) -> ApiKey:
+        """The key; raises ApiKeyUnusable while none is stored, or what is stored is not one."""
+        text = self._secrets.read(self._arn)
+        if text is None or not text.strip():
+            raise ApiKeyUnusable("the secret for the WebAdMIT API key has no value yet")
+        return ApiKey(clean_api_key(text))
+
+
+def clean_api_key(text: str) -> str:
+    """The key in what people store: with a line end, quotes, a byte-order mark, or as the console's key/value JSON.
+
+    Raises ApiKeyUnusable where it is not clear what the key is; the error does not repeat the text.
+    """
+    candidates = [_bare(text)]
+    if candidates[0].startswith("{"):
+        candidates = [_bare(value) for value in _values(candidates[0])]
+    hex_keys = [candidate for candidate in candidates if _HEX_KEY.fullmatch(candidate)]
+    usable = hex_keys or [candidate for candidate in candidates if _HEADER_SAFE.fullmatch(candidate)]
+    if len(usable) != 1:
+        raise ApiKeyUnusable("the secret for the WebAdMIT API key does not hold one key of 32 hexadecimal digits")
+    return usable[0]
+
+
+def _bare(text: str) -> str:
+    return text.strip("\ufeff \t\r\n\0\"'\u201c\u201d")
+
+
+def _values(text: str) -> list[str]:
+    try:
+        values = json.loads(text).values()
+    except (ValueError, AttributeError, RecursionError):
+        return []
+    return [value for value in values if isinstance(value, str)]
+
+
+class SigningKeys:
+    """The keys for callback addresses: the current one signs, the current and the previous one verify.
+
+    They are kept in memory. `refreshed` looks for a rotation, but at most once a minute, so that a stranger's guesses
+    cost next to nothing.
+    """
+
+    def __init__(self, secrets: Secrets, arn: str) -> None:
+        self._secrets = secrets
+        self._arn = arn
+        self._known: list[bytes] = []
+        self._looked_at: datetime | None = None
+
+    def current(self) -> bytes:
+        """The key to sign with, read anew; raises AwsUnavailable if there is none."""
+        return self._read("AWSCURRENT") or self._missing()
+
+    def known(self) -> list[bytes]:
+        """The keys to verify with, as far as they are in memory; reads the current one if none is."""
+        if not self._known:
+            self._known = [self.current()]
+        return self._known
+
+    def refreshed(self, now: datetime) -> list[bytes]:
+        """The keys to verify with after a look at both stages, or as `known` if that was less than a minute ago."""
+        if self._looked_at is None or now - self._looked_at >= _LOOK_AGAIN_AFTER:
+            stages = [self._read(stage) for stage in ("AWSCURRENT", "AWSPREVIOUS")]
+            self._known = [key for key in stages if key] or self._known
+            self._looked_at = now
+        return self._known
+
+    def _read(self, stage: str) -> bytes | None:
+        text = self._secrets.read(self._arn, stage)
+        return text.encode("utf-8") if text else None
+
+    def _missing(self) -> bytes:
+        raise AwsUnavailable("the signing key for callbacks has no value; delete its stack's secret value and redeploy")

@@ -1,0 +1,273 @@
+"""What subscribers are told: the JSON body for machines, the mail for people, the attributes for filters. Pure.
+
+The shapes are the public contract that the README documents. No message holds the API key, a callback's signature, a
+download URL or applicant data.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from .model import Export, ExportFile, utc_seconds
+from .progress import Announcement, EventType, event_id
+
+VERSION = "1"
+_SUBJECT_LENGTH = 99  # SNS takes fewer than 100 characters
+_STACK_NAME_LENGTH = 40  # of the subject; CloudFormation allows 128
+_PAIRS_IN_A_MAIL = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One SNS message. `body` goes to every protocol but email, `mail` to people."""
+
+    event_type: EventType
+    subject: str
+    body: Mapping[str, str | int]
+    mail: str
+    attributes: Mapping[str, str | int]
+
+
+class Cause(Enum):
+    """Why an export was not started: in few words for a subject, and as what follows a "because"."""
+
+    API_KEY_MISSING = "no usable API key is stored", "no usable WebAdMIT API key is stored yet"
+    API_KEY_REFUSED = "API key refused (401)", "WebAdMIT refused the API key (401)"
+    ACCESS_REFUSED = "no access to the identity (403)", "WebAdMIT refused access to the identity (403)"
+    NOT_FOUND = "unknown to WebAdMIT (404)", "WebAdMIT does not know the identity or the export (404)"
+    REJECTED = "rejected by WebAdMIT", "WebAdMIT rejected the request"
+    RATE_LIMITED = "rate limit used up (429)", "WebAdMIT's rate limit is used up (429)"
+    UNAVAILABLE = "no usable answer from WebAdMIT", "WebAdMIT gave no usable answer"
+    AWS_UNAVAILABLE = "no answer from AWS", "an AWS service did not do as asked"
+    OUT_OF_TIME = "time ran out", "the time of one invocation ran out"
+    UNEXPECTED = "unexpected error", "an error occurred that nobody foresaw"
+
+    def __init__(self, headline: str, sentence: str) -> None:
+        self.headline = headline
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartAlert:
+    """Exports of one occurrence that were not started, all for the same cause.
+
+    `words`: what WebAdMIT said about each, where it said anything. `retry_until`: None where nobody will try again.
+    """
+
+    cause: Cause
+    scheduled_for: datetime
+    words: Mapping[Export, str]
+    retry_until: datetime | None
+
+    @property
+    def exports(self) -> Sequence[Export]:
+        return list(self.words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """Writes the messages of one stack. `timezone`: an IANA name, for the times in mails; else UTC."""
+
+    stack_name: str
+    region: str
+    timezone: str
+    webadmit_base_url: str
+    api_key_secret: str = ""
+
+    def announcement(self, announcement: Announcement) -> Message:
+        """The message about one export file."""
+        file, event_type = announcement.export_file, announcement.event_type
+        moment = "started_at" if event_type is EventType.OVERDUE else "finished_at"
+        body: dict[str, str | int] = {
+            "version": VERSION,
+            "event_id": announcement.event_id,
+            "event_type": event_type,
+            **file.ids,
+            "status": file.status,
+            "href": _href(file),
+            "scheduled_for": utc_seconds(file.scheduled_for),
+            moment: utc_seconds(getattr(file, moment)),
+        }
+        if file.reason:
+            body["reason"] = file.reason
+        return Message(
+            event_type=event_type,
+            subject=self._subject(_HEADLINES[event_type].format(file=file, export=file.export)),
+            body=body,
+            mail=self._file_mail(file, event_type),
+            attributes={"event_type": event_type, "status": file.status, **file.export.ids},
+        )
+
+    def start_alert(self, alert: StartAlert) -> Message:
+        """The message about exports that were not started, one for all that share the cause."""
+        event_type = EventType.START_DELAYED if alert.retry_until else EventType.START_FAILED
+        exports = ",".join(str(export) for export in alert.exports)
+        scheduled_for = utc_seconds(alert.scheduled_for)
+        body: dict[str, str | int] = {
+            "version": VERSION,
+            "event_id": event_id(event_type, alert.cause.name, scheduled_for, exports),
+            "event_type": event_type,
+            "exports": exports,
+            "scheduled_for": scheduled_for,
+            "reason": _sentence(alert.cause.sentence) + "".join(f" {line}" for line in _said(alert)),
+            "advice": self._advice(alert.cause),
+        }
+        if alert.retry_until:
+            body["retry_until"] = utc_seconds(alert.retry_until)
+        what = f"export {exports}" if len(alert.exports) == 1 else f"{len(alert.exports)} exports"
+        not_started = "not started yet" if alert.retry_until else "not started"
+        return Message(
+            event_type=event_type,
+            subject=self._subject(f"{what} {not_started}: {alert.cause.headline}"),
+            body=body,
+            mail=self._start_mail(alert),
+            attributes={"event_type": event_type},
+        )
+
+    def _subject(self, text: str) -> str:
+        """SNS wants fewer than 100 printable ASCII characters that begin with a letter, a digit or a mark."""
+        whole = f"{self.stack_name[:_STACK_NAME_LENGTH]}: {text}"
+        return "".join(c if " " <= c <= "~" else "?" for c in whole)[:_SUBJECT_LENGTH].strip()
+
+    def _file_mail(self, file: ExportFile, event_type: EventType) -> str:
+        rows = {
+            "Export": f"{file.export.export_id} (identity {file.export.user_identity_id})",
+            "File": str(file.export_file_id),
+            "Status": file.status,
+            "Scheduled": self._time(file.scheduled_for),
+            "Started": self._time(file.started_at),
+        }
+        if file.finished_at:
+            rows["Finished"] = self._time(file.finished_at)
+        if file.reason:
+            rows["Reason"] = file.reason
+        return _paragraphs(
+            _OPENINGS[event_type].format(file=file, export=file.export),
+            "\n".join(f"{name + ':':<11}{value}" for name, value in rows.items()),
+            _NEXT_STEPS[event_type].format(url=f"{self.webadmit_base_url}{_href(file)}"),
+            self._signature(),
+        )
+
+    def _start_mail(self, alert: StartAlert) -> str:
+        count = len(alert.exports)
+        exports = "1 export" if count == 1 else f"{count} exports"
+        if alert.retry_until:
+            fate = (
+                f"This stack tries again every 15 minutes until {self._time(alert.retry_until)}. Once the cause is"
+                " repaired the exports start by themselves; nobody needs to start them by hand."
+            )
+        else:
+            fate = "This stack will not try again for this occurrence; the next occurrence of the schedule will."
+        shown = [f"  {export}" for export in alert.exports[:_PAIRS_IN_A_MAIL]]
+        if count > _PAIRS_IN_A_MAIL:
+            shown.append(f"  and {count - _PAIRS_IN_A_MAIL} more")
+        said = [f"  {line}" for line in _said(alert)]
+        return _paragraphs(
+            f"{exports} scheduled for {self._time(alert.scheduled_for)} "
+            f"{'has' if count == 1 else 'have'} not been started, because {alert.cause.sentence}.",
+            fate,
+            f"What to do: {self._advice(alert.cause)}",
+            "\n".join(["WebAdMIT said:", *said]) if said else "",
+            "\n".join(["The exports (identity:export):", *shown]),
+            self._signature(),
+        )
+
+    def _advice(self, cause: Cause) -> str:
+        return _ADVICE[cause].format(
+            store_key=f"aws secretsmanager put-secret-value --region {self.region} --secret-id {self.api_key_secret}"
+            " --secret-string file://webadmit-api-key.txt",
+            list_ids=f'curl -H "x-api-key: $WEBADMIT_API_KEY" {self.webadmit_base_url}/api/v1/user_identities',
+            stack=self.stack_name,
+        )
+
+    def _time(self, moment: datetime) -> str:
+        try:
+            zone = ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # not every runtime image has the time zone data
+            return moment.strftime("%a %Y-%m-%d %H:%M UTC")
+        return f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M} {self.timezone}"
+
+    def _signature(self) -> str:
+        return f"--\nStack {self.stack_name} in {self.region}"
+
+
+def _href(file: ExportFile) -> str:
+    """From the ids: the href of the API's own documented example names another export."""
+    return f"/api/v1/exports/{file.export.export_id}/export_files/{file.export_file_id}"
+
+
+def _said(alert: StartAlert) -> list[str]:
+    """WebAdMIT's words, each once, with the exports that they were said about."""
+    said: dict[str, list[str]] = {}
+    for export, words in alert.words.items():
+        if words:
+            said.setdefault(words, []).append(str(export))
+    return [f"{', '.join(exports)}: {_sentence(words)}" for words, exports in said.items()]
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _paragraphs(*paragraphs: str) -> str:
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
+
+
+_HEADLINES = {
+    EventType.READY: "export {export.export_id} is ready, file {file.export_file_id} ({file.status})",
+    EventType.FAILED: "export {export.export_id} failed in WebAdMIT, file {file.export_file_id}",
+    EventType.EMPTY: "export {export.export_id} is empty, file {file.export_file_id}",
+    EventType.OVERDUE: "export {export.export_id} is late, file {file.export_file_id} is still {file.status}",
+}
+
+_OPENINGS = {
+    EventType.READY: "The file of export {export.export_id} is ready in WebAdMIT.",
+    EventType.FAILED: "Export {export.export_id} ran in WebAdMIT and failed: there is no file.",
+    EventType.EMPTY: "Export {export.export_id} ran in WebAdMIT and selected nobody: there is no file.",
+    EventType.OVERDUE: "Export {export.export_id} was started in WebAdMIT long ago and has not finished.",
+}
+
+_FETCH = """\
+To fetch the file, ask for its download URL and follow it at once, it lives less than 30 seconds:
+  curl -H "x-api-key: $WEBADMIT_API_KEY" {url}"""
+
+_NEXT_STEPS = {
+    EventType.READY: _FETCH,
+    EventType.FAILED: """\
+This run is not tried again; the next occurrence of the schedule starts a new one. If it fails again, run the export
+by hand in WebAdMIT, where the reason can be seen. What WebAdMIT says about this run:
+  curl -H "x-api-key: $WEBADMIT_API_KEY" {url}""",
+    EventType.EMPTY: """\
+Nothing needs to be done if that is what you expect, for example before the first applications of a cycle. Otherwise
+look at the list that the export uses in WebAdMIT. To get no more such mails, deploy with AlertOnEmptyList=false.""",
+    EventType.OVERDUE: """\
+It is still followed, and announced when it finishes; this mail is sent once. What WebAdMIT says about it now:
+  curl -H "x-api-key: $WEBADMIT_API_KEY" {url}""",
+}
+
+_ADVICE = {
+    Cause.API_KEY_MISSING: "Save the key (in WebAdMIT: Account, Edit My Account, API Key) in webadmit-api-key.txt,"
+    " run `{store_key}`, then delete the file.",
+    Cause.API_KEY_REFUSED: "The key was replaced, or its owner has lost the API Access permission. Save the current"
+    " key (in WebAdMIT: Account, Edit My Account, API Key) in webadmit-api-key.txt, run `{store_key}`, then delete the"
+    " file.",
+    Cause.ACCESS_REFUSED: "Ask your WebAdMIT administrator to give the owner of the API key access to that identity"
+    " with the API Access permission. `{list_ids}` lists the identities that the key reaches.",
+    Cause.NOT_FOUND: "A new admissions cycle brings new identity ids every year: find them with `{list_ids}`, then"
+    " deploy with the new Exports. If the ids are still right, the owner of the key has lost access to them.",
+    Cause.REJECTED: "Read WebAdMIT's words in the reason; run the export by hand in WebAdMIT to see whether it works"
+    " there, and correct Exports if it is not what you meant.",
+    Cause.RATE_LIMITED: "Nothing, if this is rare. If it comes often, something else uses the same API key a lot: give"
+    " this stack a key of its own (that of a service user), or spread the schedules.",
+    Cause.UNAVAILABLE: "Nothing, if WebAdMIT is down for maintenance. If other clients reach it, check the parameter"
+    " WebAdmitBaseUrl of this stack.",
+    Cause.AWS_UNAVAILABLE: "Nothing, if this is rare: AWS services recover by themselves. If it stays, see the errors"
+    " of StartRunsFunction with `sam logs --stack-name {stack} --name StartRunsFunction`.",
+    Cause.OUT_OF_TIME: "Nothing: the rest of the list starts with the next try. If it comes often, split the list into"
+    " Exports and FrequentExports.",
+    Cause.UNEXPECTED: "See the error with `sam logs --stack-name {stack} --name StartRunsFunction` and report it to the"
+    " project.",
+}

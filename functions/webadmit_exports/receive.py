@@ -1,0 +1,92 @@
+"""Takes a callback: checks its proof, reads its form, applies its news."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from .callbacks import CallbackAddress, is_signed, parse_address, read_form
+from .errors import InvalidInput
+from .export_files import ExportFiles
+from .keys import SigningKeys
+from .model import ExportFile, News, Source
+from .table import ExportFilesTable
+from .telemetry import count, logger
+
+
+class NotFound(Exception):
+    """The address proves nothing, or not this: answered like a path that does not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveCallback:
+    """The use case."""
+
+    signing_keys: SigningKeys
+    table: ExportFilesTable
+    export_files: ExportFiles
+    now: Callable[[], datetime]
+
+    def receive(
+        self, segments: Mapping[str, str], body: str | None, *, is_base64: bool, content_type: str | None
+    ) -> None:
+        """Applies the callback that came to the address with these path segments; repeats and old news change nothing.
+
+        Raises NotFound, before anything but the keys is read, if the address is not ours or no longer alive, and if it
+        belongs to another file; InvalidInput if the form cannot be used; AwsUnavailable if WebAdMIT should try again.
+        """
+        now = self.now()
+        address = self._proven(segments, now)
+        try:
+            form = read_form(body, is_base64=is_base64, content_type=content_type)
+            if form.export_id != address.export.export_id:
+                raise InvalidInput("export_file[export_id] must be the export of the address")
+        except InvalidInput as error:
+            count("CallbacksRefused")
+            logger.warning("callback refused: its form cannot be used", reason=str(error), **address.export.ids)
+            raise
+        known = self.table.read(form.export_id, form.export_file_id)
+        if known is None:
+            self._check_that_no_other_file_is_known(address, form.export_file_id)
+        news = News(
+            source=Source.CALLBACK,
+            as_of=now,
+            export=address.export,
+            export_file_id=form.export_file_id,
+            status=form.status,
+            scheduled_for=address.scheduled_for,
+        )
+        changed = self.export_files.apply(news, known)
+        logger.info(
+            "callback taken" if changed else "callback brought nothing new",
+            **address.export.ids,
+            export_file_id=form.export_file_id,
+            status=form.status,
+        )
+
+    def _proven(self, segments: Mapping[str, str], now: datetime) -> CallbackAddress:
+        parsed = parse_address(segments)
+        if parsed is not None:
+            address, signature = parsed
+            if address.is_alive(now) and (
+                is_signed(address, signature, self.signing_keys.known())
+                # The key may have been rotated since this process read it.
+                or is_signed(address, signature, self.signing_keys.refreshed(now))
+            ):
+                return address
+        count("CallbacksRefused")
+        logger.warning("callback refused: its address is not ours, or no longer alive")
+        raise NotFound
+
+    def _check_that_no_other_file_is_known(self, address: CallbackAddress, export_file_id: int) -> None:
+        """An address speaks for the run of its occurrence: one that leaked cannot make up files."""
+        if any(file.serves(address.export, address.scheduled_for) for file in self._newest(address)):
+            count("CallbacksRefused")
+            logger.warning(
+                "callback refused: another file is known for its occurrence",
+                **address.export.ids,
+                export_file_id=export_file_id,
+            )
+            raise NotFound
+
+    def _newest(self, address: CallbackAddress) -> list[ExportFile]:
+        return self.table.newest(address.export.export_id)

@@ -1,0 +1,66 @@
+"""Publishes messages to the two SNS topics."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .aws import asking
+from .messages import Message
+from .progress import EventType
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
+
+# SNS switches an email subscription off that gets more than ten messages a second.
+_SECONDS_BETWEEN_MESSAGES = 0.2
+
+
+@dataclass(slots=True)
+class Pace:
+    """Lets callers through one by one, each at least `interval` seconds after the one before, from any thread."""
+
+    interval: float = _SECONDS_BETWEEN_MESSAGES
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _next: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait(self) -> None:
+        """Returns when it is the caller's turn."""
+        with self._lock:
+            now = self.clock()
+            turn = max(self._next, now)
+            self._next = turn + self.interval
+        if turn > now:
+            self.sleep(turn - now)
+
+
+class Topics:
+    """ReadyTopic for files that can be fetched, AlertsTopic for what a person should look at."""
+
+    def __init__(self, client: "SNSClient", *, ready_arn: str, alerts_arn: str) -> None:
+        self._client = client
+        self._ready_arn = ready_arn
+        self._alerts_arn = alerts_arn
+        self._paces = {ready_arn: Pace(), alerts_arn: Pace()}
+
+    def publish(self, message: Message) -> None:
+        """Publishes to the topic that the event type belongs to; raises AwsUnavailable if SNS does not take it."""
+        topic = self._ready_arn if message.event_type is EventType.READY else self._alerts_arn
+        self._paces[topic].wait()
+        with asking("SNS"):
+            self._client.publish(
+                TopicArn=topic,
+                Subject=message.subject,
+                MessageStructure="json",
+                Message=json.dumps({"default": json.dumps(message.body), "email": message.mail}),
+                MessageAttributes={name: _attribute(value) for name, value in message.attributes.items()},
+            )
+
+
+def _attribute(value: str | int) -> "MessageAttributeValueTypeDef":
+    return {"DataType": "Number" if isinstance(value, int) else "String", "StringValue": str(value)}

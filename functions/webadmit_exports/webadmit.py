@@ -1,0 +1,269 @@
+"""The WebAdMIT API over HTTP. The only module that knows its paths and shapes.
+
+Follows Liaison's public reference (liaison-intl.github.io, pages export_files, export_files_check,
+export_files_check_batch, api_rate_limit, not_found), and reads more than it promises: see each function.
+"""
+
+import email.utils
+import ipaddress
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from .errors import AccessRefused, ApiKeyRefused, InvalidInput, RateLimited, RequestRefused, Unavailable
+from .keys import ApiKey
+from .model import Export, Status, parse_id, parse_status
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 25.0
+_ANSWER_BYTES = 4 * 1024 * 1024
+_WORDS_LENGTH = 200
+_API = "/api/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """An export file as WebAdMIT describes it. `export_id` is None where the answer does not say."""
+
+    export_file_id: int
+    export_id: int | None
+    status: str
+    href: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """`X-RateLimit-Limit` and `X-RateLimit-Remaining` of an answer; None where it does not say."""
+
+    limit: int | None = None
+    remaining: int | None = None
+
+
+class WebAdmit:
+    """One pooled HTTP session. Every call raises a WebAdmitError; none follows redirects or retries by itself."""
+
+    def __init__(self, base_url: str, *, connections: int = 1) -> None:
+        self._base_url = checked_base_url(base_url)
+        self._session = requests.Session()
+        self._session.trust_env = False  # no .netrc, no proxies: the key goes to WebAdMIT and nowhere else
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.mount(self._base_url, HTTPAdapter(pool_maxsize=connections, max_retries=0))
+
+    def start_run(self, key: ApiKey, export: Export, callback_url: str) -> tuple[Run, RateLimit]:
+        """Starts a run, or joins the one in progress.
+
+        The callback goes both into the query string (the reference's text) and the body (its example).
+        """
+        path = f"/user_identities/{export.user_identity_id}/exports/{export.export_id}/export_files"
+        answer = self._call("POST", path, key, params={"callback": callback_url}, json={"callback": callback_url})
+        run = _run(_single(answer.json(), path), path)
+        if run.export_id not in (None, export.export_id):
+            raise RequestRefused(path, f"answered with a run of export {run.export_id}", status=answer.status)
+        return run, answer.rate_limit
+
+    def run(self, key: ApiKey, export_id: int, export_file_id: int) -> tuple[Run, RateLimit]:
+        """One run; raises RequestRefused with status 404 if WebAdMIT does not know it."""
+        path = f"/exports/{export_id}/export_files/{export_file_id}"
+        answer = self._call("GET", path, key)
+        return _run(_single(answer.json(), path), path), answer.rate_limit
+
+    def recent_runs(self, key: ApiKey, user_identity_id: int) -> tuple[list[Run], RateLimit]:
+        """The identity's recent runs (how recent is not documented); entries that cannot be read are left out."""
+        path = f"/user_identities/{user_identity_id}/export_files"
+        answer = self._call("GET", path, key)
+        document = answer.json()
+        entries = document.get("export_files") if isinstance(document, dict) else None
+        if not isinstance(entries, list):
+            raise Unavailable(path, "the answer has no list of export_files")
+        runs = []
+        for entry in entries:
+            try:
+                runs.append(_run(entry, path))
+            except Unavailable:
+                continue
+        return runs, answer.rate_limit
+
+    def _call(self, method: str, path: str, key: ApiKey, **parts: Any) -> "_Answer":
+        answer = self._send(method, path, key, parts)
+        if 200 <= answer.status < 300:
+            return answer
+        what, words = f"answered {answer.status}", answer.words(key)
+        if answer.status == 401:
+            raise ApiKeyRefused(path, what, words)
+        if answer.status == 403:
+            raise AccessRefused(path, what, words)
+        if answer.status == 429:
+            raise RateLimited(path, what, words, retry_after=answer.retry_after())
+        if answer.status == 404 and not answer.is_json:
+            # WebAdMIT says in JSON that it does not know something; a page in HTML comes from something before it.
+            raise Unavailable(path, f"{what} with a page that is not WebAdMIT's")
+        if 400 <= answer.status < 500 and answer.status != 408:
+            raise RequestRefused(path, what, words, status=answer.status)
+        raise Unavailable(path, what, words)
+
+    def _send(self, method: str, path: str, key: ApiKey, parts: Mapping[str, Any]) -> "_Answer":
+        try:
+            with self._session.request(
+                method,
+                f"{self._base_url}{_API}{path}",
+                headers={"x-api-key": key.value, "accept": "application/json"},
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,  # the key would travel along
+                stream=True,
+                **parts,
+            ) as response:
+                return _Answer(path, response.status_code, response.headers, _read(response, path))
+        except (requests.RequestException, OSError) as error:
+            # `from None`: the text of these holds the whole URL, with the callback's signature.
+            raise Unavailable(path, f"no answer ({type(error).__name__})") from None
+
+
+def checked_base_url(url: str) -> str:
+    """The URL without a slash at its end; raises InvalidInput unless it is https, or http on this very machine."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+        raise InvalidInput("WEBADMIT_BASE_URL must begin with https:// (the API key crosses it)")
+    if not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise InvalidInput("WEBADMIT_BASE_URL must be a scheme and a host, such as https://api.webadmit.org")
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _read(response: requests.Response, path: str) -> bytes:
+    """The body, within bounds of size and of time: the read time-out alone is one of each packet."""
+    deadline, body = time.monotonic() + READ_SECONDS, bytearray()
+    for chunk in response.iter_content(65536):
+        body += chunk
+        if len(body) > _ANSWER_BYTES or time.monotonic() > deadline:
+            raise Unavailable(path, "the answer was too long or too slow")
+    return bytes(body)
+
+
+class _Answer:
+    def __init__(self, path: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self._path = path
+        self._headers = headers
+        self._body = body
+
+    @property
+    def rate_limit(self) -> RateLimit:
+        return RateLimit(limit=self._number("X-RateLimit-Limit"), remaining=self._number("X-RateLimit-Remaining"))
+
+    @property
+    def is_json(self) -> bool:
+        try:
+            self.json()
+        except Unavailable:
+            return False
+        return True
+
+    def json(self) -> Any:
+        try:
+            return json.loads(self._body)
+        except (ValueError, RecursionError):
+            raise Unavailable(self._path, f"answered {self.status} with a body that is not JSON") from None
+
+    def words(self, key: ApiKey) -> str:
+        """What WebAdMIT says about an error: `message`, or the lists under `errors`; empty where it says nothing."""
+        try:
+            document = self.json()
+        except Unavailable:
+            return ""
+        if not isinstance(document, dict):
+            return ""
+        return safe_words(" ".join(_texts(document.get("message") or document.get("errors"))), key)
+
+    def retry_after(self) -> float | None:
+        """Seconds to wait: `Retry-After` as a number or a date, else `X-RateLimit-Reset` as seconds or as an epoch."""
+        text = self._headers.get("Retry-After", "")
+        reset = self._number("X-RateLimit-Reset")
+        if re.fullmatch(r"[0-9]{1,9}", text):
+            return float(text)
+        if text:
+            try:
+                moment = email.utils.parsedate_to_datetime(text)
+            except ValueError:
+                return None
+            return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+        if reset is not None:
+            return max(0.0, reset - time.time()) if reset > 1_000_000_000 else float(reset)
+        return None
+
+    def _number(self, header: str) -> int | None:
+        text = self._headers.get(header, "").strip()
+        return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else None
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for part in value.values() for text in _texts(part)]
+    if isinstance(value, list):
+        return [text for part in value for text in _texts(part)]
+    return [value] if isinstance(value, str) else []
+
+
+_ADDRESS_OR_KEY = re.compile(
+    r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+"  # a URL
+    r"|\S+@\S+"  # a mail address
+    r"|\b[\w-]+(?:\.[\w-]+){2,}\S*"  # a host, perhaps with a path
+    r"|\b[\w-]{24,}\b"  # a key, a token
+)
+
+
+def safe_words(text: str, key: ApiKey) -> str:
+    """WebAdMIT's words without addresses, keys and control characters, at most 200 characters."""
+    text = _ADDRESS_OR_KEY.sub("…", text.replace(key.value, "…"))
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= _WORDS_LENGTH else f"{text[: _WORDS_LENGTH - 1]}…"
+
+
+def _single(document: Any, path: str) -> Any:
+    """What is under `export_files`: an object, or a list of one."""
+    entry = document.get("export_files") if isinstance(document, dict) else None
+    if isinstance(entry, list) and len(entry) == 1:
+        entry = entry[0]
+    if not isinstance(entry, dict):
+        raise Unavailable(path, "the answer has no export_files")
+    return entry
+
+
+def _run(entry: Any, path: str) -> Run:
+    """Reads one export file. The id must be there; a status that cannot be used is taken for the very first one."""
+    try:
+        export_id = entry.get("export_id")
+        href = entry.get("href")
+        return Run(
+            export_file_id=parse_id(_text(entry.get("id")), "id"),
+            export_id=None if export_id is None else parse_id(_text(export_id), "export_id"),
+            status=_status(entry.get("status")),
+            href=href if isinstance(href, str) and len(href) <= 1024 and href.isprintable() else None,
+        )
+    except (InvalidInput, AttributeError):
+        raise Unavailable(path, "the answer holds no usable export file id") from None
+
+
+def _status(value: Any) -> str:
+    try:
+        return parse_status(_text(value))
+    except InvalidInput:
+        return Status.INITIALIZING
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""

@@ -1,0 +1,107 @@
+"""Reads the environment and makes the parts that the functions share. The only place that does either.
+
+`webadmit`, which imports requests, is left to the functions that use it: loading it would slow the callback's start.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from .errors import InvalidInput
+from .export_files import ExportFiles
+from .keys import Secrets, SigningKeys, WebAdmitApiKey
+from .messages import Wording
+from .progress import Rules
+from .table import ExportFilesTable
+from .topics import Topics
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+# A call that hangs is given up soon enough that its function can still say so, and repeated.
+_AWS = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3})
+# Repeating a publish that was only slow would announce twice.
+_AWS_SNS = _AWS.merge(Config(read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2}))
+
+
+class Parts:
+    """The parts of one function, each made once, when it is first asked for; `app.py` asks while it is imported."""
+
+    def __init__(self, environment: Mapping[str, str], now: Callable[[], datetime], *, connections: int = 10) -> None:
+        self._environment = environment
+        self._config = _AWS.merge(Config(max_pool_connections=connections))
+        self.now = now
+
+    def setting(self, name: str) -> str:
+        """A setting that must be there; raises InvalidInput where it is not."""
+        value = self._environment.get(name, "")
+        if not value:
+            raise InvalidInput(f"the environment variable {name} is not set; template.yaml sets it")
+        return value
+
+    def number(self, name: str) -> int:
+        """A setting that is a whole number above zero."""
+        text = self.setting(name)
+        if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+            raise InvalidInput(f"the environment variable {name} is {text!r}; it must be a whole number above zero")
+        return int(text)
+
+    @cached_property
+    def table(self) -> ExportFilesTable:
+        """The records."""
+        return ExportFilesTable(boto3.client("dynamodb", config=self._config), self.setting("EXPORT_FILES_TABLE"))
+
+    @cached_property
+    def topics(self) -> Topics:
+        """ReadyTopic and AlertsTopic."""
+        return Topics(
+            boto3.client("sns", config=_AWS_SNS.merge(Config(max_pool_connections=10))),
+            ready_arn=self.setting("READY_TOPIC_ARN"),
+            alerts_arn=self.setting("ALERTS_TOPIC_ARN"),
+        )
+
+    @cached_property
+    def wording(self) -> Wording:
+        """Who writes the messages."""
+        return Wording(
+            stack_name=self.setting("STACK_NAME"),
+            region=self.setting("AWS_REGION"),
+            timezone=self.setting("SCHEDULE_TIMEZONE"),
+            webadmit_base_url=self.setting("WEBADMIT_BASE_URL"),
+            api_key_secret=self._environment.get("WEBADMIT_API_KEY_ARN", ""),
+        )
+
+    @cached_property
+    def export_files(self) -> ExportFiles:
+        """The one way in for news."""
+        rules = Rules(
+            overdue_after=timedelta(minutes=self.number("OVERDUE_AFTER_MINUTES")),
+            keep_records=timedelta(days=self.number("KEEP_RECORDS_DAYS")),
+            alert_on_empty_list=self.setting("ALERT_ON_EMPTY_LIST") == "true",
+        )
+        return ExportFiles(self.table, self.topics, self.wording, rules, self.now)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """Secrets Manager."""
+        return Secrets(boto3.client("secretsmanager", config=self._config))
+
+    @cached_property
+    def api_key(self) -> WebAdmitApiKey:
+        """The WebAdMIT API key."""
+        return WebAdmitApiKey(self.secrets, self.setting("WEBADMIT_API_KEY_ARN"))
+
+    @cached_property
+    def signing_keys(self) -> SigningKeys:
+        """The keys of the callback addresses."""
+        return SigningKeys(self.secrets, self.setting("CALLBACK_SIGNING_KEY_ARN"))
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        """SQS."""
+        return boto3.client("sqs", config=self._config)
