@@ -1,0 +1,129 @@
+"""Fakes for our own ports, and the values that unit tests have in common."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from webadmit_exports.errors import AwsUnavailable
+from webadmit_exports.export_files import ExportFiles
+from webadmit_exports.messages import Message, Wording
+from webadmit_exports.model import Export, ExportFile, News, Source
+from webadmit_exports.progress import Rules
+from webadmit_exports.table import Overtaken
+
+NIGHT = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
+EXPORT = Export(user_identity_id=37442, export_id=86446)
+FILE_ID = 74780
+RULES = Rules(overdue_after=timedelta(hours=4), keep_records=timedelta(days=90), alert_on_empty_list=True)
+WORDING = Wording(
+    stack_name="webadmit-exports",
+    region="us-east-1",
+    timezone="America/New_York",
+    webadmit_base_url="https://api.webadmit.org",
+    api_key_secret="arn:aws:secretsmanager:us-east-1:123456789012:secret:WebAdmitApiKey",
+)
+
+
+def after(**duration: float) -> datetime:
+    """A moment of the night: so long after the schedule."""
+    return NIGHT + timedelta(**duration)
+
+
+def news(source: Source, status: str, as_of: datetime, scheduled_for: datetime | None = NIGHT, **more: object) -> News:
+    values: dict[str, object] = {"export": EXPORT, "export_file_id": FILE_ID, **more}
+    if source is Source.POLL:
+        scheduled_for = None
+    return News(source=source, status=status, as_of=as_of, scheduled_for=scheduled_for, **values)  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
+class Clock:
+    """A time that tests set."""
+
+    time: datetime = NIGHT
+
+    def now(self) -> datetime:
+        return self.time
+
+    def seconds(self) -> float:
+        return self.time.timestamp()
+
+    def set(self, **duration: float) -> datetime:
+        self.time = after(**duration)
+        return self.time
+
+    def go_on(self, **duration: float) -> datetime:
+        self.time += timedelta(**duration)
+        return self.time
+
+
+@dataclass(slots=True)
+class FakeTable:
+    """ExportFilesTable in memory. `failing`: the calls that fail the next time, before anything happens."""
+
+    records: dict[tuple[int, int], ExportFile] = field(default_factory=dict)
+    failing: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    _version: int = 0
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.failing:
+            self.failing.remove(name)
+            raise AwsUnavailable("DynamoDB answered ThrottlingException")
+
+    def read(self, export_id: int, export_file_id: int) -> ExportFile | None:
+        self._called("read")
+        return self.records.get((export_id, export_file_id))
+
+    def newest(self, export_id: int) -> list[ExportFile]:
+        self._called("newest")
+        found = [record for (one, _), record in self.records.items() if one == export_id]
+        return sorted(found, key=lambda record: -record.export_file_id)
+
+    def unfinished(self, now: datetime) -> Iterator[ExportFile]:
+        self._called("unfinished")
+        due = [record for record in self.records.values() if record.due_at and record.due_at <= now]
+        yield from sorted(due, key=lambda record: record.due_at or now)
+
+    def store(self, record: ExportFile, *, replacing: ExportFile | None) -> ExportFile:
+        self._called("store")
+        key = (record.export.export_id, record.export_file_id)
+        current = self.records.get(key)
+        if (current.version if current else None) != (replacing.version if replacing else None):
+            raise Overtaken(current)
+        self._version += 1
+        self.records[key] = replace(record, version=str(self._version))
+        return self.records[key]
+
+    @property
+    def only(self) -> ExportFile:
+        """The one record."""
+        (record,) = self.records.values()
+        return record
+
+
+@dataclass(slots=True)
+class FakeTopics:
+    """Topics in memory. `failing`: how many of the next messages are not taken."""
+
+    messages: list[Message] = field(default_factory=list)
+    failing: int = 0
+
+    def publish(self, message: Message) -> None:
+        if self.failing:
+            self.failing -= 1
+            raise AwsUnavailable("SNS answered Throttled")
+        self.messages.append(message)
+
+    @property
+    def event_types(self) -> list[str]:
+        return [message.event_type for message in self.messages]
+
+    @property
+    def event_ids(self) -> list[object]:
+        return [message.body["event_id"] for message in self.messages]
+
+
+def export_files(table: FakeTable, topics: FakeTopics, clock: Clock, rules: Rules = RULES) -> ExportFiles:
+    return ExportFiles(table, topics, WORDING, rules, clock.now)  # type: ignore[arg-type]

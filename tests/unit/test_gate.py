@@ -1,0 +1,117 @@
+from dataclasses import dataclass, field
+
+import pytest
+
+from webadmit_exports.gate import Gate, NotStarted
+from webadmit_exports.messages import Cause
+
+IDENTITY = 37442
+
+
+@dataclass
+class Seconds:
+    """A clock that only sleeping moves."""
+
+    now: float = 1000.0
+    slept: list[float] = field(default_factory=list)
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def gate_with(seconds: Seconds, *, time: float = 200, waits: bool = True) -> Gate:
+    end = seconds.now + time
+    return Gate(time_left=lambda: end - seconds.now, clock=seconds.clock, sleep=seconds.sleep, waits=waits)
+
+
+def refused(gate: Gate, identity: int = IDENTITY) -> Cause:
+    with pytest.raises(NotStarted) as why:
+        gate.pass_through(identity)
+    return why.value.cause
+
+
+def test_an_open_gate_lets_through_at_once() -> None:
+    seconds = Seconds()
+
+    gate_with(seconds).pass_through(IDENTITY)
+
+    assert seconds.slept == []
+
+
+def test_a_refused_key_closes_the_gate_for_all() -> None:
+    gate = gate_with(Seconds())
+
+    gate.close(Cause.API_KEY_REFUSED)
+
+    assert refused(gate) is Cause.API_KEY_REFUSED
+    assert refused(gate, 1) is Cause.API_KEY_REFUSED
+
+
+def test_a_refused_identity_closes_it_for_its_own_exports_only() -> None:
+    gate = gate_with(Seconds())
+
+    gate.close_identity(IDENTITY, "no access")
+
+    assert refused(gate) is Cause.ACCESS_REFUSED
+    gate.pass_through(1)
+
+
+def test_a_pause_is_waited_for() -> None:
+    seconds = Seconds()
+    gate = gate_with(seconds)
+
+    gate.pause(30)
+    gate.pass_through(IDENTITY)
+
+    assert seconds.slept == [30]
+
+
+def test_a_pause_that_is_longer_than_the_time_left_is_not_waited_for() -> None:
+    seconds = Seconds()
+    gate = gate_with(seconds, time=29)
+
+    gate.pause(30)
+
+    assert refused(gate) is Cause.RATE_LIMITED
+    assert seconds.slept == []
+
+
+def test_who_does_not_wait_is_refused_even_after_the_shortest_pause() -> None:
+    gate = gate_with(Seconds(), waits=False)
+
+    gate.pause(0)
+
+    assert refused(gate) is Cause.RATE_LIMITED
+
+
+def test_without_a_word_from_webadmit_pauses_grow_and_end_when_it_goes_well() -> None:
+    seconds = Seconds()
+    gate = gate_with(seconds, time=1000)
+
+    for _ in range(6):
+        gate.pause(None)
+        gate.pass_through(IDENTITY)
+    gate.went_well()
+    gate.pause(None)
+    gate.pass_through(IDENTITY)
+
+    assert seconds.slept == [5, 10, 20, 40, 60, 60, 5]
+
+
+def test_requests_in_flight_that_meet_the_same_limit_make_one_pause() -> None:
+    seconds = Seconds()
+    gate = gate_with(seconds)
+
+    for _ in range(16):
+        gate.pause(None)
+    gate.pass_through(IDENTITY)
+
+    assert seconds.slept == [5]
+
+
+def test_when_the_time_is_up_nothing_more_is_asked_for() -> None:
+    assert refused(gate_with(Seconds(), time=0)) is Cause.OUT_OF_TIME

@@ -1,0 +1,358 @@
+"""The rules of the service, without AWS."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.fakes import EXPORT, NIGHT, RULES, after, news
+from webadmit_exports.model import ExportFile, News, Source
+from webadmit_exports.progress import (
+    LEASE,
+    Announcement,
+    EventType,
+    Step,
+    advance,
+    give_back,
+    mark_announced,
+    take_over,
+)
+
+START, CALLBACK, POLL = Source.START, Source.CALLBACK, Source.POLL
+
+
+def begun(status: str = "In Progress") -> ExportFile:
+    step = advance(None, news(START, status, after(seconds=1)), after(seconds=2), RULES)
+    assert step
+    return step.record
+
+
+def applied(record: ExportFile, item: News, **duration: float) -> Step:
+    step = advance(record, item, after(**duration), RULES)
+    assert step, "the news was expected to change something"
+    return step
+
+
+def announced(record: ExportFile, claimed: Announcement | None, **duration: float) -> ExportFile:
+    assert claimed
+    return mark_announced(record, claimed, after(**duration), RULES)
+
+
+def finished(status: str = "Available", minutes: float = 4) -> ExportFile:
+    """A run that finished by a callback and was announced."""
+    step = applied(begun(), news(CALLBACK, status, after(minutes=minutes)), minutes=minutes)
+    return announced(step.record, step.claimed, minutes=minutes, seconds=1)
+
+
+# ── How runs begin ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_start_answer_begins_a_record_that_is_checked_later() -> None:
+    record = begun()
+
+    assert record.scheduled_for == record.first_scheduled_for == NIGHT
+    assert record.started_at == after(seconds=1)
+    assert record.due_at == after(minutes=5, seconds=2)
+    assert (record.finished_at, record.notified_at, record.expires_at) == (None, None, None)
+
+
+def test_a_callback_that_overtakes_the_start_answer_begins_the_record() -> None:
+    step = advance(None, news(CALLBACK, "Available", after(seconds=3)), after(seconds=3), RULES)
+
+    assert step
+    assert step.claimed
+    assert step.claimed.event_type is EventType.READY
+    assert step.record.scheduled_for == NIGHT
+
+
+def test_a_poll_does_not_begin_a_record_of_a_run_that_is_not_ours() -> None:
+    assert advance(None, news(POLL, "Available", after(seconds=3)), after(seconds=3), RULES) is None
+
+
+def test_a_start_answer_may_itself_be_finished() -> None:
+    step = advance(None, news(START, "Available", after(seconds=1)), after(seconds=2), RULES)
+
+    assert step
+    assert step.claimed
+    assert step.record.finished_at == after(seconds=2)
+    assert step.record.due_at == after(seconds=2) + LEASE
+
+
+# ── How they go on ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("status", "event_type"),
+    [
+        ("Available", EventType.READY),
+        ("Success With Errors", EventType.READY),
+        ("Failed", EventType.FAILED),
+        ("Empty List", EventType.EMPTY),
+    ],
+)
+def test_the_write_that_finishes_a_file_claims_its_announcement(status: str, event_type: EventType) -> None:
+    step = applied(begun(), news(CALLBACK, status, after(minutes=4)), minutes=4)
+
+    assert step.claimed
+    assert step.claimed.event_type is event_type
+    assert step.record.status == status
+    assert step.record.finished_at == after(minutes=4)
+    assert step.record.due_at == after(minutes=4) + LEASE
+
+
+def test_an_empty_list_is_no_alert_where_that_is_switched_off() -> None:
+    rules = replace(RULES, alert_on_empty_list=False)
+
+    step = advance(begun(), news(CALLBACK, "Empty List", after(minutes=4)), after(minutes=4), rules)
+
+    assert step
+    assert step.claimed is None
+    assert step.record.due_at is None
+    assert step.record.expires_at == after(minutes=4) + rules.keep_records
+
+
+@pytest.mark.parametrize("late", ["Initializing", "Queued", "In Progress", "Zipping", "Failed", "Empty List"])
+def test_news_that_is_not_further_along_changes_nothing(late: str) -> None:
+    record = finished("Available")
+
+    assert advance(record, news(CALLBACK, late, after(minutes=9)), after(minutes=9), RULES) is None
+
+
+def test_a_repeated_callback_changes_nothing() -> None:
+    assert advance(finished(), news(CALLBACK, "Available", after(hours=1)), after(hours=1), RULES) is None
+
+
+def test_a_file_that_appears_after_a_failure_is_announced() -> None:
+    step = applied(finished("Failed"), news(CALLBACK, "Available", after(minutes=9)), minutes=9)
+
+    assert step.claimed
+    assert step.claimed.event_type is EventType.READY
+    assert step.record.finished_at == after(minutes=9)
+    assert (step.record.notified_at, step.record.expires_at) == (None, None)
+
+
+def test_a_step_forward_of_an_open_run_is_stored_and_keeps_its_check() -> None:
+    record = begun("Queued")
+
+    step = applied(record, news(CALLBACK, "In Progress", after(minutes=1)), minutes=1)
+
+    assert step.claimed is None
+    assert (step.record.status, step.record.due_at) == ("In Progress", record.due_at)
+
+
+# ── Joins, and new runs under an old id ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_join_only_moves_the_run_on_to_the_newer_occurrence() -> None:
+    record, later = begun(), NIGHT + timedelta(hours=1)
+
+    step = applied(record, news(START, "In Progress", after(hours=1), later), hours=1, seconds=1)
+
+    changed = replace(record, scheduled_for=later, updated_at=after(hours=1, seconds=1))
+    assert step == Step(record=changed, claimed=None)
+    assert step.record.serves(EXPORT, NIGHT)
+    assert step.record.serves(EXPORT, later)
+
+
+def test_the_same_start_answer_again_changes_nothing() -> None:
+    assert advance(begun(), news(START, "In Progress", after(seconds=1)), after(seconds=3), RULES) is None
+
+
+@pytest.mark.parametrize("status", ["Queued", "In Progress", "Available", "Failed"])
+def test_a_start_answer_that_its_callback_has_overtaken_changes_nothing(status: str) -> None:
+    record = finished(minutes=1)
+
+    assert advance(record, news(START, status, after(seconds=1)), after(minutes=2), RULES) is None
+
+
+def test_an_overtaken_start_answer_still_moves_the_run_on_to_its_occurrence() -> None:
+    record, later = finished(minutes=61), NIGHT + timedelta(hours=1)
+
+    step = applied(record, news(START, "In Progress", after(hours=1), later), minutes=62)
+
+    assert step.claimed is None
+    assert (step.record.status, step.record.scheduled_for) == ("Available", later)
+
+
+@pytest.mark.parametrize("status", ["Initializing", "In Progress"])
+def test_a_start_answer_with_the_id_of_a_run_that_had_finished_begins_again(status: str) -> None:
+    record, later = finished(), NIGHT + timedelta(days=1)
+
+    step = applied(record, news(START, status, after(days=1), later), days=1, seconds=1)
+
+    assert step.claimed is None
+    assert (step.record.status, step.record.started_at) == (status, after(days=1))
+    assert (step.record.finished_at, step.record.notified_at, step.record.expires_at) == (None, None, None)
+    assert step.record.first_scheduled_for == later
+
+
+def test_a_new_run_under_an_old_id_may_be_finished_at_once_and_is_announced_as_another() -> None:
+    first = applied(begun(), news(CALLBACK, "Available", after(minutes=4)), minutes=4)
+    record = announced(first.record, first.claimed, minutes=5)
+
+    second = applied(record, news(START, "Available", after(days=1), after(days=1)), days=1, seconds=1)
+
+    assert first.claimed
+    assert second.claimed
+    assert second.claimed.event_id != first.claimed.event_id
+
+
+def test_a_late_callback_of_the_run_before_does_not_finish_the_new_one_but_has_webadmit_asked() -> None:
+    later = NIGHT + timedelta(days=1)
+    again = applied(finished(), news(START, "In Progress", after(days=1), later), days=1, seconds=1).record
+
+    step = applied(again, news(CALLBACK, "Available", after(days=1, minutes=1), NIGHT), days=1, minutes=1)
+
+    assert step.claimed is None
+    assert (step.record.status, step.record.due_at) == ("In Progress", after(days=1, minutes=1))
+
+
+def test_the_callback_of_either_occurrence_finishes_a_joined_run() -> None:
+    later = NIGHT + timedelta(hours=1)
+    joined = applied(begun(), news(START, "In Progress", after(hours=1), later), hours=1).record
+
+    for occurrence in (NIGHT, later):
+        step = applied(joined, news(CALLBACK, "Available", after(hours=2), occurrence), hours=2)
+        assert step.claimed
+
+
+def test_the_answer_to_a_question_that_was_asked_before_the_new_run_does_not_finish_it() -> None:
+    again = applied(finished(), news(START, "In Progress", after(days=1)), days=1, seconds=1).record
+
+    step = applied(again, news(POLL, "Available", after(hours=23)), days=1, seconds=2)
+
+    assert step.claimed is None
+    assert step.record.status == "In Progress"
+
+
+# ── The announcement ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_marked_announcement_leaves_nothing_to_do() -> None:
+    step = applied(begun(), news(CALLBACK, "Available", after(minutes=4)), minutes=4)
+
+    record = announced(step.record, step.claimed, minutes=5)
+
+    assert record.notified_at == after(minutes=5)
+    assert record.due_at is None
+    assert record.expires_at == after(minutes=5) + RULES.keep_records
+    assert take_over(record, after(days=2), RULES) is None
+
+
+def test_while_a_lease_lasts_nobody_else_announces() -> None:
+    record = applied(begun(), news(CALLBACK, "Available", after(minutes=4)), minutes=4).record
+    still = after(minutes=4) + LEASE - timedelta(seconds=1)
+
+    assert take_over(record, still, RULES) is None
+    assert advance(record, news(CALLBACK, "Available", still), still, RULES) is None
+
+
+def test_a_lease_that_is_over_is_taken_over_under_the_same_event_id() -> None:
+    step = applied(begun(), news(CALLBACK, "Available", after(minutes=4)), minutes=4)
+    later = after(minutes=4) + LEASE
+
+    by_reconciler = take_over(step.record, later, RULES)
+    by_callback = advance(step.record, news(CALLBACK, "Available", later), later, RULES)
+
+    assert step.claimed
+    assert by_reconciler
+    assert by_reconciler == by_callback
+    assert by_reconciler.claimed
+    assert by_reconciler.claimed.event_id == step.claimed.event_id
+    assert by_reconciler.record.due_at == later + LEASE
+
+
+def test_a_join_does_not_change_the_event_id() -> None:
+    step = applied(begun(), news(CALLBACK, "Available", after(minutes=4)), minutes=4)
+    joined = applied(step.record, news(START, "Available", after(minutes=3), after(minutes=3)), minutes=4).record
+
+    again = take_over(joined, after(hours=1), RULES)
+
+    assert step.claimed
+    assert again
+    assert again.claimed
+    assert again.claimed.event_id == step.claimed.event_id
+
+
+def test_a_lease_that_is_given_back_can_be_taken_at_once() -> None:
+    step = applied(begun(), news(CALLBACK, "Available", after(minutes=4)), minutes=4)
+    assert step.claimed
+
+    record = give_back(step.record, step.claimed, after(minutes=5), RULES)
+
+    assert record.due_at == after(minutes=5)
+    assert take_over(record, after(minutes=5), RULES)
+
+
+def test_an_announcement_that_another_outcome_has_replaced_marks_nothing() -> None:
+    failed = applied(begun(), news(CALLBACK, "Failed", after(minutes=4)), minutes=4)
+    ready = applied(failed.record, news(CALLBACK, "Available", after(minutes=5)), minutes=5)
+
+    assert announced(ready.record, failed.claimed, minutes=6) == ready.record
+    assert failed.claimed
+    assert give_back(ready.record, failed.claimed, after(minutes=6), RULES) == ready.record
+
+
+def test_an_empty_list_from_before_alerts_were_switched_on_stays_quiet() -> None:
+    rules = replace(RULES, alert_on_empty_list=False)
+    quiet = advance(begun(), news(CALLBACK, "Empty List", after(minutes=4)), after(minutes=4), rules)
+    assert quiet
+
+    assert advance(quiet.record, news(CALLBACK, "Empty List", after(days=1)), after(days=1), RULES) is None
+
+
+# ── Checks of open runs ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("age", "wait"),
+    [
+        (timedelta(minutes=5), timedelta(minutes=5)),
+        (timedelta(hours=1), timedelta(minutes=5)),
+        (timedelta(hours=2), timedelta(minutes=10)),
+        (timedelta(hours=12), timedelta(hours=1)),
+        (timedelta(days=3), timedelta(hours=1)),
+    ],
+)
+def test_checks_back_off_with_the_age_of_a_run(age: timedelta, wait: timedelta) -> None:
+    record = replace(begun(), overdue_at=after(minutes=1))
+    now = record.started_at + age
+
+    step = advance(record, news(POLL, "In Progress", now), now, RULES)
+
+    assert step
+    assert step.record.due_at == now + wait
+
+
+def test_a_run_that_is_open_for_too_long_is_reported_once_and_still_followed() -> None:
+    step = applied(begun(), news(POLL, "In Progress", after(hours=4, minutes=1)), hours=4, minutes=1)
+    assert step.claimed
+    assert step.claimed.event_type is EventType.OVERDUE
+
+    record = announced(step.record, step.claimed, hours=4, minutes=2)
+    again = applied(record, news(POLL, "In Progress", after(hours=5)), hours=5)
+    ready = applied(again.record, news(POLL, "Available", after(hours=6)), hours=6)
+
+    assert record.overdue_at == after(hours=4, minutes=2)
+    assert again.claimed is None
+    assert ready.claimed
+    assert ready.claimed.event_type is EventType.READY
+
+
+def test_an_overdue_alert_that_a_crash_cut_off_is_taken_up_under_the_same_event_id() -> None:
+    first = applied(begun(), news(POLL, "In Progress", after(hours=5)), hours=5)
+    later = after(hours=5) + LEASE
+
+    second = advance(first.record, news(POLL, "In Progress", later), later, RULES)
+
+    assert first.claimed
+    assert second
+    assert second.claimed
+    assert second.claimed.event_id == first.claimed.event_id
+
+
+def test_an_overdue_alert_does_not_mark_a_run_that_has_finished_meanwhile() -> None:
+    late = applied(begun(), news(POLL, "In Progress", after(hours=5)), hours=5)
+    ready = applied(late.record, news(CALLBACK, "Available", after(hours=5)), hours=5, seconds=1)
+
+    assert announced(ready.record, late.claimed, hours=5, seconds=2) == ready.record

@@ -1,0 +1,490 @@
+"""Starting, with fakes: what time, refusals and faults do to a list of exports."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.fakes import EXPORT, FILE_ID, NIGHT, WORDING, Clock, FakeTable, FakeTopics, after, export_files
+from webadmit_exports.errors import (
+    AccessRefused,
+    ApiKeyRefused,
+    ApiKeyUnusable,
+    AwsUnavailable,
+    RateLimited,
+    RequestRefused,
+    Unavailable,
+)
+from webadmit_exports.keys import ApiKey
+from webadmit_exports.model import Export, News, Source
+from webadmit_exports.occurrence import Occurrence
+from webadmit_exports.retry_queue import Delivery
+from webadmit_exports.start import Outcome, Result, StartRuns
+from webadmit_exports.webadmit import RateLimit, Run
+
+KEY = "0123456789abcdef0123456789abcdef"
+LIMIT = RateLimit(limit=5000, remaining=4000)
+
+
+def exports(count: int, user_identity_id: int = 37442, first: int = 1) -> list[Export]:
+    return [Export(user_identity_id=user_identity_id, export_id=number) for number in range(first, first + count)]
+
+
+@dataclass
+class FakeWebAdmit:
+    """Answers with a new run, or with what `answers` holds for the export, one after another."""
+
+    answers: dict[Export, list[object]] = field(default_factory=dict)
+    asked: list[Export] = field(default_factory=list)
+    seconds: float = 0
+    clock: Clock | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start_run(self, key: ApiKey, export: Export, callback_url: str) -> tuple[Run, RateLimit]:
+        assert key.value == KEY
+        assert callback_url.startswith(f"https://callbacks.example/callbacks/{export.user_identity_id}/")
+        with self.lock:
+            self.asked.append(export)
+            if self.clock:
+                self.clock.go_on(seconds=self.seconds)
+            answer = self.answers[export].pop(0) if self.answers.get(export) else None
+        if isinstance(answer, Exception):
+            raise answer
+        if callable(answer):
+            answer = answer()
+        if isinstance(answer, tuple):
+            return answer
+        return answer or run(export.export_id + 1000), LIMIT  # type: ignore[return-value]
+
+
+def run(file_id: int, status: str = "In Progress") -> Run:
+    return Run(export_file_id=file_id, export_id=None, status=status, href=None)
+
+
+@dataclass
+class FakeRetryQueue:
+    put_off: list[tuple[Export, datetime]] = field(default_factory=list)
+    span: timedelta = timedelta(hours=12)
+    failing: bool = False
+
+    def put(self, some: list[Export], scheduled_for: datetime) -> None:
+        if self.failing:
+            raise AwsUnavailable("SQS answered ServiceUnavailable")
+        self.put_off += [(export, scheduled_for) for export in some]
+
+
+@dataclass
+class FakeKeys:
+    error: Exception | None = None
+
+    def read(self) -> ApiKey:
+        if self.error:
+            raise self.error
+        return ApiKey(KEY)
+
+    def current(self) -> bytes:
+        return b"a signing key"
+
+
+@dataclass
+class World:
+    """A StartRuns and all that it touches. Time passes only where something sleeps or WebAdMIT is slow."""
+
+    webadmit: FakeWebAdmit = field(default_factory=FakeWebAdmit)
+    table: FakeTable = field(default_factory=FakeTable)
+    topics: FakeTopics = field(default_factory=FakeTopics)
+    retry_queue: FakeRetryQueue = field(default_factory=FakeRetryQueue)
+    keys: FakeKeys = field(default_factory=FakeKeys)
+    clock: Clock = field(default_factory=lambda: Clock(after(seconds=1)))
+    slept: list[float] = field(default_factory=list)
+    timeout: float = 300
+
+    def start_runs(self) -> StartRuns:
+        return StartRuns(
+            webadmit=self.webadmit,  # type: ignore[arg-type]
+            api_key=self.keys,  # type: ignore[arg-type]
+            signing_keys=self.keys,  # type: ignore[arg-type]
+            callback_url="https://callbacks.example",
+            table=self.table,  # type: ignore[arg-type]
+            export_files=export_files(self.table, self.topics, self.clock),
+            retry_queue=self.retry_queue,  # type: ignore[arg-type]
+            topics=self.topics,  # type: ignore[arg-type]
+            wording=WORDING,
+            now=self.clock.now,
+            clock=self.clock.seconds,
+            sleep=self._sleep,
+        )
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.clock.go_on(seconds=seconds)
+
+    def time_left(self) -> Callable[[], float]:
+        end = self.clock.now() + timedelta(seconds=self.timeout)
+
+        def time_left() -> float:
+            return (end - self.clock.now()).total_seconds()
+
+        return time_left
+
+    def start(self, *some: Export, scheduled_for: datetime = NIGHT) -> dict[str, list[Export]]:
+        occurrence = Occurrence(exports=some, scheduled_for=scheduled_for)
+        return by_outcome(self.start_runs().for_occurrence(occurrence, self.time_left()))
+
+    def retry(self, *deliveries: Delivery) -> list[Outcome]:
+        return [one.outcome for one in self.start_runs().from_retry_queue(deliveries, self.time_left())]
+
+
+def by_outcome(results: list[Result]) -> dict[str, list[Export]]:
+    outcomes: dict[str, list[Export]] = {}
+    for result in results:
+        outcomes.setdefault(result.outcome.value, []).append(result.wanted.export)
+    return outcomes
+
+
+def delivery(export: Export = EXPORT, *, last: bool = False, scheduled_for: datetime = NIGHT) -> Delivery:
+    return Delivery(message_id=str(export), export=export, scheduled_for=scheduled_for, is_last=last)
+
+
+# ── Starting once ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_export_is_started_and_recorded() -> None:
+    world, wanted = World(), exports(40)
+
+    assert world.start(*wanted) == {"started": wanted}
+
+    assert len(world.table.records) == 40
+    assert world.topics.messages == []
+    assert world.retry_queue.put_off == []
+
+
+def test_an_occurrence_that_fires_twice_starts_an_export_once() -> None:
+    world = World()
+    world.start(EXPORT)
+
+    assert world.start(EXPORT) == {"started_before": [EXPORT]}
+    assert world.webadmit.asked == [EXPORT]
+
+
+def test_an_older_occurrence_does_not_start_what_a_newer_one_has_started() -> None:
+    world = World()
+    world.start(EXPORT, scheduled_for=NIGHT)
+
+    assert world.start(EXPORT, scheduled_for=NIGHT - timedelta(hours=1)) == {"started_before": [EXPORT]}
+
+
+def test_the_same_export_of_another_identity_is_another_export() -> None:
+    world, other = World(), Export(user_identity_id=1, export_id=EXPORT.export_id)
+    world.start(EXPORT)
+    world.webadmit.answers[other] = [run(FILE_ID + 1)]
+
+    assert world.start(other) == {"started": [other]}
+
+
+def test_a_newer_occurrence_joins_the_run_in_progress() -> None:
+    world = World()
+    world.webadmit.answers[EXPORT] = [run(FILE_ID), run(FILE_ID)]
+    world.start(EXPORT)
+    world.clock.set(hours=1)
+
+    world.start(EXPORT, scheduled_for=after(hours=1))
+
+    assert world.table.only.scheduled_for == after(hours=1)
+    assert world.topics.messages == []
+
+
+def test_before_a_repeated_attempt_the_table_is_looked_at() -> None:
+    world = World()
+
+    def callback_arrives_and_the_answer_is_lost() -> None:
+        files = export_files(world.table, world.topics, world.clock)
+        files.apply(
+            News(
+                source=Source.CALLBACK,
+                as_of=world.clock.now(),
+                export=EXPORT,
+                export_file_id=FILE_ID,
+                status="Available",
+                scheduled_for=NIGHT,
+            ),
+            None,
+        )
+        raise Unavailable("/", "no answer (ReadTimeout)")
+
+    world.webadmit.answers[EXPORT] = [callback_arrives_and_the_answer_is_lost]
+
+    assert world.start(EXPORT) == {"started_before": [EXPORT]}
+    assert len(world.webadmit.asked) == 1
+    assert world.topics.event_types == ["export_file.ready"]
+
+
+def test_an_answer_that_is_finished_is_announced_at_once() -> None:
+    world = World()
+    world.webadmit.answers[EXPORT] = [run(FILE_ID, "Available")]
+
+    world.start(EXPORT)
+
+    assert world.topics.event_types == ["export_file.ready"]
+
+
+def test_an_announcement_that_fails_does_not_put_the_export_off() -> None:
+    world = World(topics=FakeTopics(failing=1))
+    world.webadmit.answers[EXPORT] = [run(FILE_ID, "Available")]
+
+    assert world.start(EXPORT) == {"started": [EXPORT]}
+    assert world.table.only.due_at is not None
+    assert world.retry_queue.put_off == []
+
+
+# ── Faults that may pass ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_usable_answer_is_asked_for_again_with_growing_pauses() -> None:
+    world = World()
+    world.webadmit.answers[EXPORT] = [Unavailable("/", "answered 503"), Unavailable("/", "answered 500")]
+
+    assert world.start(EXPORT) == {"started": [EXPORT]}
+    assert [1 <= world.slept[0] <= 2, 2 <= world.slept[1] <= 4] == [True, True]
+
+
+def test_after_three_attempts_an_export_is_put_off_and_told_once() -> None:
+    world, wanted = World(), exports(3)
+    for export in wanted:
+        world.webadmit.answers[export] = [Unavailable("/", "answered 503")] * 3
+
+    assert world.start(*wanted) == {"put_off": wanted}
+
+    assert world.retry_queue.put_off == [(export, NIGHT) for export in wanted]
+    assert world.topics.event_types == ["start.delayed"]
+    assert world.topics.messages[0].body["exports"] == "37442:1,37442:2,37442:3"
+    assert "37442:1, 37442:2, 37442:3: Answered 503." in str(world.topics.messages[0].body["reason"])
+
+
+def test_an_error_in_the_code_puts_off_one_export_and_not_the_others() -> None:
+    world, wanted = World(), exports(40)
+    world.webadmit.answers[wanted[7]] = [ZeroDivisionError("unforeseen")]
+
+    outcomes = world.start(*wanted)
+
+    assert len(outcomes["started"]) == 39
+    assert world.retry_queue.put_off == [(wanted[7], NIGHT)]
+    assert world.topics.event_types == ["start.delayed"]
+
+
+@pytest.mark.parametrize("call", ["newest", "store"])
+def test_a_table_that_does_not_answer_puts_the_export_off(call: str) -> None:
+    world = World(table=FakeTable(failing=[call]))
+
+    assert world.start(EXPORT) == {"put_off": [EXPORT]}
+    assert world.topics.event_types == ["start.delayed"]
+
+
+# ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_refused_key_stops_the_asking_and_is_told_once() -> None:
+    world, wanted = World(), exports(300)
+    for export in wanted:
+        world.webadmit.answers[export] = [ApiKeyRefused("/", "answered 401")]
+
+    assert world.start(*wanted) == {"put_off": wanted}
+
+    assert len(world.webadmit.asked) <= 16
+    assert len(world.retry_queue.put_off) == 300
+    assert world.topics.event_types == ["start.delayed"]
+    assert world.topics.messages[0].body["retry_until"] == "2026-11-23T15:30:01Z"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ApiKeyUnusable("the secret has no value yet"), "no usable WebAdMIT API key is stored yet"),
+        (AwsUnavailable("Secrets Manager answered ThrottlingException"), "an AWS service did not do as asked"),
+    ],
+)
+def test_without_a_key_nothing_is_asked_and_one_alert_says_why(error: Exception, reason: str) -> None:
+    world, wanted = World(keys=FakeKeys(error)), exports(40)
+
+    assert world.start(*wanted) == {"put_off": wanted}
+
+    assert world.webadmit.asked == []
+    assert world.topics.event_types == ["start.delayed"]
+    assert reason.lower() in str(world.topics.messages[0].body["reason"]).lower()
+
+
+def test_an_identity_without_access_is_put_off_and_the_others_go_on() -> None:
+    world = World()
+    refused, others = exports(30, 1), exports(5, 2, first=100)
+    for export in refused:
+        world.webadmit.answers[export] = [AccessRefused("/", "answered 403", "No access.")]
+
+    assert world.start(*refused, *others) == {"put_off": refused, "started": others}
+
+    assert len([export for export in world.webadmit.asked if export in refused]) <= 16
+    assert world.topics.event_types == ["start.delayed"]
+
+
+def test_one_export_of_forty_that_is_unknown_is_given_up_with_webadmits_words() -> None:
+    world, wanted = World(), exports(40)
+    world.webadmit.answers[wanted[3]] = [RequestRefused("/", "answered 404", "Export '4' not found.", status=404)]
+
+    outcomes = world.start(*wanted)
+
+    assert len(outcomes["started"]) == 39
+    assert outcomes["given_up"] == [wanted[3]]
+    assert world.retry_queue.put_off == []
+    (message,) = world.topics.messages
+    assert message.event_type == "start.failed"
+    assert "37442:4: Export '4' not found." in str(message.body["reason"])
+    assert "new admissions cycle" in message.mail
+
+
+def test_each_kind_of_refusal_is_told_in_one_message() -> None:
+    world, wanted = World(), exports(6)
+    for number, status in enumerate([404, 404, 422, 400]):
+        world.webadmit.answers[wanted[number]] = [RequestRefused("/", f"answered {status}", status=status)]
+    world.webadmit.answers[wanted[4]] = [Unavailable("/", "answered 503")] * 3
+
+    world.start(*wanted)
+
+    told = sorted((message.event_type, message.body["exports"]) for message in world.topics.messages)
+    assert told == [
+        ("start.delayed", "37442:5"),
+        ("start.failed", "37442:1,37442:2"),
+        ("start.failed", "37442:3,37442:4"),
+    ]
+
+
+# ── Rate limits and time ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_rate_limit_is_waited_for_as_long_as_webadmit_says() -> None:
+    world = World()
+    world.webadmit.answers[EXPORT] = [RateLimited("/", "answered 429", retry_after=30)] * 3
+
+    assert world.start(EXPORT) == {"started": [EXPORT]}
+    assert world.slept == [30, 30, 30]
+
+
+def test_a_rate_limit_that_does_not_say_how_long_is_waited_for_longer_each_time() -> None:
+    world = World()
+    world.webadmit.answers[EXPORT] = [RateLimited("/", "answered 429", retry_after=None)] * 3
+
+    assert world.start(EXPORT) == {"started": [EXPORT]}
+    assert world.slept == [5, 10, 20]
+
+
+def test_a_rate_limit_that_outlasts_the_invocation_goes_to_the_retry_queue() -> None:
+    world, wanted = World(), exports(40)
+    for export in wanted:
+        world.webadmit.answers[export] = [RateLimited("/", "answered 429", retry_after=3600)]
+
+    assert world.start(*wanted) == {"put_off": wanted}
+    assert world.slept == []
+    assert world.topics.event_types == ["start.delayed"]
+
+
+def test_a_limit_that_is_used_up_is_waited_for_before_the_next_export() -> None:
+    world, (first, second) = World(), exports(2)
+    used_up = (run(1), RateLimit(limit=5000, remaining=0))
+    world.webadmit.answers = {first: [used_up], second: [used_up]}
+    runs = world.start_runs()
+
+    for export in (first, second):
+        runs.for_occurrence(Occurrence(exports=(export,), scheduled_for=NIGHT), world.time_left())
+    assert world.slept == []  # each invocation asks anew
+
+    world.webadmit.answers = {one: [used_up] for one in exports(17, 5)}
+    world.start(*exports(17, 5))
+    assert world.slept[0] == pytest.approx(5)
+
+
+def test_when_the_time_is_up_the_rest_of_the_list_is_put_off() -> None:
+    wanted = exports(60)
+    world = World(timeout=100)
+    world.webadmit.clock, world.webadmit.seconds = world.clock, 1
+
+    outcomes = world.start(*wanted)
+
+    assert len(outcomes["started"]) + len(outcomes["put_off"]) == 60
+    assert len(outcomes["started"]) >= 40
+    assert [export for export, _ in world.retry_queue.put_off] == outcomes["put_off"]
+    assert "ran out" in str(world.topics.messages[0].body["reason"])
+
+
+# ── The retry queue ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_delivery_is_asked_for_once_and_in_silence() -> None:
+    world = World()
+    world.webadmit.answers[EXPORT] = [Unavailable("/", "answered 503")] * 3
+
+    assert world.retry(delivery()) == [Outcome.PUT_OFF]
+
+    assert len(world.webadmit.asked) == 1
+    assert world.topics.messages == []
+    assert world.slept == []
+    assert world.retry_queue.put_off == []
+
+
+def test_the_last_try_says_that_it_was_the_last() -> None:
+    world, (one, other) = World(), exports(2)
+    world.webadmit.answers = {export: [Unavailable("/", "answered 503")] for export in (one, other)}
+
+    assert world.retry(delivery(one, last=True), delivery(other)) == [Outcome.PUT_OFF, Outcome.PUT_OFF]
+
+    assert world.topics.event_types == ["start.failed"]
+    assert world.topics.messages[0].body["exports"] == str(one)
+
+
+def test_a_delivery_that_is_given_up_is_told() -> None:
+    world = World()
+    world.webadmit.answers[EXPORT] = [RequestRefused("/", "answered 404", status=404)]
+
+    assert world.retry(delivery()) == [Outcome.GIVEN_UP]
+    assert world.topics.event_types == ["start.failed"]
+
+
+def test_a_delivery_starts_under_its_first_occurrence() -> None:
+    world = World()
+    world.clock.set(hours=6)
+
+    assert world.retry(delivery()) == [Outcome.STARTED]
+    assert world.table.only.scheduled_for == NIGHT
+
+
+def test_a_delivery_whose_export_has_started_meanwhile_is_done() -> None:
+    world = World()
+    world.start(EXPORT)
+
+    assert world.retry(delivery()) == [Outcome.STARTED_BEFORE]
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 3600, None])
+def test_a_rate_limit_ends_a_delivery_without_waiting(seconds: float | None) -> None:
+    world, wanted = World(), exports(10)
+    for export in wanted:
+        world.webadmit.answers[export] = [RateLimited("/", "answered 429", retry_after=seconds)] * 9
+
+    assert world.retry(*map(delivery, wanted)) == [Outcome.PUT_OFF] * 10
+    assert world.slept == []
+    assert len(world.webadmit.asked) <= 10
+
+
+def test_an_alert_that_cannot_be_sent_fails_the_invocation() -> None:
+    for world in (World(topics=FakeTopics(failing=1)), World(retry_queue=FakeRetryQueue(failing=True))):
+        world.webadmit.answers[EXPORT] = [Unavailable("/", "answered 503")] * 3
+
+        with pytest.raises(AwsUnavailable):
+            world.start(EXPORT)
+
+
+def test_an_alert_about_a_delivery_that_cannot_be_sent_fails_the_invocation() -> None:
+    world = World(topics=FakeTopics(failing=1))
+    world.webadmit.answers[EXPORT] = [RequestRefused("/", "answered 404", status=404)]
+
+    with pytest.raises(AwsUnavailable):
+        world.retry(delivery())

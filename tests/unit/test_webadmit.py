@@ -1,0 +1,356 @@
+"""The API's documented answers, and those that it should not give."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+import requests
+import responses
+
+from tests.fakes import EXPORT
+from webadmit_exports.errors import (
+    AccessRefused,
+    ApiKeyRefused,
+    InvalidInput,
+    RateLimited,
+    RequestRefused,
+    Unavailable,
+    WebAdmitError,
+)
+from webadmit_exports.keys import ApiKey
+from webadmit_exports.webadmit import RateLimit, Run, WebAdmit, checked_base_url, safe_words
+
+BASE = "https://api.webadmit.org"
+START = f"{BASE}/api/v1/user_identities/37442/exports/86446/export_files"
+ONE = f"{BASE}/api/v1/exports/86446/export_files/74780"
+LIST = f"{BASE}/api/v1/user_identities/37442/export_files"
+KEY = ApiKey("0123456789abcdef0123456789abcdef")
+CALLBACK = "https://abc.execute-api.us-east-1.amazonaws.com/callbacks/37442/86446/20261123T033000Z/" + "5e" * 32
+DOCUMENTED = {
+    "export_files": {
+        "id": 74780,
+        "href": "/api/v1/exports/86466/export_files/74780",
+        "export_id": 86446,
+        "status": "Available",
+    }
+}
+
+
+@pytest.fixture
+def http() -> Any:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def start() -> Run:
+    return WebAdmit(BASE).start_run(KEY, EXPORT, CALLBACK)[0]
+
+
+# ── Asking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_start_sends_the_key_and_the_callback_both_ways(http: responses.RequestsMock) -> None:
+    http.post(START, json=DOCUMENTED, status=201)
+
+    start()
+
+    request = http.calls[0].request
+    assert request.headers["x-api-key"] == KEY.value
+    assert request.params == {"callback": CALLBACK}  # type: ignore[attr-defined]
+    assert json.loads(request.body or "") == {"callback": CALLBACK}
+
+
+def test_time_outs_are_set_and_redirects_and_the_machines_own_settings_are_off(
+    http: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    http.post(START, json=DOCUMENTED, status=201)
+
+    start()
+
+    settings = http.calls[0].request.req_kwargs  # type: ignore[attr-defined]
+    assert settings["timeout"] == (5.0, 25.0)
+    assert not settings["proxies"]
+
+
+# ── Good answers ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_documented_answer_is_read(http: responses.RequestsMock) -> None:
+    http.post(START, json=DOCUMENTED, status=201)
+
+    assert start() == Run(
+        export_file_id=74780, export_id=86446, status="Available", href="/api/v1/exports/86466/export_files/74780"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "document"),
+    [
+        (200, {"export_files": {"id": 74780}}),
+        (201, {"export_files": [{"id": 74780, "status": "queued"}]}),
+        (201, {"export_files": {"id": "74780", "export_id": "86446", "more": {"of": "it"}}, "more": []}),
+        (202, {"export_files": {"id": 74780, "export_id": None, "status": None, "href": 5}}),
+        (201, {"export_files": {"id": 74780, "status": "x" * 65, "href": "x" * 2000}}),
+    ],
+)
+def test_answers_that_are_not_quite_as_documented_are_read_for_their_id(
+    http: responses.RequestsMock, status: int, document: Any
+) -> None:
+    http.post(START, json=document, status=status)
+
+    run = start()
+
+    assert run.export_file_id == 74780
+    assert run.status in ("Initializing", "Queued")
+    assert run.href is None
+
+
+def test_the_rate_limit_is_read(http: responses.RequestsMock) -> None:
+    http.post(
+        START, json=DOCUMENTED, status=201, headers={"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": "4999"}
+    )
+    http.post(START, json=DOCUMENTED, status=201, headers={"X-RateLimit-Remaining": "many"})
+    webadmit = WebAdmit(BASE)
+
+    limits = [webadmit.start_run(KEY, EXPORT, CALLBACK)[1] for _ in range(2)]
+
+    assert limits == [RateLimit(limit=5000, remaining=4999), RateLimit()]
+
+
+def test_one_run_is_asked_about(http: responses.RequestsMock) -> None:
+    document = {"export_files": {**DOCUMENTED["export_files"], "download_url": "https://storage.example/secret"}}
+    http.get(ONE, json=document)
+
+    run, _ = WebAdmit(BASE).run(KEY, 86446, 74780)
+
+    assert run.status == "Available"
+    assert "secret" not in repr(run)
+
+
+def test_the_list_of_runs_is_read_without_what_cannot_be_used(http: responses.RequestsMock) -> None:
+    entries = [
+        DOCUMENTED["export_files"],
+        {"id": 0},
+        "what",
+        {"id": 74781, "export_id": 86447, "status": "in_progress"},
+    ]
+    http.get(LIST, json={"href": "/", "export_files": entries})
+
+    runs, _ = WebAdmit(BASE).recent_runs(KEY, 37442)
+
+    assert [(run.export_file_id, run.status) for run in runs] == [(74780, "Available"), (74781, "In Progress")]
+
+
+# ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def refusal(http: responses.RequestsMock, status: int, body: Any = None, **headers: str) -> WebAdmitError:
+    text = body if isinstance(body, str) else "" if body is None else json.dumps(body)
+    http.post(START, body=text, status=status, headers=headers)
+    with pytest.raises(WebAdmitError) as refused:
+        start()
+    return refused.value
+
+
+def test_401_has_an_empty_body(http: responses.RequestsMock) -> None:
+    error = refusal(http, 401)
+
+    assert isinstance(error, ApiKeyRefused)
+    assert error.words == ""
+
+
+def test_403_is_about_the_identity(http: responses.RequestsMock) -> None:
+    assert isinstance(refusal(http, 403, {"message": "Forbidden"}), AccessRefused)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (404, {"message": "User identity '37442' not found."}, "User identity '37442' not found."),
+        (404, {"message": "Not Found"}, "Not Found"),
+        (404, {"errors": {"schema": ["first", "second"]}}, "first second"),
+        (422, {"errors": ["one", {"callback": ["two"]}]}, "one two"),
+        (422, {"errors": "all wrong"}, "all wrong"),
+        (400, "", ""),
+        (410, "<html>gone</html>", ""),
+        (409, [1, 2], ""),
+        (418, {"message": {"deep": 1}}, ""),
+    ],
+)
+def test_other_4xx_are_final_and_say_why_in_both_documented_shapes(
+    http: responses.RequestsMock, status: int, body: Any, words: str
+) -> None:
+    error = refusal(http, status, body)
+
+    assert isinstance(error, RequestRefused)
+    assert (error.status, error.words) == (status, words)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 301, 302, 307, 100])
+def test_5xx_and_redirects_may_pass(http: responses.RequestsMock, status: int) -> None:
+    error = refusal(http, status, "<html>Scheduled maintenance</html>", Location="https://elsewhere.example/")
+
+    assert isinstance(error, Unavailable)
+    assert len(http.calls) == 1
+    assert "maintenance" not in str(error)
+    assert "elsewhere" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<html><body>Welcome</body></html>",
+        '{"export_files": {"id": 747',
+        "",
+        "[]",
+        "null",
+        "{}",
+        '{"export_files": []}',
+        '{"export_files": [{"id": 1}, {"id": 2}]}',
+        '{"export_files": {"id": 0}}',
+        '{"export_files": {"id": true}}',
+        '{"export_files": {"id": 1.5}}',
+        '{"export_files": {"id": "1", "export_id": "x"}}',
+        "[" * 100_000,
+        "\xff\xfe",
+    ],
+)
+def test_an_answer_without_a_usable_id_may_pass(http: responses.RequestsMock, body: str) -> None:
+    assert isinstance(refusal(http, 201, body), Unavailable)
+
+
+def test_a_404_that_is_a_page_is_not_webadmits_and_may_pass(http: responses.RequestsMock) -> None:
+    assert isinstance(refusal(http, 404, "<html>no such page</html>"), Unavailable)
+
+
+def test_a_run_of_another_export_is_refused(http: responses.RequestsMock) -> None:
+    error = refusal(http, 201, {"export_files": {"id": 74780, "export_id": 999}})
+
+    assert isinstance(error, RequestRefused)
+    assert "export 999" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": "30"}, 30.0),
+        ({"Retry-After": "soon"}, None),
+        ({"X-RateLimit-Reset": "90"}, 90.0),
+        ({"Retry-After": "5", "X-RateLimit-Reset": "90"}, 5.0),
+        ({"X-RateLimit-Remaining": "0"}, None),
+    ],
+)
+def test_429_says_how_long_to_wait_where_it_does(
+    http: responses.RequestsMock, headers: dict[str, str], seconds: float | None
+) -> None:
+    error = refusal(http, 429, {"message": "Rate limit exceeded."}, **headers)
+
+    assert isinstance(error, RateLimited)
+    assert error.retry_after == seconds
+
+
+def test_429_may_name_the_moment(http: responses.RequestsMock) -> None:
+    moment = datetime.now(UTC) + timedelta(hours=1)
+
+    as_date = refusal(http, 429, **{"Retry-After": format_datetime(moment, usegmt=True)})
+    http.reset()
+    as_epoch = refusal(http, 429, **{"X-RateLimit-Reset": str(int(moment.timestamp()))})
+
+    for error in (as_date, as_epoch):
+        assert isinstance(error, RateLimited)
+        assert error.retry_after == pytest.approx(3600, abs=30)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.ConnectTimeout(f"HTTPSConnectionPool: {START}?callback={CALLBACK}"),
+        requests.ReadTimeout(CALLBACK),
+        requests.ConnectionError(CALLBACK),
+        requests.exceptions.ChunkedEncodingError(CALLBACK),
+        ConnectionResetError(CALLBACK),
+    ],
+)
+def test_an_answer_that_does_not_come_may_pass_and_its_error_does_not_repeat_the_callback(
+    http: responses.RequestsMock, error: Exception
+) -> None:
+    http.post(START, body=error)
+
+    with pytest.raises(Unavailable) as unavailable:
+        start()
+
+    assert CALLBACK.rsplit("/", 1)[1] not in str(unavailable.value)
+    assert unavailable.value.__cause__ is None
+    assert unavailable.value.__suppress_context__
+
+
+def test_an_endless_answer_is_cut_off(http: responses.RequestsMock) -> None:
+    http.get(LIST, body=b"x" * (4 * 1024 * 1024 + 1))
+
+    with pytest.raises(Unavailable, match="too long or too slow"):
+        WebAdmit(BASE).recent_runs(KEY, 37442)
+
+
+def test_a_list_that_is_none_may_pass(http: responses.RequestsMock) -> None:
+    http.get(LIST, json={"export_files": {"id": 1}})
+
+    with pytest.raises(Unavailable, match="no list of export_files"):
+        WebAdmit(BASE).recent_runs(KEY, 37442)
+
+
+# ── What may be repeated, and where the key may go ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("said", "repeated"),
+    [
+        ("Export '86446' not found.", "Export '86446' not found."),
+        ("see https://example.org/x?key=1 for more", "see … for more"),
+        ("ask jane.doe@example.edu now", "ask … now"),
+        ("at webadmit-production.s3.amazonaws.com/x?Signature=abc end", "at … end"),
+        (f"key {KEY.value} is bad", "key … is bad"),
+        (f"key {'f' * 32} is bad", "key … is bad"),
+        ("token abcdefghijklmnopqrstuvwxyz_0 is bad", "token … is bad"),
+        ("two\r\nlines\x00 and\tmore", "two lines and more"),
+        ("x " * 200, "x " * 99 + "x…"),
+    ],
+)
+def test_words_are_repeated_without_addresses_and_keys(said: str, repeated: str) -> None:
+    assert safe_words(said, KEY) == repeated
+
+
+@pytest.mark.parametrize(
+    ("url", "checked"),
+    [
+        ("https://api.webadmit.org", "https://api.webadmit.org"),
+        ("https://school.webadmit.org/", "https://school.webadmit.org"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_a_base_url_is_https_or_on_this_machine(url: str, checked: str) -> None:
+    assert checked_base_url(url) == checked
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.webadmit.org",
+        "http://localhost.example.org",
+        "http://127.0.0.1.example.org",
+        "ftp://api.webadmit.org",
+        "api.webadmit.org",
+        "",
+        "https://",
+        "https://user:word@api.webadmit.org",
+        "https://api.webadmit.org?x=1",
+    ],
+)
+def test_another_base_url_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInput, match="WEBADMIT_BASE_URL must"):
+        checked_base_url(url)
