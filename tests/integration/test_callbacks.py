@@ -1,0 +1,457 @@
+"""Cases 15 to 23: callbacks over real HTTP."""
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import requests
+
+from tests.integration.conftest import World
+from tests.sandbox.lambda_runtime import Answer, AwsCall
+from tests.sandbox.stack import Sandbox
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture
+def pair(world: World) -> str:
+    """An export with a run in progress."""
+    pair = world.add_export()
+    world.start(pair)
+    return pair
+
+
+def signed_url(world: World, pair: str, moment: datetime, key: str | None = None) -> str:
+    """A callback address as the service makes it, for any occurrence."""
+    part = f"{pair.replace(':', '/')}/{moment:%Y%m%dT%H%M%SZ}"
+    signature = hmac.new((key or world.sandbox.signing_key()).encode(), part.encode(), hashlib.sha256).hexdigest()
+    return f"{world.sandbox.outputs['CallbackUrl']}/callbacks/{part}/{signature}"
+
+
+# ── Every spelling ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def raw(form: dict[str, object]) -> str:
+    return "&".join(f"{name}={value}" for name, value in form.items())
+
+
+@pytest.mark.parametrize(
+    ("spell", "content_type"),
+    [
+        (raw, FORM),
+        (urlencode, FORM),
+        (lambda form: urlencode(form).replace("%5B", "%5b").replace("%5D", "%5d"), f"{FORM}; charset=utf-8"),
+        (urlencode, FORM.upper()),
+        (raw, None),
+        (lambda form: urlencode({**form, "more": "fields"}), FORM),
+    ],
+)
+def test_a_form_is_taken_in_every_spelling(
+    world: World, pair: str, spell: Callable[[dict[str, object]], str], content_type: str | None
+) -> None:
+    headers = {} if content_type is None else {"Content-Type": content_type}
+
+    answer = world.post(world.callback_url(pair), spell(world.form(pair)).encode(), headers=headers)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert [message["status"] for message in world.ready()] == ["Available"]
+
+
+@pytest.mark.parametrize("status", ["success_with_errors", "SUCCESS WITH ERRORS", "SuccessWithErrors"])
+@pytest.mark.parametrize("space", ["+", "%20"])
+def test_a_status_is_taken_in_every_spelling(world: World, pair: str, status: str, space: str) -> None:
+    body = raw(world.form(pair, status.replace(" ", space)))
+
+    world.post(world.callback_url(pair), body, headers={"Content-Type": FORM})
+
+    assert [message["status"] for message in world.ready()] == ["Success With Errors"]
+
+
+def test_the_http_api_sends_forms_in_base64_and_text_as_it_is(world: World, pair: str) -> None:
+    for content_type in (FORM, "text/plain"):
+        world.post(world.callback_url(pair), raw(world.form(pair, "Queued")), headers={"Content-Type": content_type})
+
+    assert [event["isBase64Encoded"] for event in world.sandbox.http_api.events[-2:]] == [True, False]
+
+
+# ── What cannot be used ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("value", ["", "0", "-1", "%2B9", "9_9", "+9+", "%D9%A9%D9%A9", "9" * 40, "1e3", "9%00"])
+@pytest.mark.parametrize("field", ["id", "export_id"])
+def test_ids_that_are_none_are_refused(world: World, pair: str, field: str, value: str) -> None:
+    before = world.record(pair)
+
+    answer = world.post(
+        world.callback_url(pair), raw(world.form(pair, **{field: value})), headers={"Content-Type": FORM}
+    )
+
+    assert answer.status_code == 400
+    assert f"export_file[{field}] must be a whole number" in answer.json()["message"]
+    assert world.record(pair) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"", FORM),
+        (b"&", FORM),
+        (b"\xff\xfe\x00", FORM),
+        (b"export_file[id]=%ff&export_file[export_id]=1&export_file[status]=Available", FORM),
+        (b"{}", "application/json"),
+        (b'{"export_file": {"id": 1}}', FORM),
+        (b"x" * 5000, FORM),
+        (b"x" * 4_000_000, FORM),
+        (b"a=1&" * 100_000, FORM),
+    ],
+)
+def test_a_body_that_is_no_form_is_refused_whatever_its_size(
+    world: World, pair: str, body: bytes, content_type: str
+) -> None:
+    before = world.record(pair)
+
+    answer = world.post(world.callback_url(pair), body, headers={"Content-Type": content_type})
+
+    assert answer.status_code == 400
+    assert answer.json()["message"]
+    assert world.record(pair) == before
+
+
+def test_ten_megabytes_do_not_arrive(world: World, pair: str) -> None:
+    try:
+        status = world.post(world.callback_url(pair), b"x" * (10 * 1024 * 1024 + 1)).status_code
+    except requests.ConnectionError:  # the answer came before all was sent
+        status = 413
+
+    assert status == 413
+
+
+@pytest.mark.parametrize("missing", ["id", "export_id", "status"])
+def test_a_missing_field_is_refused_by_its_name(world: World, pair: str, missing: str) -> None:
+    form = {name: value for name, value in world.form(pair).items() if name != f"export_file[{missing}]"}
+
+    answer = world.post(world.callback_url(pair), form)
+
+    assert (answer.status_code, answer.json()["message"]) == (
+        400,
+        f"the form must have the field export_file[{missing}]",
+    )
+
+
+def test_a_field_that_comes_twice_is_refused_unless_it_says_the_same(world: World, pair: str) -> None:
+    good = raw(world.form(pair, "Queued"))
+
+    answers = [
+        world.post(world.callback_url(pair), f"{good}&{more}", headers={"Content-Type": FORM}).status_code
+        for more in ("export_file[status]=Queued", "export_file[status]=Available", "export_file[id]=1")
+    ]
+
+    assert answers == [200, 400, 400]
+
+
+@pytest.mark.parametrize("status", ["", "+", "%00", "x" * 65])
+def test_a_status_that_cannot_be_used_is_refused(world: World, pair: str, status: str) -> None:
+    answer = world.post(world.callback_url(pair), raw(world.form(pair, status)), headers={"Content-Type": FORM})
+
+    assert answer.status_code == 400
+    assert world.record(pair)["status"] == "Initializing"
+
+
+def test_the_form_must_be_about_the_export_of_the_address(world: World, pair: str) -> None:
+    other = world.add_export()
+    world.start(other)
+
+    answer = world.post(world.callback_url(pair), world.form(other))
+
+    assert answer.status_code == 400
+    assert world.record(other)["status"] == "Initializing"
+
+
+# ── What is not proven ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def not_found(sandbox: Sandbox) -> tuple[int, bytes, str]:
+    """What the HTTP API itself says of a path that does not exist."""
+    answer = requests.post(f"{sandbox.outputs['CallbackUrl']}/nothing/here", timeout=10)
+    return answer.status_code, answer.content, answer.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda url: url[:-1] + format(int(url[-1], 16) ^ 1, "x"),
+        lambda url: url[:-1],
+        lambda url: url + "0",
+        lambda url: url[:-64] + "%C3%A9" * 64,
+        lambda url: url[:-64] + "0" * 64,
+        lambda url: url.upper().replace("/CALLBACKS/", "/callbacks/").replace("HTTP:", "http:"),
+        lambda url: url.rsplit("/", 1)[0],
+        lambda url: url.rsplit("/", 1)[0] + "/",
+        lambda url: url + "/more",
+        lambda url: url.replace("/callbacks/", "/callbacks/1"),
+    ],
+)
+def test_a_changed_address_is_answered_like_a_path_that_does_not_exist(
+    world: World, pair: str, change: Callable[[str], str]
+) -> None:
+    before = world.record(pair)
+
+    answer = world.post(change(world.callback_url(pair)), world.form(pair))
+
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == not_found(world.sandbox)
+    assert world.record(pair) == before
+
+
+def test_an_address_that_is_not_ours_costs_no_call_to_aws_beyond_the_cached_key(world: World, pair: str) -> None:
+    forged = world.callback_url(pair)[:-64] + "0" * 64
+    world.post(forged, world.form(pair))  # may look for a rotation, once a minute
+    before = len(world.calls("ReceiveCallbackFunction"))
+
+    for _ in range(20):
+        assert world.post(forged, world.form(pair)).status_code == 404
+
+    assert len(world.calls("ReceiveCallbackFunction")) == before
+
+
+@pytest.mark.parametrize(
+    ("age", "status"),
+    [
+        (timedelta(days=6, hours=23, minutes=59), 200),
+        (timedelta(days=7, minutes=1), 404),
+        (timedelta(minutes=-4), 200),
+        (timedelta(minutes=-6), 404),
+    ],
+)
+def test_an_address_is_honoured_for_seven_days_and_not_before_its_time(
+    world: World, age: timedelta, status: int
+) -> None:
+    pair = world.add_export()
+    world.sandbox.webadmit.start(world.export(pair), None)
+
+    answer = world.post(signed_url(world, pair, world.now - age), world.form(pair))
+
+    assert answer.status_code == status
+    assert len(world.records(pair)) == (1 if status == 200 else 0)
+
+
+def test_the_signature_of_one_export_does_not_serve_another(world: World, pair: str) -> None:
+    other = world.add_export()
+    world.start(other)
+    signature = world.callback_url(pair).rsplit("/", 1)[1]
+
+    answer = world.post(f"{world.callback_url(other).rsplit('/', 1)[0]}/{signature}", world.form(other))
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_other_methods_change_nothing(world: World, pair: str, method: str) -> None:
+    before = world.record(pair)
+
+    answer = requests.request(method, world.callback_url(pair), data=world.form(pair), timeout=10)
+
+    assert answer.status_code == 404
+    assert world.record(pair) == before
+
+
+def test_a_made_up_file_of_an_occurrence_whose_file_is_known_is_refused(world: World, pair: str) -> None:
+    answer = world.post(world.callback_url(pair), world.form(pair, id=999_999))
+
+    assert (answer.status_code, answer.content) == not_found(world.sandbox)[:2]
+    assert len(world.records(pair)) == 1
+    assert world.ready() == []
+
+
+def test_a_made_up_file_is_refused_for_every_occurrence_that_a_joined_run_serves(world: World) -> None:
+    pair = world.add_export()
+    world.start(pair, scheduled_for=world.now - timedelta(hours=1))
+    world.start(pair)
+
+    answers = [
+        world.post(signed_url(world, pair, world.now - age), world.form(pair, id=999_999)).status_code
+        for age in (timedelta(0), timedelta(minutes=30), timedelta(hours=1))
+    ]
+
+    assert answers == [404, 404, 404]
+
+
+def test_refused_callbacks_are_counted(world: World, pair: str) -> None:
+    log = world.sandbox.functions["ReceiveCallbackFunction"].log
+    before = len(log)
+
+    world.post(world.callback_url(pair)[:-64] + "0" * 64, world.form(pair))
+    world.post(world.callback_url(pair), {})
+    world.post(world.callback_url(pair), world.form(pair, id=999_999))
+
+    metrics = [json.loads(line) for line in log[before:] if '"_aws"' in line]
+    assert [metric["CallbacksRefused"] for metric in metrics] == [[1.0]] * 3
+    assert {metric["service"] for metric in metrics} == {"webadmit-exports"}
+
+
+# ── Only forward, only once ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_same_callback_500_times_is_announced_once(world: World, pair: str) -> None:
+    url, form = world.callback_url(pair), world.form(pair)
+
+    with requests.Session() as session:
+        answers = {session.post(url, data=form, timeout=35).status_code for _ in range(500)}
+
+    assert answers == {200}
+    assert len(world.ready()) == 1
+
+
+def test_64_callbacks_at_once_are_announced_once(world: World, pair: str) -> None:
+    url, form = world.callback_url(pair), world.form(pair)
+    together = threading.Barrier(64)
+
+    def send(_: int) -> int:
+        together.wait()
+        return world.post(url, form).status_code
+
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(send, range(64)))
+
+    assert set(answers) == {200}
+    assert len(world.ready()) == 1
+
+
+def test_a_callback_that_meets_the_sweep_is_announced_once(world: World, pair: str) -> None:
+    world.run(pair).status = "Available"
+    world.age(pair, minutes=6)
+
+    with ThreadPoolExecutor(4) as pool:
+        sweeps = [pool.submit(world.sweep) for _ in range(2)]
+        posts = [pool.submit(world.post, world.callback_url(pair), world.form(pair)) for _ in range(2)]
+        assert {one.result().status_code for one in posts} == {200}
+        for one in sweeps:
+            one.result()
+
+    assert len(world.ready()) == 1
+
+
+@pytest.mark.parametrize("late", ["In Progress", "Queued", "Failed", "Empty List", "Something New"])
+def test_after_a_file_is_available_older_news_changes_nothing(world: World, pair: str, late: str) -> None:
+    world.finish(pair)
+    before = world.record(pair)
+
+    answer = world.post(world.callback_url(pair), world.form(pair, late))
+
+    assert answer.status_code == 200
+    assert world.record(pair) == before
+    assert (len(world.ready()), world.alerts()) == (1, [])
+
+
+def test_a_file_that_appears_after_a_failure_is_announced(world: World, pair: str) -> None:
+    world.finish(pair, "Failed")
+    world.finish(pair, "Available")
+
+    assert [alert["event_type"] for alert in world.alerts()] == ["export_file.failed"]
+    assert [message["event_type"] for message in world.ready()] == ["export_file.ready"]
+
+
+def test_an_unknown_status_is_kept_as_it_came_counted_and_followed(world: World, pair: str) -> None:
+    log = world.sandbox.functions["ReceiveCallbackFunction"].log
+    before = len(log)
+
+    assert world.post(world.callback_url(pair), world.form(pair, "Zipping Files")).status_code == 200
+    assert world.record(pair)["status"] == "Zipping Files"
+    assert any('"UnknownStatus":[1.0]' in line.replace(" ", "") for line in log[before:])
+
+    world.finish(pair)
+    assert len(world.ready()) == 1
+
+
+# ── Keys and faults ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_callback_is_taken_after_the_signing_key_was_rotated(sandbox: Sandbox, world: World) -> None:
+    before, after = world.add_export(), world.add_export()
+    world.start(before)
+    rotated = "rotated-" + sandbox.signing_key()
+    sandbox.client("secretsmanager").put_secret_value(
+        SecretId=sandbox.resources["CallbackSigningKey"], SecretString=rotated
+    )
+    for function in sandbox.functions.values():
+        function.stop()  # what has looked at the keys less than a minute ago would not look again
+
+    world.start(after)
+    answers = [world.finish(before).status, world.finish(after).status]
+
+    assert answers == [200, 200]
+    assert len(world.ready()) == 2
+
+
+def failing(service: str, action: str, times: int = 99) -> Callable[[AwsCall, Callable[[], Answer]], Answer]:
+    """Has AWS refuse a call that many times, as when it is throttled."""
+    left = [times]
+
+    def intercept(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
+        if (call.service, call.action) != (service, action) or not left[0]:
+            return forward()
+        left[0] -= 1
+        error = {"__type": "ThrottlingException", "message": "Rate exceeded"}
+        if service == "sns":
+            xml = "<ErrorResponse><Error><Type>Sender</Type><Code>Throttled</Code></Error></ErrorResponse>"
+            return Answer(400, {"Content-Type": "text/xml"}, xml.encode())
+        return Answer(400, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(error).encode())
+
+    return intercept
+
+
+@pytest.mark.parametrize(("service", "action"), [("dynamodb", "GetItem"), ("dynamodb", "PutItem"), ("sns", "Publish")])
+def test_while_the_table_or_the_topic_is_down_webadmit_is_told_to_try_again_and_nothing_is_lost(
+    world: World, pair: str, service: str, action: str
+) -> None:
+    function = world.intercept("ReceiveCallbackFunction", failing(service, action))
+
+    down = world.post(world.callback_url(pair), world.form(pair))
+    function.interceptor = None
+    up = world.post(world.callback_url(pair), world.form(pair))
+
+    assert (down.status_code, down.json()) == (503, {"message": "Service Unavailable"})
+    assert up.status_code == 200
+    assert len(world.ready()) == 1
+
+
+def test_what_the_topic_did_not_take_the_sweep_announces(world: World, pair: str) -> None:
+    world.intercept("ReceiveCallbackFunction", failing("sns", "Publish"))
+
+    assert world.finish(pair).status == 503
+    assert world.sweep() == {"announced": 1}
+
+    assert len(world.ready()) == 1
+
+
+def test_a_write_whose_answer_was_lost_is_known_again(world: World, pair: str) -> None:
+    lost: list[Any] = []
+
+    def lose_the_first_answer(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
+        answer = forward()
+        if call.action == "PutItem" and not lost:
+            lost.append(call)
+            return Answer(500, {"Content-Type": "application/x-amz-json-1.0"}, b'{"__type": "InternalServerError"}')
+        return answer
+
+    world.intercept("ReceiveCallbackFunction", lose_the_first_answer)
+
+    assert world.finish(pair).status == 200
+    assert len(world.ready()) == 1
+    assert lost
+
+
+def test_a_callback_is_announced_with_four_calls_to_aws(world: World, pair: str) -> None:
+    world.post(world.callback_url(pair), world.form(pair, "Queued"))  # the key is in memory now
+    calls = world.calls("ReceiveCallbackFunction")
+    before = len(calls)
+
+    world.finish(pair)
+
+    assert [call.action for call in calls[before:]] == ["GetItem", "PutItem", "Publish", "PutItem"]

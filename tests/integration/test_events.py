@@ -1,0 +1,133 @@
+"""Every file in events/ does what its name says, once its times and signatures are those of today."""
+
+import copy
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.integration.conftest import World
+from tests.sandbox.package import ROOT
+from tests.sandbox.stack import Sandbox
+
+EVENTS = ROOT / "events"
+OLD = "2026-11-23T08:30:00Z"
+
+
+def load(name: str) -> Any:
+    return json.loads((EVENTS / name).read_text(encoding="utf-8"))
+
+
+def renewed(world: World, name: str) -> Any:
+    """The event with the time of now; a callback with the signature of this stack."""
+    text = (EVENTS / name).read_text(encoding="utf-8")
+    event = json.loads(
+        text.replace(OLD, world.now.strftime("%Y-%m-%dT%H:%M:%SZ")).replace(
+            "20261123T083000Z", world.now.strftime("%Y%m%dT%H%M%SZ")
+        )
+    )
+    if "pathParameters" in event:
+        parts = event["pathParameters"]
+        part = "/".join((parts["user_identity_id"], parts["export_id"], parts["occurrence"]))
+        key = world.sandbox.signing_key().encode()
+        parts["signature"] = hmac.new(key, part.encode(), hashlib.sha256).hexdigest()
+    return event
+
+
+def start_run(world: World) -> None:
+    """The run that the callbacks are about."""
+    for export_id in (86446, 86447):
+        world.sandbox.webadmit.add_export(37442, export_id)
+
+
+def test_schedule_json_starts_both_exports(sandbox: Sandbox, world: World) -> None:
+    start_run(world)
+
+    invocation = sandbox.functions["StartRunsFunction"].invoke(renewed(world, "schedule.json"))
+
+    assert invocation.payload["started"] == ["37442:86446", "37442:86447"]
+
+
+def test_start_by_hand_json_starts_now(sandbox: Sandbox, world: World) -> None:
+    start_run(world)
+
+    invocation = sandbox.functions["StartRunsFunction"].invoke(load("start_by_hand.json"))
+
+    assert invocation.payload["started"] == ["37442:86446"]
+
+
+def test_retry_json_starts_what_was_put_off(sandbox: Sandbox, world: World) -> None:
+    start_run(world)
+
+    invocation = sandbox.functions["StartRunsFunction"].invoke(renewed(world, "retry.json"))
+
+    assert invocation.payload == {"batchItemFailures": []}
+    assert [record["export_id"] for record in world.records()] == [86447]
+
+
+def receive(world: World, event: Any) -> dict[str, Any]:
+    invocation = world.sandbox.functions["ReceiveCallbackFunction"].invoke(event)
+    assert not invocation.failed
+    return dict(invocation.payload)
+
+
+def test_callback_ready_json_is_announced(world: World) -> None:
+    answer = receive(world, renewed(world, "callback_ready.json"))
+
+    assert answer == {"statusCode": 200, "body": ""}
+    assert [message["event_type"] for message in world.ready()] == ["export_file.ready"]
+
+
+def test_callback_failed_json_is_an_alert(world: World) -> None:
+    answer = receive(world, renewed(world, "callback_failed.json"))
+
+    assert answer == {"statusCode": 200, "body": ""}
+    assert [alert["event_type"] for alert in world.alerts()] == ["export_file.failed"]
+
+
+def test_callback_malformed_json_is_refused(world: World) -> None:
+    answer = receive(world, renewed(world, "callback_malformed.json"))
+
+    assert answer["statusCode"] == 400
+    assert world.records() == []
+
+
+def test_a_callback_event_as_it_stands_in_the_repository_proves_nothing(world: World) -> None:
+    answer = receive(world, load("callback_ready.json"))
+
+    assert answer == {
+        "statusCode": 404,
+        "headers": {"content-type": "application/json"},
+        "body": '{"message":"Not Found"}',
+    }
+
+
+def test_sweep_json_sweeps(sandbox: Sandbox, world: World) -> None:
+    invocation = sandbox.functions["ReconcileRunsFunction"].invoke(load("sweep.json"))
+
+    assert not invocation.failed
+
+
+def shape(event: Any) -> Any:
+    """The names of an event at every depth."""
+    if isinstance(event, dict):
+        return {name: shape(value) for name, value in event.items()}
+    return [shape(one) for one in event] if isinstance(event, list) else type(event).__name__
+
+
+def test_the_events_have_the_shape_of_those_that_the_sandbox_makes(sandbox: Sandbox, world: World) -> None:
+    pair = world.add_export()
+    world.start(pair)
+    world.finish(pair)
+    made, stored = shape(copy.deepcopy(sandbox.http_api.events[-1])), shape(load("callback_ready.json"))
+
+    made.pop("headers")  # those hang on who asks
+    stored.pop("headers")
+    assert made == stored
+
+
+def test_every_event_file_is_used_here() -> None:
+    source = Path(__file__).read_text(encoding="utf-8")
+
+    assert [path.name for path in EVENTS.iterdir() if f'"{path.name}"' not in source] == []

@@ -1,0 +1,67 @@
+"""Lays the functions out as `sam build` does, and the runtime beside them as Lambda does. Cached under .build/."""
+
+import compileall
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FUNCTIONS = ROOT / "functions"
+_CONSTRAINTS = ROOT / "tests" / "requirements.txt"
+_CACHE = ROOT / ".build"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """`task` is what Lambda sees as /var/task, `runtime` what it has of its own: the runtime client and boto3."""
+
+    task: Path
+    runtime: Path
+
+
+def build() -> Package:
+    """Builds what has changed; safe to call from several processes at once."""
+    requirements = FUNCTIONS / "requirements.txt"
+    dependencies = _cached("dependencies", [requirements], lambda folder: _pip(folder, "--requirement", requirements))
+    runtime = _cached(
+        "runtime", [_CONSTRAINTS], lambda folder: _pip(folder, "--constraint", _CONSTRAINTS, "awslambdaric", "boto3")
+    )
+    code = sorted(path for path in FUNCTIONS.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return Package(task=_cached("task", code, lambda folder: _lay_out(folder, dependencies)), runtime=runtime)
+
+
+def _lay_out(folder: Path, dependencies: Path) -> None:
+    shutil.copytree(dependencies, folder, dirs_exist_ok=True)
+    shutil.copytree(FUNCTIONS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    compileall.compile_dir(folder, quiet=2)
+
+
+def _pip(folder: Path, *arguments: str | Path) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", folder]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"pip could not install {' '.join(map(str, arguments))}:\n{done.stderr}")
+
+
+def _cached(name: str, sources: list[Path], make: Callable[[Path], None]) -> Path:
+    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
+    for source in sources:
+        digest.update(str(source).encode() + source.read_bytes())
+    folder = _CACHE / f"{name}-{digest.hexdigest()[:16]}"
+    if not folder.exists():
+        _CACHE.mkdir(exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=_CACHE))
+        try:
+            make(made)
+            made.rename(folder)
+        except OSError:
+            if not folder.exists():  # otherwise another process was faster
+                raise
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    return folder

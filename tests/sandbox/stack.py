@@ -1,0 +1,320 @@
+"""The whole service on this machine: template.yaml deployed to moto, the functions as processes, and a WebAdMIT."""
+
+import io
+import json
+import secrets
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import boto3
+import requests
+
+from . import template
+from .http_api import HttpApi
+from .lambda_runtime import Credentials, Invocation, LambdaFunction, check_runtime_client
+from .package import ROOT, build
+from .webadmit_server import WebAdmitServer
+
+REGION = template.REGION
+_SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
+
+
+class Sandbox:
+    """A context manager. `parameters` are the stack's, and are checked as CloudFormation would."""
+
+    def __init__(
+        self,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        stack_name: str = "webadmit-exports",
+        has_key: bool = True,
+    ) -> None:
+        check_runtime_client()
+        self._has_key = has_key
+        self.stack_name = stack_name
+        self.api_key = secrets.token_hex(16)
+        self.webadmit = WebAdmitServer(self.api_key)
+        self.http_api = HttpApi()
+        self.functions: dict[str, LambdaFunction] = {}
+        self._parameters = {"WebAdmitBaseUrl": self.webadmit.url, "LogLevel": "DEBUG", **(parameters or {})}
+
+    def __enter__(self) -> Self:
+        template.check_parameters(self._parameters)
+        with ExitStack() as undo:
+            undo.callback(self.webadmit.stop)
+            self.callback_url = self.http_api.start()
+            undo.callback(self.http_api.stop)
+            self._begin_aws()
+            undo.callback(self._end_aws)
+            self._deploy()
+            if self._has_key:
+                self.store_api_key(self.api_key)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for function in self.functions.values():
+            function.stop()
+        self._undo.close()
+
+    # ── Deploying ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _begin_aws(self) -> None:
+        self._aws = subprocess.Popen(
+            [sys.executable, "-m", "tests.sandbox.aws_server"],
+            cwd=ROOT,
+            env={
+                "SANDBOX_CALLBACK_URL": self.callback_url,
+                "AWS_DEFAULT_REGION": REGION,
+                "MOTO_SQS_ENFORCE_STRICT_QUEUE_PURGE_BEHAVIOUR": "false",
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._aws.stdout is not None
+        port = self._aws.stdout.readline().strip()
+        if not port:
+            raise RuntimeError("moto's server did not start; run `python -m tests.sandbox.aws_server` to see why")
+        self.aws_url = f"http://127.0.0.1:{port}"
+
+    def _end_aws(self) -> None:
+        with self._aws:
+            self._aws.kill()
+
+    def client(self, service: str) -> Any:
+        """A client with all rights, for tests and the demo."""
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.aws_url,
+            aws_access_key_id="administrator",
+            aws_secret_access_key="of-the-sandbox",
+        )
+
+    def _deploy(self) -> None:
+        s3 = self.client("s3")
+        s3.create_bucket(Bucket="sandbox-code")
+        s3.put_object(Bucket="sandbox-code", Key="package.zip", Body=_empty_zip())
+        self.resources = self.deploy_beside(self.stack_name, self._parameters)
+        stack = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"][0]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        self._make_functions()
+        self._make_routes()
+
+    def deploy_beside(self, stack_name: str, parameters: Mapping[str, str]) -> dict[str, str]:
+        """Creates a stack in the same account; returns its resources by their logical ids. Nothing of it runs."""
+        cloudformation = self.client("cloudformation")
+        cloudformation.create_stack(
+            StackName=stack_name,
+            TemplateBody=json.dumps(template.translated("s3://sandbox-code/package.zip")),
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+        if stack["StackStatus"] != "CREATE_COMPLETE":
+            raise RuntimeError(f"the stack is {stack['StackStatus']}: {stack.get('StackStatusReason')}")
+        return {
+            resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "")
+            for resource in cloudformation.describe_stack_resources(StackName=stack_name)["StackResources"]
+            if "LogicalResourceId" in resource  # moto lists those whose condition is false, without their names
+        }
+
+    def _make_functions(self) -> None:
+        package, sts = build(), self.client("sts")
+        for logical_id, declared in template.source()["Resources"].items():
+            if declared["Type"] != "AWS::Serverless::Function":
+                continue
+            name = self.resources[logical_id]
+            configuration = self.client("lambda").get_function_configuration(FunctionName=name)
+            role = sts.assume_role(RoleArn=configuration["Role"], RoleSessionName=logical_id)["Credentials"]
+            self.functions[logical_id] = LambdaFunction(
+                configuration=configuration,
+                credentials=Credentials(role["AccessKeyId"], role["SecretAccessKey"], role["SessionToken"]),
+                package=package,
+                aws_url=self.aws_url,
+                region=REGION,
+            )
+
+    def _make_routes(self) -> None:
+        api = self.client("apigatewayv2")
+        api_id = self.resources["CallbackApi"]
+        targets = {
+            f"integrations/{one['IntegrationId']}": one["IntegrationUri"]
+            for one in api.get_integrations(ApiId=api_id)["Items"]
+        }
+        for route in api.get_routes(ApiId=api_id)["Items"]:
+            arn = targets[route["Target"]].partition("/functions/")[2].removesuffix("/invocations")
+            self.http_api.routes[route["RouteKey"]] = self._function_by_arn(arn).invoke
+
+    def _function_by_arn(self, arn: str) -> LambdaFunction:
+        return next(one for one in self.functions.values() if one.configuration["FunctionArn"] == arn)
+
+    # ── What AWS does by itself ─────────────────────────────────────────────────────────────────────────────────────
+
+    def fire(self, schedule: str, scheduled_for: datetime | None = None) -> list[Invocation]:
+        """What EventBridge Scheduler and Lambda do when the schedule with this logical id is due.
+
+        Lambda repeats an invocation that fails, as often as its EventInvokeConfig says; all of them are returned.
+        """
+        found = self.client("scheduler").get_schedule(
+            GroupName=self.resources["ScheduleGroup"], Name=self.resources[schedule]
+        )
+        if found["State"] != "ENABLED":
+            return []
+        moment = (scheduled_for or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        event = json.loads(found["Target"]["Input"].replace(_SCHEDULED_TIME, moment))
+        return self.invoke_asynchronously(self._function_by_arn(found["Target"]["Arn"]), event)
+
+    def invoke_asynchronously(self, function: LambdaFunction, event: Any) -> list[Invocation]:
+        try:
+            config = self.client("lambda").get_function_event_invoke_config(FunctionName=function.name)
+        except Exception as error:  # moto has an exception of its own for each service
+            if "ResourceNotFound" not in type(error).__name__:
+                raise
+            config = {}
+        invocations = []
+        for _ in range(1 + int(config.get("MaximumRetryAttempts", 2))):
+            invocations.append(function.invoke(event))
+            if not invocations[-1].failed:
+                break
+        return invocations
+
+    def start(self, *exports: str, scheduled_for: datetime | None = None) -> Invocation:
+        """Invokes StartRunsFunction by hand with these pairs."""
+        event = {"exports": ",".join(exports)}
+        if scheduled_for:
+            event["scheduled_for"] = scheduled_for.isoformat()
+        return self.functions["StartRunsFunction"].invoke(event)
+
+    def sweep(self) -> Invocation:
+        """Invokes ReconcileRunsFunction once."""
+        return self.functions["ReconcileRunsFunction"].invoke({})
+
+    def deliver_retries(self, *, minutes: float = 15) -> list[Invocation]:
+        """Lets the minutes pass, and delivers what is due in StartRetryQueue, as an event source mapping does."""
+        requests.post(f"{self.aws_url}/sandbox/age-queues?seconds={minutes * 60}", timeout=10).raise_for_status()
+        url, sqs = self.resources["StartRetryQueue"], self.client("sqs")
+        mapping = self.client("lambda").list_event_source_mappings()["EventSourceMappings"][0]
+        function = self._function_by_arn(mapping["FunctionArn"])
+        invocations = []
+        while messages := sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=min(10, mapping["BatchSize"]), AttributeNames=["All"]
+        ).get("Messages"):
+            event = {"Records": [_sqs_record(message, mapping["EventSourceArn"]) for message in messages]}
+            invocations.append(function.invoke(event))
+            failed = {message["MessageId"] for message in messages}
+            if not invocations[-1].failed:
+                failed = {one["itemIdentifier"] for one in invocations[-1].payload["batchItemFailures"]}
+            for message in messages:
+                if message["MessageId"] not in failed:
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return invocations
+
+    # ── What a person or another system sees ────────────────────────────────────────────────────────────────────────
+
+    def store_api_key(self, text: str) -> None:
+        self.client("secretsmanager").put_secret_value(SecretId=self.outputs["WebAdmitApiKeyArn"], SecretString=text)
+
+    def subscribe(self, topic_output: str, *, filter_policy: str | None = None) -> str:
+        """A queue on a topic, with raw delivery off; returns its URL."""
+        sqs = self.client("sqs")
+        url = sqs.create_queue(QueueName=f"subscriber-{secrets.token_hex(4)}")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        self.client("sns").subscribe(
+            TopicArn=self.outputs[topic_output],
+            Protocol="sqs",
+            Endpoint=arn,
+            Attributes={"FilterPolicy": filter_policy} if filter_policy else {},
+        )
+        return str(url)
+
+    def received(self, queue_url: str) -> list[dict[str, Any]]:
+        """Takes what is in a subscriber's queue: the SNS notifications, with `Message` parsed."""
+        sqs, notifications = self.client("sqs"), []
+        while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                notification = json.loads(message["Body"])
+                notifications.append({**notification, "Message": json.loads(notification["Message"])})
+                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return notifications
+
+    def mails(self) -> list[dict[str, str]]:
+        """All mails so far: `to`, `subject`, `text`, `topic`."""
+        answer = requests.get(f"{self.aws_url}/sandbox/mails", timeout=10)
+        return list(answer.json())
+
+    def records(self, export_id: int | None = None) -> list[dict[str, Any]]:
+        """The items of the table, with plain values; of one export, oldest run first."""
+        items = self.client("dynamodb").scan(TableName=self.outputs["ExportFilesTableName"])["Items"]
+        plain = [{name: _plain(value) for name, value in item.items()} for item in items]
+        wanted = [item for item in plain if export_id in (None, item["export_id"])]
+        return sorted(wanted, key=lambda item: (item["export_id"], item["export_file_id"]))
+
+    def empty_table(self) -> None:
+        for record in self.records():
+            self.client("dynamodb").delete_item(
+                TableName=self.outputs["ExportFilesTableName"],
+                Key={key: {"N": str(record[key])} for key in ("export_id", "export_file_id")},
+            )
+
+    def signing_key(self) -> str:
+        """What signs callback addresses now."""
+        secret = self.client("secretsmanager").get_secret_value(SecretId=self.resources["CallbackSigningKey"])
+        return str(secret["SecretString"])
+
+    def change_record(self, record: Mapping[str, Any], **values: str | None) -> None:
+        """Writes attributes of a record past the service, to age it; None removes one."""
+        table = self.client("dynamodb")
+        for name, value in values.items():
+            expression = "REMOVE #name" if value is None else "SET #name = :value"
+            table.update_item(
+                TableName=self.outputs["ExportFilesTableName"],
+                Key={key: {"N": str(record[key])} for key in ("export_id", "export_file_id")},
+                UpdateExpression=expression,
+                ExpressionAttributeNames={"#name": name},
+                **({} if value is None else {"ExpressionAttributeValues": {":value": {"S": value}}}),
+            )
+
+
+def wait_until(condition: Any, seconds: float = 10) -> Any:
+    """The first truthy value of `condition()`; raises TimeoutError if there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError("what was waited for did not happen")
+        time.sleep(0.02)
+    return value
+
+
+def _plain(value: dict[str, str]) -> Any:
+    return int(value["N"]) if "N" in value else value["S"]
+
+
+def _sqs_record(message: Mapping[str, Any], arn: str) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {},
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": REGION,
+    }
+
+
+def _empty_zip() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("placeholder.txt", "the sandbox runs the package folder itself")
+    return buffer.getvalue()

@@ -1,0 +1,53 @@
+"""What template.yaml becomes on its way to CloudFormation, by AWS's own translator."""
+
+import copy
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+PATH = Path(__file__).resolve().parents[2] / "template.yaml"
+REGION = "us-east-1"
+
+
+@cache
+def source() -> dict[str, Any]:
+    """template.yaml as it stands; treat it as read-only."""
+    return yaml_parse(PATH.read_text(encoding="utf-8"))
+
+
+def translated(code_uri: str = "s3://bucket/key") -> dict[str, Any]:
+    """The CloudFormation template, with the code at `code_uri`, where `sam deploy` puts what it packed."""
+    template = copy.deepcopy(source())
+    template["Globals"]["Function"]["CodeUri"] = code_uri
+    translator = Translator(managed_policy_map={}, sam_parser=Parser(), boto_session=boto3.Session(region_name=REGION))
+    return translator.translate(sam_template=template, parameter_values={})
+
+
+class ParameterRefused(ValueError):
+    """CloudFormation would not take this value for this parameter."""
+
+
+def check_parameters(values: Mapping[str, str]) -> None:
+    """Raises ParameterRefused, with the constraint's description, where CloudFormation would refuse a deploy."""
+    parameters = source()["Parameters"]
+    for name, value in values.items():
+        if name not in parameters:
+            raise ParameterRefused(f"there is no parameter {name}")
+        rule = parameters[name]
+        bad = (
+            ("AllowedPattern" in rule and not re.fullmatch(rule["AllowedPattern"], value))
+            or ("AllowedValues" in rule and value not in [str(allowed) for allowed in rule["AllowedValues"]])
+            or ("MaxLength" in rule and len(value) > int(rule["MaxLength"]))
+            or (rule["Type"] == "Number" and not re.fullmatch(r"-?[0-9]+", value))
+            or ("MinValue" in rule and int(value) < int(rule["MinValue"]))
+            or ("MaxValue" in rule and int(value) > int(rule["MaxValue"]))
+        )
+        if bad:
+            raise ParameterRefused(f"{name} {rule.get('ConstraintDescription', 'is not allowed')}: {value!r}")

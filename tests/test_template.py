@@ -1,0 +1,363 @@
+"""What template.yaml promises and sam validate does not see."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.sandbox import template
+from tests.sandbox.package import FUNCTIONS
+from webadmit_exports.callbacks import LIFETIME
+from webadmit_exports.retry_queue import RETRY_EVERY
+from webadmit_exports.table import UNFINISHED_INDEX
+
+SOURCE = template.source()
+RESOURCES: dict[str, Any] = template.translated()["Resources"]
+DECLARED: dict[str, Any] = SOURCE["Resources"]
+
+
+def of_type(type_name: str) -> dict[str, Any]:
+    return {name: one["Properties"] for name, one in RESOURCES.items() if one["Type"] == type_name}
+
+
+def texts(document: Any) -> Iterator[str]:
+    """All strings in a document, keys too."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield str(key)
+            yield from texts(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from texts(value)
+    elif isinstance(document, str):
+        yield document
+
+
+# ── The public contract ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_logical_ids_of_the_contract_are_there() -> None:
+    assert {
+        "StartRunsFunction",
+        "ReceiveCallbackFunction",
+        "ReconcileRunsFunction",
+        "CallbackApi",
+        "ExportFilesTable",
+        "ReadyTopic",
+        "AlertsTopic",
+        "StartRetryQueue",
+        "WebAdmitApiKey",
+        "CallbackSigningKey",
+    } <= set(RESOURCES)
+
+
+def test_the_parameters_of_the_contract_are_there_and_each_is_described() -> None:
+    assert {
+        "Exports",
+        "ScheduleExpression",
+        "ScheduleTimezone",
+        "FrequentExports",
+        "FrequentScheduleExpression",
+        "WebAdmitBaseUrl",
+        "NotificationEmail",
+        "AlertEmail",
+        "AlertOnEmptyList",
+        "ScheduleState",
+        "OverdueAfterMinutes",
+        "KeepRecordsDays",
+    } <= set(SOURCE["Parameters"])
+    for name, parameter in SOURCE["Parameters"].items():
+        assert parameter["Description"], name
+        assert "Default" in parameter, f"{name} must not stand in the way of the first deploy"
+        assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter), f"{name} takes anything"
+        assert ("AllowedPattern" in parameter) == ("ConstraintDescription" in parameter), name
+
+
+def test_every_parameter_stands_in_a_group_of_the_console() -> None:
+    groups = SOURCE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(SOURCE["Parameters"])
+
+
+def test_the_outputs_of_the_contract_are_there() -> None:
+    assert set(SOURCE["Outputs"]) == {
+        "CallbackUrl",
+        "WebAdmitApiKeyArn",
+        "ExportFilesTableName",
+        "ReadyTopicArn",
+        "AlertsTopicArn",
+        "StartRunsFunctionName",
+    }
+
+
+def test_the_table_has_the_keys_of_the_contract() -> None:
+    (table,) = of_type("AWS::DynamoDB::Table").values()
+
+    assert [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]] == [
+        ("export_id", "HASH"),
+        ("export_file_id", "RANGE"),
+    ]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == [UNFINISHED_INDEX]
+
+
+def test_the_defaults_of_the_contract_stand() -> None:
+    defaults = {name: parameter["Default"] for name, parameter in SOURCE["Parameters"].items()}
+
+    assert (defaults["Exports"], defaults["FrequentExports"]) == ("", "")
+    assert defaults["ScheduleExpression"] == "cron(30 3 * * ? *)"
+    assert defaults["WebAdmitBaseUrl"] == "https://api.webadmit.org"
+    assert defaults["KeepRecordsDays"] == 90
+
+
+# ── Parameters that refuse bad input at deploy time ─────────────────────────────────────────────────────────────────
+
+GOOD = [
+    ("Exports", ""),
+    ("Exports", "37442:86446"),
+    ("Exports", ",".join(f"37442:{86446 + number}" for number in range(300))),
+    ("ScheduleExpression", "cron(30 3 * * ? *)"),
+    ("ScheduleExpression", "cron(0/15 6-20 ? * MON-FRI 2026)"),
+    ("ScheduleTimezone", "America/Argentina/Buenos_Aires"),
+    ("ScheduleTimezone", "UTC"),
+    ("ScheduleTimezone", "Etc/GMT+5"),
+    ("WebAdmitBaseUrl", "https://prelaunch.webadmit.org"),
+    ("WebAdmitBaseUrl", "https://my-school.webadmit.org"),
+    ("WebAdmitBaseUrl", "http://127.0.0.1:8080"),
+    ("NotificationEmail", ""),
+    ("AlertEmail", "team+webadmit@it.university.edu"),
+    ("AlertOnEmptyList", "false"),
+    ("ScheduleState", "DISABLED"),
+    ("OverdueAfterMinutes", "60"),
+    ("KeepRecordsDays", "365"),
+]
+BAD = [
+    *[
+        ("Exports", text)
+        for text in ("37442:86446, 37442:86447", "37442:86446,", ",37442:86446", "a:b", "37442", "-1:2")
+    ],
+    *[("Exports", text) for text in ("+1:2", "0:1", "37442:86446,,37442:86447", " ", "1:2\n", "٣:٤", "1:" + "9" * 19)],
+    ("Exports", ",".join("123456789012345678:123456789012345678" for _ in range(200))),
+    ("FrequentExports", "37442:86446 37442:86447"),
+    ("ScheduleExpression", "rate(1 day)"),
+    ("ScheduleExpression", "30 3 * * ? *"),
+    ("ScheduleExpression", "cron(30 3 * * ?)"),
+    ("FrequentScheduleExpression", "hourly"),
+    ("ScheduleTimezone", ""),
+    ("ScheduleTimezone", "New York"),
+    ("WebAdmitBaseUrl", "http://api.webadmit.org"),
+    ("WebAdmitBaseUrl", "https://api.webadmit.org/api/v1"),
+    ("WebAdmitBaseUrl", "https://user:word@api.webadmit.org"),
+    ("WebAdmitBaseUrl", "http://127.0.0.1.example.org:80"),
+    ("WebAdmitBaseUrl", "api.webadmit.org"),
+    ("NotificationEmail", "a@b.edu,c@d.edu"),
+    ("AlertEmail", "nobody"),
+    ("AlertOnEmptyList", "maybe"),
+    ("ScheduleState", "off"),
+    ("OverdueAfterMinutes", "0"),
+    ("OverdueAfterMinutes", "soon"),
+    ("KeepRecordsDays", "7"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), GOOD)
+def test_a_good_value_is_taken(name: str, value: str) -> None:
+    template.check_parameters({name: value})
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_bad_value_is_refused_at_deploy_time(name: str, value: str) -> None:
+    with pytest.raises(template.ParameterRefused, match=name):
+        template.check_parameters({name: value})
+
+
+def test_about_300_pairs_of_todays_length_fit() -> None:
+    pair = "37442:123456,"
+
+    assert SOURCE["Parameters"]["Exports"]["MaxLength"] // len(pair) >= 300
+
+
+def test_the_default_times_avoid_the_hours_that_a_night_in_the_us_may_lack_or_have_twice() -> None:
+    for name in ("ScheduleExpression", "FrequentScheduleExpression"):
+        hours = SOURCE["Parameters"][name]["Default"].removeprefix("cron(").split()[1]
+        assert not set(range(int(hours.split("-")[0]), int(hours.split("-")[-1]) + 1)) & {1, 2}
+    assert "01:00 to 02:59" in SOURCE["Parameters"]["ScheduleExpression"]["Description"]
+
+
+# ── Numbers that stand in two places ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_function_knows_how_often_the_queue_brings_a_message() -> None:
+    queue = of_type("AWS::SQS::Queue")["StartRetryQueue"]
+    environment = RESOURCES["StartRunsFunction"]["Properties"]["Environment"]["Variables"]
+
+    assert environment["START_RETRY_ATTEMPTS"] == str(queue["RedrivePolicy"]["maxReceiveCount"])
+    assert queue["VisibilityTimeout"] == queue["DelaySeconds"] == RETRY_EVERY.total_seconds()
+    assert queue["RedrivePolicy"]["maxReceiveCount"] * RETRY_EVERY == timedelta(hours=12)
+    assert queue["MessageRetentionPeriod"] > timedelta(hours=13).total_seconds()
+
+
+def test_the_function_ends_before_a_message_comes_again() -> None:
+    queue = of_type("AWS::SQS::Queue")["StartRetryQueue"]
+
+    assert RESOURCES["StartRunsFunction"]["Properties"]["Timeout"] < queue["VisibilityTimeout"]
+
+
+def test_the_queue_is_read_as_the_design_says() -> None:
+    (mapping,) = of_type("AWS::Lambda::EventSourceMapping").values()
+
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+
+
+def test_records_outlive_callback_addresses_by_far() -> None:
+    shortest = timedelta(days=SOURCE["Parameters"]["KeepRecordsDays"]["MinValue"])
+
+    assert shortest >= 2 * LIFETIME
+
+
+def test_the_callback_function_ends_before_the_http_api_stops_waiting() -> None:
+    assert RESOURCES["ReceiveCallbackFunction"]["Properties"]["Timeout"] < 30
+
+
+# ── Environment ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+FUNCTION_FOLDERS = {
+    "StartRunsFunction": "start_runs",
+    "ReceiveCallbackFunction": "receive_callback",
+    "ReconcileRunsFunction": "reconcile_runs",
+}
+SET_BY_LAMBDA = {"AWS_REGION"}
+
+
+def settings_read_in(path: str) -> set[str]:
+    """The names that a module reads, wherever it reads them through `setting` and `number`."""
+    tree = ast.parse((FUNCTIONS / path).read_text(encoding="utf-8"))
+    return {
+        call.args[0].value
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in ("setting", "number")
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def test_every_setting_that_a_function_reads_is_set_and_every_one_that_is_set_is_read() -> None:
+    shared = settings_read_in("webadmit_exports/wiring.py")
+    read = shared.union(*(settings_read_in(f"{folder}/app.py") for folder in FUNCTION_FOLDERS.values()))
+    powertools = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
+
+    declared: set[str] = set()
+    for name, folder in FUNCTION_FOLDERS.items():
+        variables = set(RESOURCES[name]["Properties"]["Environment"]["Variables"])
+        assert settings_read_in(f"{folder}/app.py") <= variables
+        declared |= variables
+
+    assert declared - powertools == read - SET_BY_LAMBDA
+
+
+def test_nothing_else_reads_the_environment() -> None:
+    for path in FUNCTIONS.rglob("*.py"):
+        reads = re.findall(r"os\.environ|getenv", path.read_text(encoding="utf-8"))
+        assert not reads or path.name == "app.py", path
+
+
+# ── What an operations team and a security office look for ──────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", FUNCTION_FOLDERS)
+def test_functions_run_python_313_on_arm_from_one_folder(name: str) -> None:
+    function = RESOURCES[name]["Properties"]
+
+    assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+    assert function["Handler"] == f"{FUNCTION_FOLDERS[name]}.app.handler"
+    assert "CodeUri" not in DECLARED[name]["Properties"]
+
+
+def test_no_resource_has_a_fixed_name() -> None:
+    naming = re.compile(
+        r"^(Name|TableName|TopicName|QueueName|FunctionName|RoleName|LogGroupName|BucketName|AlarmName)$"
+    )
+    for logical_id, resource in DECLARED.items():
+        for key, value in resource.get("Properties", {}).items():
+            if naming.match(key):
+                assert "${AWS::StackName}" in json.dumps(value), f"{logical_id}.{key}"
+    for logical_id, resource in RESOURCES.items():
+        if resource["Type"] == "AWS::Scheduler::Schedule":
+            assert "Name" not in resource["Properties"], logical_id
+
+
+def test_each_function_has_a_role_of_its_own_with_inline_policies_on_single_resources() -> None:
+    roles = [json.dumps(RESOURCES[name]["Properties"]["Role"]) for name in FUNCTION_FOLDERS]
+    assert len(set(roles)) == len(roles)
+    for name, role in of_type("AWS::IAM::Role").items():
+        assert "ManagedPolicyArns" not in role, name
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert not [text for text in texts(statement["Resource"]) if "*" in text], f"{name} names no resource"
+                assert not [text for text in texts(statement["Action"]) if "*" in text], f"{name} allows a wildcard"
+    assert not of_type("AWS::IAM::Policy")
+
+
+def test_only_the_start_and_the_sweep_may_read_the_api_key() -> None:
+    readers = {
+        name
+        for name, role in of_type("AWS::IAM::Role").items()
+        if any("WebAdmitApiKey" in text for text in texts(role["Policies"]))
+    }
+
+    assert readers == {"StartRunsRole", "ReconcileRunsRole"}
+
+
+def test_schedules_may_be_assumed_for_the_group_of_this_stack_only() -> None:
+    role = RESOURCES["SchedulerRole"]["Properties"]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+
+    assert set(statement["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
+    for schedule in of_type("AWS::Scheduler::Schedule").values():
+        assert schedule["GroupName"] == {"Ref": "ScheduleGroup"}
+        assert schedule["Target"]["RoleArn"] == {"Fn::GetAtt": ["SchedulerRole", "Arn"]}
+
+
+def test_start_schedules_have_a_time_zone_and_give_the_time_of_the_occurrence() -> None:
+    for name in ("StartRunsFunctionSchedule", "StartRunsFunctionFrequentSchedule"):
+        schedule = RESOURCES[name]["Properties"]
+        assert schedule["ScheduleExpressionTimezone"] == {"Ref": "ScheduleTimezone"}
+        assert "<aws.scheduler.scheduled-time>" in schedule["Target"]["Input"]["Fn::Sub"]
+
+
+def test_the_access_log_holds_no_path_and_the_api_is_throttled() -> None:
+    api = DECLARED["CallbackApi"]["Properties"]
+
+    assert not re.search(r"path|\$context\.http|queryString|headers", api["AccessLogSettings"]["Format"], re.IGNORECASE)
+    assert "$context.routeKey" in api["AccessLogSettings"]["Format"]
+    assert json.loads(api["AccessLogSettings"]["Format"])
+    assert api["DefaultRouteSettings"]["ThrottlingRateLimit"] > 0
+
+
+def test_the_records_stay_when_the_stack_goes() -> None:
+    table = DECLARED["ExportFilesTable"]
+
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_the_api_key_is_no_parameter_and_its_secret_has_no_value_at_first() -> None:
+    assert not [name for name in SOURCE["Parameters"] if re.search("key|secret|token", name, re.IGNORECASE)]
+    assert set(DECLARED["WebAdmitApiKey"]["Properties"]) == {"Description"}
+    assert DECLARED["CallbackSigningKey"]["Properties"]["GenerateSecretString"]["PasswordLength"] >= 32
+
+
+def test_every_log_group_forgets() -> None:
+    groups = of_type("AWS::Logs::LogGroup")
+
+    assert len(groups) == len(FUNCTION_FOLDERS) + 1
+    assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
+    for name in FUNCTION_FOLDERS:
+        assert RESOURCES[name]["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] in groups
