@@ -1,0 +1,43 @@
+# Needs Python 3.11 to 3.13 and make; everything else is installed, pinned, into .venv. Deploying needs none of this.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help demo test lint package clean
+
+help:
+	@echo "make demo     shows a night of exports on this machine"
+	@echo "make test     checks style and types, and runs all tests"
+	@echo "make package  validates and builds what sam deploys (needs python3.13)"
+	@echo "make clean    removes what these have made"
+
+demo: .venv/ready
+	@$(BIN)/python -m tests.sandbox.demo
+
+test: lint
+	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile
+
+lint: .venv/ready
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy
+
+package: .venv-sam/ready
+	.venv-sam/bin/python tests/package_check.py
+
+clean:
+	rm -rf .venv .venv-sam .build .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/ready: tests/requirements.txt
+	@echo "Setting up .venv (once; takes a minute) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "This needs Python 3.11 to 3.13; $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.13 ...")'
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	@touch $@
+
+.venv-sam/ready: tests/requirements-sam.txt
+	@echo "Setting up .venv-sam (once; takes a minute) ..."
+	@$(PYTHON) -m venv --clear .venv-sam
+	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements-sam.txt
+	@touch $@
