@@ -13,7 +13,7 @@ help:
 	@echo "make clean    removes what these have made"
 
 demo: .venv/ready
-	@$(BIN)/python -m tests.sandbox.demo
+	@$(BIN)/python -m tests.sandbox
 
 test: lint
 	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile

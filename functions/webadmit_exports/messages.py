@@ -165,11 +165,11 @@ class Wording:
             shown.append(f"  and {count - _PAIRS_IN_A_MAIL} more")
         said = [f"  {line}" for line in _said(alert)]
         return _paragraphs(
-            f"{exports} scheduled for {self._time(alert.scheduled_for)} "
-            f"{'has' if count == 1 else 'have'} not been started, because {alert.cause.sentence}.",
+            f"{exports} scheduled for {self._time(alert.scheduled_for)} {'has' if count == 1 else 'have'} not been"
+            f" started{' yet' if alert.retry_until else ''}, because {alert.cause.sentence}.",
             fate,
             f"What to do: {self._advice(alert.cause)}",
-            "\n".join(["WebAdMIT said:", *said]) if said else "",
+            "\n".join(["In detail:", *said]) if said else "",
             "\n".join(["The exports (identity:export):", *shown]),
             self._signature(),
         )

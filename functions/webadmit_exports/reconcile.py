@@ -71,6 +71,7 @@ class ReconcileRuns:
         if not by_identity:
             return
         key = self.api_key.read()
+        self.webadmit.drop_connections()
         for user_identity_id, open_files in by_identity.items():
             if time_left() < _RESERVE_SECONDS:
                 return
@@ -86,7 +87,7 @@ class ReconcileRuns:
     ) -> None:
         as_of = self.now()
         try:
-            listed = {run.export_file_id: run for run in self._recent_runs(key, user_identity_id)}
+            listed = {(run.export_id, run.export_file_id): run for run in self._recent_runs(key, user_identity_id)}
         except (Unavailable, RateLimited) as error:
             sweep.failed += len(files)
             logger.error("WebAdMIT could not be asked", user_identity_id=user_identity_id, reason=str(error))
@@ -95,8 +96,8 @@ class ReconcileRuns:
             if time_left() < _RESERVE_SECONDS:
                 return
             try:
-                news = _news(file, listed[file.export_file_id], as_of) if file.export_file_id in listed else None
-                self._apply(news or self._ask_about_one(key, file), file, sweep)
+                run = listed.get((file.export.export_id, file.export_file_id))
+                self._apply(_news(file, run, as_of) if run else self._ask_about_one(key, file), file, sweep)
             except (AwsUnavailable, Unavailable, RateLimited, RequestRefused, AccessRefused) as error:
                 sweep.failed += 1
                 logger.error("not settled yet", **file.ids, reason=str(error))

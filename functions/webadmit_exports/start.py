@@ -124,6 +124,7 @@ class StartRuns:
             time_left=lambda: time_left() - _RESERVE_SECONDS, clock=self.clock, sleep=self.sleep, waits=attempts > 1
         )
         keys = self._read_keys(gate)
+        self.webadmit.drop_connections()
 
         def start(one: Wanted) -> Result:
             return self._start_isolated(one, keys, gate, attempts)

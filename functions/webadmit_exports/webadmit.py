@@ -58,6 +58,10 @@ class WebAdmit:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.mount(self._base_url, HTTPAdapter(pool_maxsize=connections, max_retries=0))
 
+    def drop_connections(self) -> None:
+        """Closes what is pooled. Call it first in an invocation: while Lambda freezes a process its connections die."""
+        self._session.close()
+
     def start_run(self, key: ApiKey, export: Export, callback_url: str) -> tuple[Run, RateLimit]:
         """Starts a run, or joins the one in progress.
 

@@ -199,9 +199,13 @@ class Sandbox:
         """Invokes ReconcileRunsFunction once."""
         return self.functions["ReconcileRunsFunction"].invoke({})
 
+    def pass_time(self, *, minutes: float) -> None:
+        """Lets the minutes pass for all queues: delayed messages come, and those that were not deleted come again."""
+        requests.post(f"{self.aws_url}/sandbox/age-queues?seconds={minutes * 60}", timeout=10).raise_for_status()
+
     def deliver_retries(self, *, minutes: float = 15) -> list[Invocation]:
         """Lets the minutes pass, and delivers what is due in StartRetryQueue, as an event source mapping does."""
-        requests.post(f"{self.aws_url}/sandbox/age-queues?seconds={minutes * 60}", timeout=10).raise_for_status()
+        self.pass_time(minutes=minutes)
         url, sqs = self.resources["StartRetryQueue"], self.client("sqs")
         mapping = self.client("lambda").list_event_source_mappings()["EventSourceMappings"][0]
         function = self._function_by_arn(mapping["FunctionArn"])

@@ -39,8 +39,13 @@ class FakeWebAdmit:
     answers: dict[Export, list[object]] = field(default_factory=dict)
     asked: list[Export] = field(default_factory=list)
     seconds: float = 0
+    dropped: int = 0
     clock: Clock | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def drop_connections(self) -> None:
+        assert not self.asked or self.dropped, "connections are dropped before the first request of an invocation"
+        self.dropped += 1
 
     def start_run(self, key: ApiKey, export: Export, callback_url: str) -> tuple[Run, RateLimit]:
         assert key.value == KEY

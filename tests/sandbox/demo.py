@@ -1,0 +1,187 @@
+"""A night of exports in the sandbox, shown live: `make demo`."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from .lambda_runtime import RuntimeClientMissing
+from .stack import Sandbox, wait_until
+from .webadmit_server import Fault
+
+IDENTITY = 37442
+# name, how its run goes
+NIGHT: dict[int, tuple[str, dict[str, Any]]] = {
+    86446: ("Nursing, all applicants", {"seconds": 3}),
+    86447: ("Pharmacy, verified", {"seconds": 5, "status": "Success With Errors", "callbacks": 2}),
+    86448: ("Public health, waitlist", {"seconds": 2, "status": "Empty List"}),
+    86449: ("Dentistry, transcripts", {"seconds": 4, "status": "Failed"}),
+    86450: ("Physical therapy, deposits", {"seconds": 4, "callbacks": 0}),
+    86451: ("Social work, new since yesterday", {"seconds": 2}),
+}
+TIMEZONE = "America/New_York"
+LOST_CALLBACK, STARTED_LATE = 86450, 86451
+COLOURS = {
+    "Available": "green",
+    "Success With Errors": "green",
+    "Empty List": "yellow",
+    "Failed": "red",
+    "put off": "yellow",
+}
+
+
+@dataclass
+class Screen:
+    """The table of runs and what has happened so far; its clock begins at the schedule's time, and skips waiting."""
+
+    sandbox: Sandbox
+    scheduled: datetime
+    clock: datetime
+    story: list[tuple[str, str]] = field(default_factory=list)
+
+    def tell(self, text: str) -> None:
+        self.story.append((self.clock.strftime("%H:%M"), text))
+
+    def __rich__(self) -> Group:
+        records = {record["export_id"]: record for record in self.sandbox.records()}
+        runs = Table(title=f"Runs of identity {IDENTITY}, scheduled for {self.scheduled:%H:%M}", title_justify="left")
+        for heading in ("Export", "Name", "File", "Status", "Announced"):
+            runs.add_column(heading)
+        for export_id, (name, _) in NIGHT.items():
+            record = records.get(export_id, {})
+            status = record.get("status") or ("put off" if self.story and export_id == STARTED_LATE else "")
+            runs.add_row(
+                str(export_id),
+                name,
+                str(record.get("export_file_id", "")),
+                Text(status, COLOURS.get(status, "cyan")),
+                "yes" if record.get("notified_at") else "",
+            )
+        lines = [Text.assemble((f"{moment}  ", "dim"), text) for moment, text in self.story]
+        return Group(runs, *lines, "")
+
+
+def main() -> int:
+    console = Console(highlight=False)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        console.print("A night of exports on this machine: no AWS account, no Docker, nothing leaves 127.0.0.1.")
+        with ExitStack() as stack:
+            with console.status("Deploying template.yaml to the sandbox (the first time takes a minute) ..."):
+                sandbox = stack.enter_context(
+                    Sandbox(
+                        {
+                            "Exports": ",".join(f"{IDENTITY}:{export_id}" for export_id in NIGHT),
+                            "NotificationEmail": "registrar@university.example",
+                            "AlertEmail": "integration-team@university.example",
+                            "ScheduleTimezone": TIMEZONE,
+                            "LogLevel": "INFO",
+                        }
+                    )
+                )
+            show(sandbox, console)
+    except RuntimeClientMissing as missing:
+        console.print(str(missing))
+        return 1
+    return 0
+
+
+def show(sandbox: Sandbox, console: Console) -> None:
+    for export_id, (name, behaviour) in NIGHT.items():
+        sandbox.webadmit.add_export(IDENTITY, export_id, name, **behaviour)
+    queues = {topic: sandbox.subscribe(f"{topic}TopicArn") for topic in ("Ready", "Alerts")}
+    scheduled_for = datetime.now(UTC).replace(microsecond=0)
+    local = scheduled_for.astimezone(ZoneInfo(TIMEZONE))
+    screen = Screen(sandbox, scheduled=local, clock=local)
+    with Live(screen, console=console, refresh_per_second=5):
+        play(sandbox, screen, scheduled_for)
+    show_messages(sandbox, console, queues)
+    show_what_next(console)
+
+
+def play(sandbox: Sandbox, screen: Screen, scheduled_for: datetime) -> None:
+    """The night itself. The quarters of an hour that pass in it are skipped: what waits is aged instead."""
+    down = Fault(method="POST", path=f"/{STARTED_LATE}/", answer=(503, "<html>Scheduled maintenance</html>"), times=3)
+    sandbox.webadmit.faults.append(down)
+    screen.tell(f"The schedule fires: StartRunsFunction asks WebAdMIT for {len(NIGHT)} runs, side by side.")
+    (invocation,) = sandbox.fire("StartRunsFunctionSchedule", scheduled_for)
+    assert len(invocation.payload["started"]) == len(NIGHT) - 1, invocation.payload
+    screen.tell(f"WebAdMIT is down for export {STARTED_LATE}: put off, and a person is told. The others run.")
+    wait_until(lambda: finished(sandbox) == len(NIGHT) - 2, seconds=20)
+    screen.clock += timedelta(minutes=4)
+    screen.tell("WebAdMIT has called back for four runs; one callback came twice, and was announced once.")
+    wait_until(lambda: sandbox.webadmit.run_of(LOST_CALLBACK).status == "Available", seconds=20)
+    pause()
+
+    screen.clock += timedelta(minutes=6)
+    screen.tell(f"The callback for export {LOST_CALLBACK} got lost. The sweep asks WebAdMIT, and announces the file.")
+    (record,) = sandbox.records(LOST_CALLBACK)
+    sandbox.change_record(record, due_at=record["started_at"])
+    (invocation,) = sandbox.fire("ReconcileRunsFunctionSweep")
+    assert invocation.payload["found"] == 1, invocation.payload
+    pause()
+
+    screen.clock += timedelta(minutes=5)
+    screen.tell(f"WebAdMIT is back. The retry queue brings export {STARTED_LATE}, and its run starts.")
+    sandbox.deliver_retries()
+    wait_until(lambda: finished(sandbox) == len(NIGHT), seconds=20)
+    screen.clock += timedelta(minutes=2)
+    screen.tell("Everything that ran is known, and each file was announced once.")
+
+
+def finished(sandbox: Sandbox) -> int:
+    return sum("notified_at" in record for record in sandbox.records())
+
+
+def pause(seconds: float = 1.5) -> None:
+    """Time to read."""
+    time.sleep(seconds)
+
+
+def show_messages(sandbox: Sandbox, console: Console, queues: dict[str, str]) -> None:
+    mails = sandbox.mails()
+    listing = Table(title="The mails of the night", title_justify="left")
+    listing.add_column("To")
+    listing.add_column("Subject")
+    for mail in mails:
+        listing.add_row(mail["to"].partition("@")[0], mail["subject"])
+    console.print(listing)
+
+    def mail_about(wanted: Callable[[dict[str, str]], bool]) -> None:
+        mail = next(mail for mail in mails if wanted(mail))
+        title = f"To: {mail['to']}   Subject: {mail['subject']}"
+        console.print(Panel(Text(mail["text"].rstrip()), title=Text(title), title_align="left"))
+
+    console.print("\nThree of them as a person reads them:")
+    mail_about(lambda mail: f"export {min(NIGHT)} is ready" in mail["subject"])
+    mail_about(lambda mail: "failed" in mail["subject"])
+    mail_about(lambda mail: "not started yet" in mail["subject"])
+
+    messages = sandbox.received(queues["Ready"])
+    alerts = sandbox.received(queues["Alerts"])
+    console.print(
+        f"\nProgrammes get JSON: {len(messages)} messages on ReadyTopic, {len(alerts)} on AlertsTopic. One of them:"
+    )
+    console.print(Syntax(json.dumps(messages[0]["Message"], indent=2), "json", background_color="default"))
+
+
+def show_what_next(console: Console) -> None:
+    console.print(
+        "\nWhat next: `make test` runs all tests. To deploy, you need Python 3.13, the SAM CLI and an AWS account:"
+        "\n  sam build"
+        "\n  sam deploy"
+        "\nREADME.md says where to find the API key and the ids of your exports."
+    )

@@ -1,0 +1,142 @@
+"""The README and the list of cases say what is so."""
+
+import json
+import re
+import shlex
+from typing import Any
+
+import botocore.session
+import pytest
+
+from tests.fakes import EXPORT, NIGHT, WORDING
+from tests.sandbox import template
+from tests.sandbox.package import ROOT
+from webadmit_exports.messages import Cause, StartAlert
+from webadmit_exports.model import ExportFile
+from webadmit_exports.progress import Announcement, EventType
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CASES = (ROOT / "tests" / "cases.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def table_under(heading: str) -> list[list[str]]:
+    """The rows of the first table after a heading, without its head."""
+    after = README.split(f"### {heading}\n", 1)[1]
+    rows = re.search(r"(?:^\|.*\n)+", after, re.MULTILINE)
+    assert rows
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in rows[0].splitlines()[2:]]
+
+
+def test_every_case_has_tests_and_all_of_them_exist() -> None:
+    numbered = re.split(r"^\d+\. ", CASES, flags=re.MULTILINE)[1:]
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+
+    for case in numbered:
+        named = re.findall(r"`(test_\w+)`", case)
+        assert named, f"no test is named for: {case[:60]}"
+        assert not set(named) - defined, f"there is no test {set(named) - defined}"
+    assert len(numbered) >= 37
+
+
+def test_the_table_of_parameters_is_the_templates() -> None:
+    written = {row[0].strip("`"): row[1].strip("`") for row in table_under("Parameters")}
+    declared = {name: str(one["Default"]) or "empty" for name, one in template.source()["Parameters"].items()}
+
+    assert written == declared
+
+
+def test_outputs_that_are_named_exist() -> None:
+    named = set(re.findall(r"output `(\w+)`", README))
+
+    assert named
+    assert named <= set(template.source()["Outputs"])
+
+
+FILE = ExportFile(
+    export=EXPORT,
+    export_file_id=74780,
+    status="Available",
+    first_scheduled_for=NIGHT,
+    scheduled_for=NIGHT,
+    started_at=NIGHT,
+    updated_at=NIGHT,
+    finished_at=NIGHT,
+)
+
+
+def test_the_message_shown_has_the_fields_of_a_real_one() -> None:
+    (shown,) = blocks("json")
+    real = WORDING.announcement(Announcement(event_type=EventType.READY, export_file=FILE)).body
+
+    assert list(json.loads(shown)) == list(real)
+    assert {type(value) for value in json.loads(shown).values()} == {str, int}
+
+
+def test_the_table_of_events_is_complete_and_names_fields_that_are_there() -> None:
+    rows = {row[0].strip("`"): row for row in table_under("The messages")}
+    alert = StartAlert(cause=Cause.NOT_FOUND, scheduled_for=NIGHT, words={EXPORT: ""}, retry_until=NIGHT)
+
+    assert set(rows) == {str(event_type) for event_type in EventType}
+    fields = set(re.findall(r"`(\w+)`", rows["start.delayed"][3]))
+    assert fields == set(WORDING.start_alert(alert).body) - {"version", "event_id", "event_type"}
+
+
+def test_the_table_of_attributes_is_that_of_the_items() -> None:
+    source = (ROOT / "functions" / "webadmit_exports" / "table.py").read_text(encoding="utf-8")
+    written = set(re.findall(r'^        "(\w+)": ', source, re.MULTILINE))
+    documented = {name for row in table_under("The records") for name in re.findall(r"`(\w+)`", row[0])}
+
+    assert documented == written
+
+
+def test_files_that_are_linked_exist_and_every_event_is_linked() -> None:
+    links = set(re.findall(r"\]\(([^)#:]+)\)", README))
+
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    events = {f"events/{path.name}" for path in (ROOT / "events").iterdir()}
+    assert events <= links
+
+
+def test_make_targets_that_are_named_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    for target in set(re.findall(r"`make (\w+)", README)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def commands() -> list[list[str]]:
+    return [shlex.split(line) for block in blocks("sh") for line in block.splitlines() if line]
+
+
+@pytest.mark.parametrize("command", [one for one in commands() if one[0] == "aws"], ids=" ".join)
+def test_aws_commands_are_such_as_aws_knows(command: list[str]) -> None:
+    _, service, operation, *options = command
+    model = botocore.session.get_session().get_service_model(service)
+    name = next(name for name in model.operation_names if botocore.xform_name(name, "-") == operation)
+    shape: Any = model.operation_model(name).input_shape
+
+    known = {f"--{botocore.xform_name(member, '-')}" for member in shape.members}
+    assert {option for option in options if option.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("command", [one for one in commands() if one[0] == "sam"], ids=" ".join)
+def test_sam_commands_name_what_is_there(command: list[str]) -> None:
+    samconfig = (ROOT / "samconfig.toml").read_text(encoding="utf-8")
+
+    assert command[1] in ("build", "deploy", "remote")
+    if command[1] == "remote":
+        assert command[3] in template.source()["Resources"]
+        assert f'stack_name = "{command[command.index("--stack-name") + 1]}"' in samconfig
+        assert json.loads(command[command.index("--event") + 1])["exports"]
+
+
+def test_no_inner_words_stand_in_the_readme() -> None:
+    assert re.findall(r"\b(lease|claim|occurrence)\w*", README) == []
