@@ -202,6 +202,14 @@ def test_invalid_base64_is_refused(body: str) -> None:
         read(body, is_base64=True)
 
 
+@pytest.mark.parametrize("junk", [" ", "\n", "!", "-", "=", "é"])
+def test_base64_with_something_in_it_that_is_none_is_refused(junk: str) -> None:
+    body = encoded(GOOD)
+
+    with pytest.raises(InvalidInput):
+        read(body[:8] + junk + body[8:], is_base64=True)
+
+
 def test_invalid_utf8_is_refused_however_it_is_written() -> None:
     with pytest.raises(InvalidInput, match="UTF-8"):
         read(encoded(GOOD.encode() + b"&x=\xff"), is_base64=True)

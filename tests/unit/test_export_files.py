@@ -8,8 +8,9 @@ import pytest
 from tests.fakes import FILE_ID, RULES, Clock, FakeTable, FakeTopics, after, export_files, news
 from webadmit_exports.errors import AnnouncementDelayed, AwsUnavailable
 from webadmit_exports.messages import Message
-from webadmit_exports.model import News, Source
+from webadmit_exports.model import ExportFile, News, Source
 from webadmit_exports.progress import LEASE
+from webadmit_exports.table import Overtaken
 
 START, CALLBACK, POLL = Source.START, Source.CALLBACK, Source.POLL
 
@@ -114,6 +115,25 @@ def test_a_crash_after_publishing_repeats_the_announcement_under_the_same_event_
 
     assert len(topics.messages) == 2
     assert len(set(topics.event_ids)) == 1
+
+
+@dataclass
+class TableThatIsAlwaysOvertaken(FakeTable):
+    """Before each write somebody else writes."""
+
+    def store(self, record: ExportFile, *, replacing: ExportFile | None) -> ExportFile:
+        self._called("store")
+        raise Overtaken(replace(record, status="Queued", version=str(len(self.calls))))
+
+
+def test_who_is_overtaken_again_and_again_gives_up() -> None:
+    table, topics = TableThatIsAlwaysOvertaken(), FakeTopics()
+
+    with pytest.raises(AwsUnavailable, match="again and again"):
+        export_files(table, topics, Clock(after(minutes=2))).apply(READY, None)
+
+    assert topics.messages == []
+    assert len(table.calls) < 100
 
 
 def test_what_cannot_be_stored_is_not_announced() -> None:

@@ -131,6 +131,14 @@ def test_a_file_that_appears_after_a_failure_is_announced() -> None:
     assert (step.record.notified_at, step.record.expires_at) == (None, None)
 
 
+def test_the_href_stays_where_news_has_none() -> None:
+    record = replace(begun(), href="/api/v1/exports/86446/export_files/74780")
+
+    assert applied(record, news(CALLBACK, "Available", after(minutes=4)), minutes=4).record.href == record.href
+    moved = applied(record, news(POLL, "Available", after(minutes=4), href="/elsewhere"), minutes=4).record
+    assert moved.href == "/elsewhere"
+
+
 def test_a_step_forward_of_an_open_run_is_stored_and_keeps_its_check() -> None:
     record = begun("Queued")
 
@@ -163,6 +171,12 @@ def test_a_start_answer_that_its_callback_has_overtaken_changes_nothing(status: 
     record = finished(minutes=1)
 
     assert advance(record, news(START, status, after(seconds=1)), after(minutes=2), RULES) is None
+
+
+def test_a_run_that_finished_at_the_very_moment_of_the_request_is_no_older_one() -> None:
+    record = finished(minutes=1)
+
+    assert advance(record, news(START, "In Progress", after(minutes=1)), after(minutes=2), RULES) is None
 
 
 def test_an_overtaken_start_answer_still_moves_the_run_on_to_its_occurrence() -> None:
@@ -207,6 +221,17 @@ def test_a_late_callback_of_the_run_before_does_not_finish_the_new_one_but_has_w
     assert (step.record.status, step.record.due_at) == ("In Progress", after(days=1, minutes=1))
 
 
+def test_a_late_callback_of_the_run_before_does_not_announce_the_new_one_again() -> None:
+    later = NIGHT + timedelta(days=1)
+    again = applied(finished(), news(START, "In Progress", after(days=1), later), days=1, seconds=1).record
+    failed = applied(again, news(CALLBACK, "Failed", after(days=1, minutes=1), later), days=1, minutes=1)
+    record = announced(failed.record, failed.claimed, days=1, minutes=2)
+
+    late = news(CALLBACK, "Available", after(days=1, minutes=3), NIGHT)
+
+    assert advance(record, late, after(days=1, minutes=3), RULES) is None
+
+
 def test_the_callback_of_either_occurrence_finishes_a_joined_run() -> None:
     later = NIGHT + timedelta(hours=1)
     joined = applied(begun(), news(START, "In Progress", after(hours=1), later), hours=1).record
@@ -237,6 +262,15 @@ def test_a_marked_announcement_leaves_nothing_to_do() -> None:
     assert record.due_at is None
     assert record.expires_at == after(minutes=5) + RULES.keep_records
     assert take_over(record, after(days=2), RULES) is None
+
+
+def test_what_is_announced_is_marked_once() -> None:
+    step = applied(begun(), news(CALLBACK, "Available", after(minutes=4)), minutes=4)
+    record = announced(step.record, step.claimed, minutes=5)
+
+    assert announced(record, step.claimed, minutes=6) is record
+    assert step.claimed
+    assert give_back(record, step.claimed, after(minutes=6), RULES) is record
 
 
 def test_while_a_lease_lasts_nobody_else_announces() -> None:
@@ -322,6 +356,17 @@ def test_checks_back_off_with_the_age_of_a_run(age: timedelta, wait: timedelta) 
 
     assert step
     assert step.record.due_at == now + wait
+
+
+@pytest.mark.parametrize(("seconds", "late"), [(-1, False), (0, True)])
+def test_a_run_is_late_from_the_chosen_time_on(seconds: int, late: bool) -> None:
+    record = begun()
+    now = record.started_at + RULES.overdue_after + timedelta(seconds=seconds)
+
+    step = advance(record, news(POLL, "In Progress", now), now, RULES)
+
+    assert step
+    assert bool(step.claimed) is late
 
 
 def test_a_run_that_is_open_for_too_long_is_reported_once_and_still_followed() -> None:

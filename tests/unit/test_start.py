@@ -39,13 +39,12 @@ class FakeWebAdmit:
     answers: dict[Export, list[object]] = field(default_factory=dict)
     asked: list[Export] = field(default_factory=list)
     seconds: float = 0
-    dropped: int = 0
+    dropped_before: list[int] = field(default_factory=list)
     clock: Clock | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def drop_connections(self) -> None:
-        assert not self.asked or self.dropped, "connections are dropped before the first request of an invocation"
-        self.dropped += 1
+        self.dropped_before.append(len(self.asked))
 
     def start_run(self, key: ApiKey, export: Export, callback_url: str) -> tuple[Run, RateLimit]:
         assert key.value == KEY
@@ -164,6 +163,15 @@ def test_every_export_is_started_and_recorded() -> None:
     assert len(world.table.records) == 40
     assert world.topics.messages == []
     assert world.retry_queue.put_off == []
+
+
+def test_each_invocation_begins_with_new_connections() -> None:
+    world = World()
+
+    world.start(*exports(2))
+    world.start(*exports(2, first=5))
+
+    assert world.webadmit.dropped_before == [0, 2]
 
 
 def test_an_occurrence_that_fires_twice_starts_an_export_once() -> None:
