@@ -84,7 +84,7 @@ def test_every_parameter_stands_in_a_group_of_the_console() -> None:
 
 
 def test_the_outputs_of_the_contract_are_there() -> None:
-    assert set(SOURCE["Outputs"]) == {
+    assert set(SOURCE["Outputs"]) >= {
         "CallbackUrl",
         "WebAdmitApiKeyArn",
         "ExportFilesTableName",

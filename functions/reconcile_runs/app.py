@@ -23,6 +23,8 @@ reconcile_runs = ReconcileRuns(
     api_key=parts.api_key,
     table=parts.table,
     export_files=parts.export_files,
+    topics=parts.topics,
+    wording=parts.wording,
     now=now,
 )
 
@@ -30,7 +32,6 @@ reconcile_runs = ReconcileRuns(
 @instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes any event; answers with the figures of the sweep."""
-    sweep = reconcile_runs.sweep(lambda: context.get_remaining_time_in_millis() / 1000)
-    figures = dataclasses.asdict(sweep)
+    figures = dataclasses.asdict(reconcile_runs.sweep(lambda: context.get_remaining_time_in_millis() / 1000))
     logger.info("swept", **figures)
     return figures

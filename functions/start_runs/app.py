@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from webadmit_exports.failed_starts import FailedStarts
 from webadmit_exports.occurrence import parse_occurrence
 from webadmit_exports.retry_queue import RetryQueue
 from webadmit_exports.start import SIDE_BY_SIDE, Outcome, Result, StartRuns
@@ -22,6 +23,7 @@ parts = Parts(os.environ, now, connections=SIDE_BY_SIDE)
 retry_queue = RetryQueue(
     parts.sqs, parts.setting("START_RETRY_QUEUE_URL"), attempts=parts.number("START_RETRY_ATTEMPTS")
 )
+failed_starts = FailedStarts(parts.sqs, parts.setting("FAILED_STARTS_QUEUE_URL"))
 start_runs = StartRuns(
     webadmit=WebAdmit(parts.setting("WEBADMIT_BASE_URL"), connections=SIDE_BY_SIDE),
     api_key=parts.api_key,
@@ -40,7 +42,8 @@ start_runs = StartRuns(
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes the schedule's input, see `occurrence`, and answers with the pairs by what became of them.
 
-    An SQS event is answered with the messages that shall come again (partial batch answer).
+    An SQS event is answered with the messages that shall come again (partial batch answer). `{"start_again": "failed"}`
+    starts what stands in FailedStartsQueue.
     """
 
     def time_left() -> float:
@@ -55,6 +58,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             if result.outcome is Outcome.PUT_OFF
         ]
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in [*unusable, *put_off]]}
+    if event.get("start_again") == "failed":
+        results, problems = start_runs.again(failed_starts, time_left)
+        return {**_summary(results), "unusable": problems}
     return _summary(start_runs.for_occurrence(parse_occurrence(event, now()), time_left))
 
 

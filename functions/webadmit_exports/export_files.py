@@ -10,7 +10,7 @@ from datetime import datetime
 from .errors import AnnouncementDelayed, AwsUnavailable
 from .messages import Wording
 from .model import ExportFile, News, is_known
-from .progress import Announcement, Rules, Step, advance, give_back, mark_announced, take_over
+from .progress import Announcement, Rules, Step, advance, give_back, mark_announced, put_by, take_over
 from .table import ExportFilesTable, Overtaken
 from .telemetry import count, logger
 from .topics import Topics
@@ -58,6 +58,14 @@ class ExportFiles:
 
         def decide(record: ExportFile | None) -> Step | None:
             return take_over(record, self._now(), self._rules) if record else None
+
+        return self._change(known, decide)
+
+    def put_by(self, known: ExportFile) -> bool:
+        """Asks about an open run later, and reports it as late no more; True if it was open."""
+
+        def decide(record: ExportFile | None) -> Step | None:
+            return put_by(record, self._now()) if record else None
 
         return self._change(known, decide)
 

@@ -10,7 +10,8 @@ from datetime import datetime
 from enum import Enum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from .model import Export, ExportFile, utc_seconds
+from .callbacks import LIFETIME
+from .model import Export, ExportFile, utc_microseconds, utc_seconds
 from .progress import Announcement, EventType, event_id
 
 VERSION = "1"
@@ -64,6 +65,15 @@ class StartAlert:
     @property
     def exports(self) -> Sequence[Export]:
         return list(self.words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedIdentity:
+    """An identity that WebAdMIT will not be asked about, and its open runs. `words`: WebAdMIT's, where it said any."""
+
+    user_identity_id: int
+    files: Sequence[ExportFile]
+    words: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +134,41 @@ class Wording:
             body=body,
             mail=self._start_mail(alert),
             attributes={"event_type": event_type},
+        )
+
+    def refused_identity(self, refused: RefusedIdentity) -> Message:
+        """The message about an identity whose open runs cannot be asked about any more, one for all of them."""
+        identity, cause = refused.user_identity_id, Cause.ACCESS_REFUSED
+        exports = ",".join(dict.fromkeys(str(file.export) for file in refused.files))
+        oldest = min(utc_microseconds(file.started_at) for file in refused.files)
+        runs = "1 open run" if len(refused.files) == 1 else f"{len(refused.files)} open runs"
+        return Message(
+            event_type=EventType.IDENTITY_REFUSED,
+            subject=self._subject(f"WebAdMIT refuses access to identity {identity}, {runs}"),
+            body={
+                "version": VERSION,
+                "event_id": event_id(EventType.IDENTITY_REFUSED, identity, oldest),
+                "event_type": EventType.IDENTITY_REFUSED,
+                "user_identity_id": identity,
+                "exports": exports,
+                "reason": " ".join(_sentence(text) for text in (cause.sentence, refused.words) if text),
+                "advice": self._advice(cause),
+            },
+            mail=_paragraphs(
+                f"WebAdMIT refuses to tell about {runs} of identity {identity}: the owner of the API key has lost"
+                " access to it.",
+                "Callbacks are still taken, and WebAdMIT is asked again every hour; a run of which nothing is heard for"
+                f" {LIFETIME.days} days is given up. This mail is sent once.",
+                f"What to do: {self._advice(cause)}",
+                "\n".join(
+                    [
+                        "The exports (identity:export):",
+                        *(f"  {export}" for export in exports.split(",")[:_PAIRS_IN_A_MAIL]),
+                    ]
+                ),
+                self._signature(),
+            ),
+            attributes={"event_type": EventType.IDENTITY_REFUSED, "user_identity_id": identity},
         )
 
     def _subject(self, text: str) -> str:

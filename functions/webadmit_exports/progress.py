@@ -24,6 +24,7 @@ class EventType(StrEnum):
     FAILED = "export_file.failed"
     EMPTY = "export_file.empty"
     OVERDUE = "export_file.overdue"
+    IDENTITY_REFUSED = "identity.refused"
     START_DELAYED = "start.delayed"
     START_FAILED = "start.failed"
 
@@ -83,6 +84,15 @@ def take_over(record: ExportFile, now: datetime, rules: Rules) -> Step | None:
 
 def _changed(before: ExportFile, step: Step, now: datetime) -> Step | None:
     return None if step.record == before else replace(step, record=replace(step.record, updated_at=now))
+
+
+def put_by(record: ExportFile, now: datetime) -> Step | None:
+    """An open run that WebAdMIT may not be asked about, which people have been told: not late as well, asked later."""
+    if record.finished_at:
+        return None
+    return Step(
+        record=replace(record, overdue_at=record.overdue_at or now, due_at=_next_check(record, now), updated_at=now)
+    )
 
 
 def mark_announced(record: ExportFile, done: Announcement, now: datetime, rules: Rules) -> ExportFile:

@@ -21,6 +21,7 @@ from .errors import (
     Unavailable,
 )
 from .export_files import ExportFiles
+from .failed_starts import FailedStarts
 from .gate import Gate, NotStarted
 from .keys import ApiKey, SigningKeys, WebAdmitApiKey
 from .messages import Cause, StartAlert, Wording
@@ -101,6 +102,23 @@ class StartRuns:
         self._alert(put_off, self.now() + self.retry_queue.span)
         self._alert([result for result in results if result.outcome is Outcome.GIVEN_UP], None)
         return results
+
+    def again(self, failed_starts: FailedStarts, time_left: Callable[[], float]) -> tuple[list[Result], list[str]]:
+        """Starts what stands in FailedStartsQueue, under its first time; the results, and what cannot be used and why.
+
+        What cannot be used stays in the queue, and so does what there is no time for.
+        """
+        results: list[Result] = []
+        problems: list[str] = []
+        for failed_start in failed_starts.take(self.now()):
+            if failed_start.occurrence is None:
+                problems.append(failed_start.problem)
+                continue
+            if time_left() < _RESERVE_SECONDS:
+                break
+            results += self.for_occurrence(failed_start.occurrence, time_left)
+            failed_starts.done(failed_start)
+        return results, problems
 
     def from_retry_queue(self, deliveries: Sequence[Delivery], time_left: Callable[[], float]) -> list[Result]:
         """Asks once for each delivery, a result each; what is put off again shall stay in the queue.

@@ -1,7 +1,7 @@
 """The record of every export file, in DynamoDB. The only module that knows attribute names."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from .aws import asking, error_code
 from .model import Export, ExportFile, utc_microseconds, utc_seconds
+from .telemetry import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -59,7 +60,7 @@ class ExportFilesTable:
                 ConsistentRead=True,
                 Limit=_NEWEST,
             )
-        return [_from_item(item) for item in answer["Items"]]
+        return list(_readable(answer["Items"]))
 
     def unfinished(self, now: datetime) -> Iterator[ExportFile]:
         """What is due by `now`, longest due first, page by page; may be seconds out of date, as indexes are."""
@@ -76,7 +77,7 @@ class ExportFilesTable:
                     },
                     **start,
                 )
-            yield from (_from_item(item) for item in answer["Items"])
+            yield from _readable(answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
@@ -111,6 +112,17 @@ class ExportFilesTable:
                     raise Overtaken(current) from None
                 # botocore has repeated a write whose answer was lost: what is there is our own.
         return record
+
+
+def _readable(items: Iterable[Mapping[str, Any]]) -> Iterator[ExportFile]:
+    """Without those that a person may have spoilt by hand: one of them must not keep all others from being finished."""
+    for item in items:
+        try:
+            yield _from_item(item)
+        except (KeyError, ValueError):
+            logger.error(
+                "a record cannot be read", key={name: item.get(name) for name in ("export_id", "export_file_id")}
+            )
 
 
 def _to_item(record: ExportFile) -> "Item":

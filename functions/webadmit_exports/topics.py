@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .aws import asking
+from botocore.exceptions import ClientError
+
+from .aws import asking, error_code
 from .messages import Message
 from .progress import EventType
+from .telemetry import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -17,6 +20,13 @@ if TYPE_CHECKING:
 
 # SNS switches an email subscription off that gets more than ten messages a second.
 _SECONDS_BETWEEN_MESSAGES = 0.2
+_INVALID = {
+    "InvalidParameter",
+    "InvalidParameterValue",
+    "ParameterValueInvalid",
+    "ValidationError",
+    "ValidationException",
+}
 
 
 @dataclass(slots=True)
@@ -53,13 +63,24 @@ class Topics:
         topic = self._ready_arn if message.event_type is EventType.READY else self._alerts_arn
         self._paces[topic].wait()
         with asking("SNS"):
-            self._client.publish(
-                TopicArn=topic,
-                Subject=message.subject,
-                MessageStructure="json",
-                Message=json.dumps({"default": json.dumps(message.body), "email": message.mail}),
-                MessageAttributes={name: _attribute(value) for name, value in message.attributes.items()},
-            )
+            try:
+                self._client.publish(
+                    TopicArn=topic,
+                    Subject=message.subject,
+                    MessageStructure="json",
+                    Message=json.dumps({"default": json.dumps(message.body), "email": message.mail}),
+                    MessageAttributes={name: _attribute(value) for name, value in message.attributes.items()},
+                )
+            except ClientError as error:
+                if error_code(error) not in _INVALID:
+                    raise
+                # As it stands SNS would refuse it for ever. Better a plain message than none.
+                logger.error("SNS refused a message as invalid; sent plain", event_type=message.event_type)
+                self._client.publish(
+                    TopicArn=topic,
+                    Message=json.dumps(message.body),
+                    MessageAttributes={"event_type": _attribute(message.event_type)},
+                )
 
 
 def _attribute(value: str | int) -> "MessageAttributeValueTypeDef":

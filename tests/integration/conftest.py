@@ -73,7 +73,10 @@ class World:
         sandbox.store_api_key(sandbox.api_key)
         self.secrecy.check()
         sandbox.empty_table()
-        for url in (*self.queues.values(), sandbox.resources["StartRetryQueue"]):
+        own = [
+            sandbox.resources[name] for name in ("StartRetryQueue", "StartRetryDeadLetterQueue", "FailedStartsQueue")
+        ]
+        for url in (*self.queues.values(), *own):
             sandbox.client("sqs").purge_queue(QueueUrl=url)
         sandbox.webadmit.exports.clear()
         sandbox.webadmit.runs.clear()
@@ -117,10 +120,10 @@ class World:
         return {outcome: started for outcome, started in invocation.payload.items() if started}
 
     def sweep(self) -> dict[str, int]:
-        """Reconciles once; figures that are zero are left out."""
+        """Reconciles once; what was due, and figures that are zero, are left out."""
         invocation = self.sandbox.sweep()
         assert not invocation.failed, invocation.payload
-        return {name: figure for name, figure in invocation.payload.items() if figure}
+        return {name: figure for name, figure in invocation.payload.items() if figure and name != "due"}
 
     def retry(self, **options: float) -> list[Invocation]:
         return self.sandbox.deliver_retries(**options)

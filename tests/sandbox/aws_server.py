@@ -253,7 +253,7 @@ def _nothing_to_do(type_name: str) -> None:
 
 
 _kept: list[type] = []
-for _type_name in ("AWS::ApiGatewayV2::Stage",):
+for _type_name in ("AWS::ApiGatewayV2::Stage", "AWS::CloudWatch::Alarm"):
     _nothing_to_do(_type_name)
 
 # ── Permissions by resource ─────────────────────────────────────────────────────────────────────────────────────────

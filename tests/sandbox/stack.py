@@ -22,6 +22,7 @@ from .package import ROOT, build
 from .webadmit_server import WebAdmitServer
 
 REGION = template.REGION
+ADMINISTRATOR = Credentials("administrator", "of-the-sandbox", "")
 _SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 
 
@@ -76,7 +77,7 @@ class Sandbox:
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None,
+            stderr=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
         )
@@ -90,15 +91,20 @@ class Sandbox:
         with self._aws:
             self._aws.kill()
 
-    def client(self, service: str) -> Any:
-        """A client with all rights, for tests and the demo."""
+    def client(self, service: str, credentials: Credentials = ADMINISTRATOR) -> Any:
+        """A client with all rights, for tests and the demo; or with those of a role."""
         return boto3.client(
             service,
             region_name=REGION,
             endpoint_url=self.aws_url,
-            aws_access_key_id="administrator",
-            aws_secret_access_key="of-the-sandbox",
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.token or None,
         )
+
+    def _assume(self, role_arn: str) -> Credentials:
+        given = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="sandbox")["Credentials"]
+        return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
 
     def _deploy(self) -> None:
         s3 = self.client("s3")
@@ -129,16 +135,15 @@ class Sandbox:
         }
 
     def _make_functions(self) -> None:
-        package, sts = build(), self.client("sts")
+        package = build()
         for logical_id, declared in template.source()["Resources"].items():
             if declared["Type"] != "AWS::Serverless::Function":
                 continue
             name = self.resources[logical_id]
             configuration = self.client("lambda").get_function_configuration(FunctionName=name)
-            role = sts.assume_role(RoleArn=configuration["Role"], RoleSessionName=logical_id)["Credentials"]
             self.functions[logical_id] = LambdaFunction(
                 configuration=configuration,
-                credentials=Credentials(role["AccessKeyId"], role["SecretAccessKey"], role["SessionToken"]),
+                credentials=self._assume(configuration["Role"]),
                 package=package,
                 aws_url=self.aws_url,
                 region=REGION,
@@ -160,10 +165,13 @@ class Sandbox:
 
     # ── What AWS does by itself ─────────────────────────────────────────────────────────────────────────────────────
 
-    def fire(self, schedule: str, scheduled_for: datetime | None = None) -> list[Invocation]:
+    def fire(
+        self, schedule: str, scheduled_for: datetime | None = None, *, lambda_is_down: bool = False
+    ) -> list[Invocation]:
         """What EventBridge Scheduler and Lambda do when the schedule with this logical id is due.
 
-        Lambda repeats an invocation that fails, as often as its EventInvokeConfig says; all of them are returned.
+        Lambda repeats an invocation that fails, as often as its EventInvokeConfig says; all of them are returned. Where
+        Lambda takes no invocation at all, the event goes to the schedule's dead-letter queue, if it has one.
         """
         found = self.client("scheduler").get_schedule(
             GroupName=self.resources["ScheduleGroup"], Name=self.resources[schedule]
@@ -172,9 +180,19 @@ class Sandbox:
             return []
         moment = (scheduled_for or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
         event = json.loads(found["Target"]["Input"].replace(_SCHEDULED_TIME, moment))
+        if lambda_is_down:
+            if "DeadLetterConfig" in found["Target"]:
+                role = self._assume(found["Target"]["RoleArn"])
+                self._send(found["Target"]["DeadLetterConfig"]["Arn"], event, role)
+            return []
         return self.invoke_asynchronously(self._function_by_arn(found["Target"]["Arn"]), event)
 
+    def _send(self, queue_arn: str, document: Any, credentials: Credentials) -> None:
+        url = self.client("sqs").get_queue_url(QueueName=queue_arn.rpartition(":")[2])["QueueUrl"]
+        self.client("sqs", credentials).send_message(QueueUrl=url, MessageBody=json.dumps(document))
+
     def invoke_asynchronously(self, function: LambdaFunction, event: Any) -> list[Invocation]:
+        """Invokes as Lambda does for events: with repeats, and what fails for good goes where the template says."""
         try:
             config = self.client("lambda").get_function_event_invoke_config(FunctionName=function.name)
         except Exception as error:  # moto has an exception of its own for each service
@@ -185,7 +203,22 @@ class Sandbox:
         for _ in range(1 + int(config.get("MaximumRetryAttempts", 2))):
             invocations.append(function.invoke(event))
             if not invocations[-1].failed:
-                break
+                return invocations
+        destination = config.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        if destination:
+            record = {
+                "version": "1.0",
+                "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                "requestContext": {
+                    "functionArn": function.configuration["FunctionArn"],
+                    "condition": "RetriesExhausted",
+                    "approximateInvokeCount": len(invocations),
+                },
+                "requestPayload": event,
+                "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+                "responsePayload": invocations[-1].payload,
+            }
+            self._send(destination, record, function.credentials)
         return invocations
 
     def start(self, *exports: str, scheduled_for: datetime | None = None) -> Invocation:
@@ -222,6 +255,16 @@ class Sandbox:
                 if message["MessageId"] not in failed:
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return invocations
+
+    def move_messages(self, dead_letter_queue_arn: str) -> None:
+        """What `aws sqs start-message-move-task` does, which moto lacks: back to the queue that they came from."""
+        sqs = self.client("sqs")
+        source = self.client("sqs").get_queue_url(QueueName=dead_letter_queue_arn.rpartition(":")[2])["QueueUrl"]
+        (target,) = sqs.list_dead_letter_source_queues(QueueUrl=source)["queueUrls"]
+        while messages := sqs.receive_message(QueueUrl=source, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                sqs.send_message(QueueUrl=target, MessageBody=message["Body"])
+                sqs.delete_message(QueueUrl=source, ReceiptHandle=message["ReceiptHandle"])
 
     # ── What a person or another system sees ────────────────────────────────────────────────────────────────────────
 
