@@ -23,7 +23,9 @@ lint: .venv/ready
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
 
-package: .venv-sam/ready
+package:
+	@python3.13 --version >/dev/null 2>&1 || { echo "make package needs a python3.13 that runs, on the PATH: sam builds for that version."; exit 1; }
+	@$(MAKE) --no-print-directory .venv-sam/ready
 	.venv-sam/bin/python tests/package_check.py
 
 clean:

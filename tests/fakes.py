@@ -76,10 +76,10 @@ class FakeTable:
         self._called("read")
         return self.records.get((export_id, export_file_id))
 
-    def newest(self, export_id: int) -> list[ExportFile]:
+    def newest(self, export_id: int, since: datetime) -> list[ExportFile]:
         self._called("newest")
-        found = [record for (one, _), record in self.records.items() if one == export_id]
-        return sorted(found, key=lambda record: -record.export_file_id)
+        runs = [record for (one, _), record in self.records.items() if one == export_id]
+        return sorted((run for run in runs if run.scheduled_for >= since), key=lambda run: -run.export_file_id)
 
     def unfinished(self, now: datetime) -> Iterator[ExportFile]:
         self._called("unfinished")

@@ -1,16 +1,19 @@
 """What `make package` runs: validates the template, builds it, and imports every handler from what was built.
 
-It runs beside the SAM CLI, whose own yaml it uses.
+It runs in the SAM CLI's own virtual environment.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import yaml
+from samcli.cli.types import CfnParameterOverridesType
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / ".aws-sam" / "build"
@@ -25,11 +28,9 @@ SETTINGS = {
 
 
 def main() -> int:
-    python = find_python_313()
-    if python is None:
-        print("make package needs a python3.13 that runs, on the PATH: sam builds for that version.")
-        return 1
-    sam = Path(sys.executable).parent / "sam"
+    check_settings()
+    check_sam_commands()
+    python, sam = shutil.which("python3.13") or "python3.13", Path(sys.executable).parent / "sam"
     run(sam, "validate", "--lint", "--region", "us-east-1")
     run(sam, "build", "--region", "us-east-1")
     if not BOTO3.exists():  # Lambda has it of its own
@@ -44,11 +45,30 @@ def main() -> int:
     return 0
 
 
-def find_python_313() -> str | None:
-    """A python3.13 that answers: some version managers put one on the PATH that does not."""
-    python = shutil.which("python3.13")
-    works = python and subprocess.run([python, "--version"], capture_output=True, check=False).returncode == 0
-    return python if works else None
+def check_settings() -> None:
+    """Every list of parameters in samconfig.toml and in the README is read by SAM as it stands there."""
+    for name in ("samconfig.toml", "README.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for block in re.findall(r"^parameter_overrides = \[.*?^\]", text, re.DOTALL | re.MULTILINE):
+            written = tomllib.loads(block)["parameter_overrides"]
+            expected = {one.partition("=")[0]: one.partition("=")[2].strip("'\"") for one in written}
+            understood = CfnParameterOverridesType().convert(written, None, None)
+            assert understood == expected, f"{name}: SAM reads {written} as {understood}"
+
+
+def check_sam_commands() -> None:
+    """SAM knows every command and every option that the README gives to it."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = {line for line in re.findall(r"^(sam .+)$|`(sam [^`]+)`", text, re.MULTILINE) for line in line if line}
+    options: dict[str, set[str]] = {}
+    for command in commands:
+        words = [word for word in command.split() if re.fullmatch(r"[a-z-]+", word) and not word.startswith("-")]
+        subcommand = " ".join(words[1 : 3 if words[1] in ("remote", "list") else 2])
+        options.setdefault(subcommand, set()).update(re.findall(r"--[a-z-]+", command))
+    for subcommand, used in options.items():
+        sam = Path(sys.executable).parent / "sam"
+        shown = subprocess.run([sam, *subcommand.split(), "--help"], capture_output=True, text=True, check=True).stdout
+        assert not [option for option in used if option not in shown], f"sam {subcommand} does not know all of {used}"
 
 
 def run(*command: str | Path) -> None:

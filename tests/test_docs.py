@@ -1,5 +1,6 @@
 """The README and the list of cases say what is so."""
 
+import itertools
 import json
 import re
 import shlex
@@ -44,6 +45,13 @@ def test_every_case_has_tests_and_all_of_them_exist() -> None:
         assert named, f"no test is named for: {case[:60]}"
         assert not set(named) - defined, f"there is no test {set(named) - defined}"
     assert len(numbered) >= 37
+
+
+def test_the_table_of_alarms_is_the_templates() -> None:
+    declared = {name for name, one in template.source()["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"}
+    written = set(re.findall(r"^  \| `(\w+)` \|", README, re.MULTILINE))
+
+    assert written == declared
 
 
 def test_the_table_of_parameters_is_the_templates() -> None:
@@ -113,7 +121,10 @@ def test_make_targets_that_are_named_exist() -> None:
 
 
 def commands() -> list[list[str]]:
-    return [shlex.split(line) for block in blocks("sh") for line in block.splitlines() if line]
+    """Those in blocks, and those within a sentence or a table."""
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line]
+    lines += re.findall(r"`((?:aws|sam) [^`]+)`", README)
+    return [shlex.split(line) for line in dict.fromkeys(lines)]
 
 
 @pytest.mark.parametrize("command", [one for one in commands() if one[0] == "aws"], ids=" ".join)
@@ -130,12 +141,17 @@ def test_aws_commands_are_such_as_aws_knows(command: list[str]) -> None:
 @pytest.mark.parametrize("command", [one for one in commands() if one[0] == "sam"], ids=" ".join)
 def test_sam_commands_name_what_is_there(command: list[str]) -> None:
     samconfig = (ROOT / "samconfig.toml").read_text(encoding="utf-8")
+    options = dict(itertools.pairwise(command))
 
-    assert command[1] in ("build", "deploy", "remote")
     if command[1] == "remote":
         assert command[3] in template.source()["Resources"]
-        assert f'stack_name = "{command[command.index("--stack-name") + 1]}"' in samconfig
-        assert json.loads(command[command.index("--event") + 1])["exports"]
+        assert json.loads((ROOT / options["--event-file"]).read_text(encoding="utf-8"))
+    if "--stack-name" in options:
+        assert f'stack_name = "{options["--stack-name"]}"' in samconfig
+    if "--config-env" in options:
+        assert f"[{options['--config-env']}.deploy.parameters]" in samconfig
+    if "--name" in options:
+        assert options["--name"] in template.source()["Resources"]
 
 
 def test_no_inner_words_stand_in_the_readme() -> None:

@@ -21,7 +21,7 @@ def now() -> datetime:
 
 parts = Parts(os.environ, now, connections=SIDE_BY_SIDE)
 retry_queue = RetryQueue(
-    parts.sqs, parts.setting("START_RETRY_QUEUE_URL"), attempts=parts.number("START_RETRY_ATTEMPTS")
+    parts.sqs, parts.setting("START_RETRY_QUEUE_URL"), attempts=int(parts.number("START_RETRY_ATTEMPTS"))
 )
 failed_starts = FailedStarts(parts.sqs, parts.setting("FAILED_STARTS_QUEUE_URL"))
 start_runs = StartRuns(

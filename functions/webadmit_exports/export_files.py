@@ -10,7 +10,7 @@ from datetime import datetime
 from .errors import AnnouncementDelayed, AwsUnavailable
 from .messages import Wording
 from .model import ExportFile, News, is_known
-from .progress import Announcement, Rules, Step, advance, give_back, mark_announced, put_by, take_over
+from .progress import Announcement, Rules, Step, advance, give_back, mark_announced, put_by, take_over, unheard
 from .table import ExportFilesTable, Overtaken
 from .telemetry import count, logger
 from .topics import Topics
@@ -58,6 +58,14 @@ class ExportFiles:
 
         def decide(record: ExportFile | None) -> Step | None:
             return take_over(record, self._now(), self._rules) if record else None
+
+        return self._change(known, decide)
+
+    def unheard(self, known: ExportFile, *, ask_later: bool) -> bool:
+        """WebAdMIT gave no answer about an open run: reports it if it is late; `ask_later` moves its next check."""
+
+        def decide(record: ExportFile | None) -> Step | None:
+            return unheard(record, self._now(), self._rules, ask_later=ask_later) if record else None
 
         return self._change(known, decide)
 

@@ -4,6 +4,7 @@ The shapes are the public contract that the README documents. No message holds t
 download URL or applicant data.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from enum import Enum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .callbacks import LIFETIME
-from .model import Export, ExportFile, utc_microseconds, utc_seconds
+from .model import Export, ExportFile, Status, utc_microseconds, utc_seconds
 from .progress import Announcement, EventType, event_id
 
 VERSION = "1"
@@ -41,9 +42,9 @@ class Cause(Enum):
     REJECTED = "rejected by WebAdMIT", "WebAdMIT rejected the request"
     RATE_LIMITED = "rate limit used up (429)", "WebAdMIT's rate limit is used up (429)"
     UNAVAILABLE = "no usable answer from WebAdMIT", "WebAdMIT gave no usable answer"
-    AWS_UNAVAILABLE = "no answer from AWS", "an AWS service did not do as asked"
-    OUT_OF_TIME = "time ran out", "the time of one invocation ran out"
-    UNEXPECTED = "unexpected error", "an error occurred that nobody foresaw"
+    AWS_UNAVAILABLE = "no answer from AWS", "an AWS service did not answer"
+    OUT_OF_TIME = "time ran out", "the list took longer than one start may"
+    UNEXPECTED = "unexpected error", "of an error in this software"
 
     def __init__(self, headline: str, sentence: str) -> None:
         self.headline = headline
@@ -122,7 +123,7 @@ class Wording:
             "exports": exports,
             "scheduled_for": scheduled_for,
             "reason": _sentence(alert.cause.sentence) + "".join(f" {line}" for line in _said(alert)),
-            "advice": self._advice(alert.cause),
+            "advice": self._advice(alert.cause) if alert.retry_until else self._last_advice(alert),
         }
         if alert.retry_until:
             body["retry_until"] = utc_seconds(alert.retry_until)
@@ -132,7 +133,7 @@ class Wording:
             event_type=event_type,
             subject=self._subject(f"{what} {not_started}: {alert.cause.headline}"),
             body=body,
-            mail=self._start_mail(alert),
+            mail=self._start_mail(alert, body),
             attributes={"event_type": event_type},
         )
 
@@ -155,10 +156,10 @@ class Wording:
                 "advice": self._advice(cause),
             },
             mail=_paragraphs(
-                f"WebAdMIT refuses to tell about {runs} of identity {identity}: the owner of the API key has lost"
-                " access to it.",
-                "Callbacks are still taken, and WebAdMIT is asked again every hour; a run of which nothing is heard for"
-                f" {LIFETIME.days} days is given up. This mail is sent once.",
+                f"WebAdMIT no longer lets this stack see {runs} of identity {identity}: the owner of the API key has"
+                " lost access to it.",
+                "If WebAdMIT calls back, the files are still announced. It is asked again every hour; a run of which"
+                f" nothing is heard for {LIFETIME.days} days is given up. You get this mail once.",
                 f"What to do: {self._advice(cause)}",
                 "\n".join(
                     [
@@ -177,6 +178,7 @@ class Wording:
         return "".join(c if " " <= c <= "~" else "?" for c in whole)[:_SUBJECT_LENGTH].strip()
 
     def _file_mail(self, file: ExportFile, event_type: EventType) -> str:
+        opening, next_step = _UNKNOWN if file.reason else (_OPENINGS[event_type], _NEXT_STEPS[event_type])
         rows = {
             "Export": f"{file.export.export_id} (identity {file.export.user_identity_id})",
             "File": str(file.export_file_id),
@@ -189,13 +191,14 @@ class Wording:
         if file.reason:
             rows["Reason"] = file.reason
         return _paragraphs(
-            _OPENINGS[event_type].format(file=file, export=file.export),
+            opening.format(file=file, export=file.export),
             "\n".join(f"{name + ':':<11}{value}" for name, value in rows.items()),
-            _NEXT_STEPS[event_type].format(url=f"{self.webadmit_base_url}{_href(file)}"),
+            _WITH_ERRORS if file.status == Status.SUCCESS_WITH_ERRORS else "",
+            next_step.format(url=f"{self.webadmit_base_url}{_href(file)}"),
             self._signature(),
         )
 
-    def _start_mail(self, alert: StartAlert) -> str:
+    def _start_mail(self, alert: StartAlert, body: Mapping[str, str | int]) -> str:
         count = len(alert.exports)
         exports = "1 export" if count == 1 else f"{count} exports"
         if alert.retry_until:
@@ -204,7 +207,7 @@ class Wording:
                 " repaired the exports start by themselves; nobody needs to start them by hand."
             )
         else:
-            fate = "This stack will not try again for this occurrence; the next occurrence of the schedule will."
+            fate = "Nothing starts them any more before the next scheduled time."
         shown = [f"  {export}" for export in alert.exports[:_PAIRS_IN_A_MAIL]]
         if count > _PAIRS_IN_A_MAIL:
             shown.append(f"  and {count - _PAIRS_IN_A_MAIL} more")
@@ -213,7 +216,7 @@ class Wording:
             f"{exports} scheduled for {self._time(alert.scheduled_for)} {'has' if count == 1 else 'have'} not been"
             f" started{' yet' if alert.retry_until else ''}, because {alert.cause.sentence}.",
             fate,
-            f"What to do: {self._advice(alert.cause)}",
+            f"What to do: {body['advice']}",
             "\n".join(["In detail:", *said]) if said else "",
             "\n".join(["The exports (identity:export):", *shown]),
             self._signature(),
@@ -223,8 +226,21 @@ class Wording:
         return _ADVICE[cause].format(
             store_key=f"aws secretsmanager put-secret-value --region {self.region} --secret-id {self.api_key_secret}"
             " --secret-string file://webadmit-api-key.txt",
-            list_ids=f'curl -H "x-api-key: $WEBADMIT_API_KEY" {self.webadmit_base_url}/api/v1/user_identities',
-            stack=self.stack_name,
+            list_ids=f'curl -H "x-api-key: KEY" {self.webadmit_base_url}/api/v1/user_identities',
+            logs=f"sam logs --stack-name {self.stack_name} --region {self.region} --name StartRunsFunction --start-time"
+            ' "1 day ago"',
+        )
+
+    def _last_advice(self, alert: StartAlert) -> str:
+        """What to do when nobody tries again: repair the cause, then start by hand, under the time of the schedule."""
+        advice = self._advice(alert.cause)
+        repair = "" if advice.startswith("Nothing") else f"{advice} "
+        exports = ",".join(str(export) for export in alert.exports)
+        event = json.dumps({"exports": exports, "scheduled_for": utc_seconds(alert.scheduled_for)})
+        hint = " (with the right ids)" if alert.cause is Cause.NOT_FOUND else ""
+        return (
+            f"{repair}To start them now, save the line `{event}`{hint} as start.json and run `sam remote invoke"
+            f" StartRunsFunction --stack-name {self.stack_name} --region {self.region} --event-file start.json`."
         )
 
     def _time(self, moment: datetime) -> str:
@@ -268,30 +284,40 @@ _HEADLINES = {
     EventType.OVERDUE: "export {export.export_id} is late, file {file.export_file_id} is still {file.status}",
 }
 
+# A run that we gave up ourselves, for the reason that the mail names.
+_UNKNOWN = (
+    "WebAdMIT says nothing more about this run of export {export.export_id}; whether there is a file is not known.",
+    """\
+The run was deleted in WebAdMIT, or access to it was lost. Look there whether the export has run; if not, run it by
+hand. This run is not followed any more; the next scheduled time starts a new one.""",
+)
+
 _OPENINGS = {
     EventType.READY: "The file of export {export.export_id} is ready in WebAdMIT.",
     EventType.FAILED: "Export {export.export_id} ran in WebAdMIT and failed: there is no file.",
     EventType.EMPTY: "Export {export.export_id} ran in WebAdMIT and selected nobody: there is no file.",
-    EventType.OVERDUE: "Export {export.export_id} was started in WebAdMIT long ago and has not finished.",
+    EventType.OVERDUE: "Export {export.export_id} was started in WebAdMIT and has not finished for unusually long.",
 }
 
-_FETCH = """\
-To fetch the file, ask for its download URL and follow it at once, it lives less than 30 seconds:
-  curl -H "x-api-key: $WEBADMIT_API_KEY" {url}"""
-
 _NEXT_STEPS = {
-    EventType.READY: _FETCH,
+    EventType.READY: """\
+People find it in WebAdMIT, among the files of that export. A program asks for its download URL, with the API key, and
+follows that URL at once: it lives less than 30 seconds.
+  GET {url}""",
     EventType.FAILED: """\
-This run is not tried again; the next occurrence of the schedule starts a new one. If it fails again, run the export
-by hand in WebAdMIT, where the reason can be seen. What WebAdMIT says about this run:
-  curl -H "x-api-key: $WEBADMIT_API_KEY" {url}""",
+Run the export by hand in WebAdMIT, where the reason can be seen. This run is not tried again; the next scheduled time
+starts a new one.""",
     EventType.EMPTY: """\
 Nothing needs to be done if that is what you expect, for example before the first applications of a cycle. Otherwise
 look at the list that the export uses in WebAdMIT. To get no more such mails, deploy with AlertOnEmptyList=false.""",
     EventType.OVERDUE: """\
-It is still followed, and announced when it finishes; this mail is sent once. What WebAdMIT says about it now:
-  curl -H "x-api-key: $WEBADMIT_API_KEY" {url}""",
+It is watched further, and you get a mail when it finishes; about being late this is the only one. If it should be
+done by now, look at it in WebAdMIT.""",
 }
+
+_WITH_ERRORS = """\
+WebAdMIT had errors while it made the file: records may be missing or incomplete. Look at the export there before you
+load the file."""
 
 _ADVICE = {
     Cause.API_KEY_MISSING: "Save the key (in WebAdMIT: Account, Edit My Account, API Key) in webadmit-api-key.txt,"
@@ -300,19 +326,20 @@ _ADVICE = {
     " key (in WebAdMIT: Account, Edit My Account, API Key) in webadmit-api-key.txt, run `{store_key}`, then delete the"
     " file.",
     Cause.ACCESS_REFUSED: "Ask your WebAdMIT administrator to give the owner of the API key access to that identity"
-    " with the API Access permission. `{list_ids}` lists the identities that the key reaches.",
-    Cause.NOT_FOUND: "A new admissions cycle brings new identity ids every year: find them with `{list_ids}`, then"
-    " deploy with the new Exports. If the ids are still right, the owner of the key has lost access to them.",
-    Cause.REJECTED: "Read WebAdMIT's words in the reason; run the export by hand in WebAdMIT to see whether it works"
-    " there, and correct Exports if it is not what you meant.",
+    " with the API Access permission. `{list_ids}`, with the key in the place of KEY, lists the identities that the"
+    " key reaches: one that is not in the list is the one to ask for.",
+    Cause.NOT_FOUND: "A new admissions cycle brings new identity ids every year: find them with `{list_ids}`, with the"
+    " API key in the place of KEY, then deploy with the new Exports. If the ids are still right, the owner of the key"
+    " has lost access to them.",
+    Cause.REJECTED: "Read what WebAdMIT said; run the export by hand in WebAdMIT to see whether it works there, and"
+    " correct Exports if it is not the one that you meant.",
     Cause.RATE_LIMITED: "Nothing, if this is rare. If it comes often, something else uses the same API key a lot: give"
     " this stack a key of its own (that of a service user), or spread the schedules.",
     Cause.UNAVAILABLE: "Nothing, if WebAdMIT is down for maintenance. If other clients reach it, check the parameter"
     " WebAdmitBaseUrl of this stack.",
     Cause.AWS_UNAVAILABLE: "Nothing, if this is rare: AWS services recover by themselves. If it stays, see the errors"
-    " of StartRunsFunction with `sam logs --stack-name {stack} --name StartRunsFunction`.",
-    Cause.OUT_OF_TIME: "Nothing: the rest of the list starts with the next try. If it comes often, split the list into"
-    " Exports and FrequentExports.",
-    Cause.UNEXPECTED: "See the error with `sam logs --stack-name {stack} --name StartRunsFunction` and report it to the"
-    " project.",
+    " with `{logs}`.",
+    Cause.OUT_OF_TIME: "Nothing: the rest of the list starts by itself. If it comes often, split the list into Exports"
+    " and FrequentExports.",
+    Cause.UNEXPECTED: "See the error with `{logs}`, and tell those who look after this software.",
 }

@@ -145,8 +145,8 @@ class ExportFile:
     """The record of one export file; the attributes of the table are described in the README.
 
     `first_scheduled_for` and `scheduled_for` are the first and the newest occurrence that this run serves: they differ
-    when a later start joined it. `due_at` is the next check of an open run, or the end of the lease on an announcement;
-    None once nothing is left to do. `version` changes with every write.
+    when a later start joined it. `reused`: another run had the same id before. `due_at` is the next check of an open
+    run, or the end of the lease on an announcement; None once nothing is left to do. Every write changes `version`.
     """
 
     export: Export
@@ -163,6 +163,7 @@ class ExportFile:
     overdue_at: datetime | None = None
     due_at: datetime | None = None
     expires_at: datetime | None = None
+    reused: bool = False
     version: str = ""
 
     @property

@@ -72,9 +72,14 @@ def advance(record: ExportFile | None, news: News, now: datetime, rules: Rules) 
     if record is None and news.source is Source.POLL:
         return None
     if record is None or _is_a_new_run(record, news):
-        return _settle(_finish_or_wait(_begin(news, now), now), now, rules)
+        begun = replace(_begin(news, now), reused=record is not None)
+        return _settle(_finish_or_wait(begun, news, now), now, rules)
+    if _may_be_about_an_earlier_run(record, news):
+        return _changed(record, Step(record=_ask_at_once(record, now)), now)
     current = _move(_join(record, news), news, now)
-    return _changed(record, _settle(current, now, rules, asked=news.source is Source.POLL), now)
+    if news.source is Source.POLL:
+        return _changed(record, _settle_asked(current, now, rules), now)
+    return _changed(record, _settle(current, now, rules), now)
 
 
 def take_over(record: ExportFile, now: datetime, rules: Rules) -> Step | None:
@@ -84,6 +89,15 @@ def take_over(record: ExportFile, now: datetime, rules: Rules) -> Step | None:
 
 def _changed(before: ExportFile, step: Step, now: datetime) -> Step | None:
     return None if step.record == before else replace(step, record=replace(step.record, updated_at=now))
+
+
+def unheard(record: ExportFile, now: datetime, rules: Rules, *, ask_later: bool) -> Step | None:
+    """An open run about which WebAdMIT gave no answer: late all the same if it is; `ask_later` moves its next check."""
+    if record.finished_at:
+        return None
+    if ask_later:
+        return _changed(record, _settle_asked(record, now, rules), now)
+    return _changed(record, _claim_if_late(record, now, rules) or Step(record=record), now)
 
 
 def put_by(record: ExportFile, now: datetime) -> Step | None:
@@ -148,39 +162,65 @@ def _join(record: ExportFile, news: News) -> ExportFile:
 def _move(record: ExportFile, news: News, now: datetime) -> ExportFile:
     if progress_of(news.status) <= progress_of(record.status):
         return record
-    if _may_be_about_an_earlier_run(record, news):
-        # WebAdMIT itself can tell: it is asked at the next sweep.
-        return record if record.finished_at else replace(record, due_at=now)
     moved = replace(record, status=news.status, href=news.href or record.href, reason=news.reason)
-    return _finish_or_wait(moved, now)
+    return _finish_or_wait(moved, news, now)
 
 
 def _may_be_about_an_earlier_run(record: ExportFile, news: News) -> bool:
     """An id can serve run after run; a late callback, or an answer long on its way, may tell of the one before."""
+    if progress_of(news.status) <= progress_of(record.status):
+        return False  # it would change nothing anyway
     if news.source is Source.CALLBACK and news.scheduled_for is not None:
-        return news.scheduled_for < record.first_scheduled_for
-    return news.source is Source.POLL and news.as_of < record.started_at
+        return record.reused and news.scheduled_for < record.first_scheduled_for
+    if news.source is Source.POLL:
+        return news.as_of < (record.started_at if record.finished_at else record.updated_at)
+    return False
 
 
-def _finish_or_wait(record: ExportFile, now: datetime) -> ExportFile:
-    """A run whose status has just changed: finished now, and then due at once, or to be asked about later."""
+def _ask_at_once(record: ExportFile, now: datetime) -> ExportFile:
+    """WebAdMIT itself can tell what is so: it is asked at the next sweep."""
+    if record.finished_at or (record.due_at is not None and record.due_at <= now):
+        return record
+    return replace(record, due_at=now)
+
+
+def _finish_or_wait(record: ExportFile, news: News, now: datetime) -> ExportFile:
+    """A run whose status has just changed: finished, and then due at once, or to be asked about later.
+
+    A callback tells when it came in. When the run that an answer tells of had finished is not known: by now.
+    """
     if progress_of(record.status) >= Progress.FINISHED_WITHOUT_FILE:
-        return replace(record, finished_at=now, notified_at=None, due_at=now, expires_at=None)
+        finished_at = news.as_of if news.source is Source.CALLBACK else now
+        return replace(record, finished_at=finished_at, notified_at=None, due_at=now, expires_at=None)
     return replace(record, due_at=record.due_at or _next_check(record, now))
 
 
-def _settle(record: ExportFile, now: datetime, rules: Rules, *, asked: bool = False) -> Step:
-    """Claims what is due. `asked`: WebAdMIT was just asked about the run, so that its next check is due later."""
-    if record.finished_at is None:
-        if asked and record.overdue_at is None and now - record.started_at >= rules.overdue_after:
-            return _claim(record, EventType.OVERDUE, now)
-        return Step(record=replace(record, due_at=_next_check(record, now)) if asked else record)
-    if record.due_at is None or record.due_at > now:
+def _settle(record: ExportFile, now: datetime, rules: Rules) -> Step:
+    """Claims the announcement of a finished file that is due."""
+    if record.finished_at is None or record.due_at is None or _is_leased(record, now):
         return Step(record=record)
     event_type = _outcome(record, rules)
     if event_type is None:
         return Step(record=replace(record, due_at=None, expires_at=now + rules.keep_records))
     return _claim(record, event_type, now)
+
+
+def _settle_asked(record: ExportFile, now: datetime, rules: Rules) -> Step:
+    """The same after WebAdMIT was asked about the run: where it is still open, it is late, or asked about later."""
+    if record.finished_at or _is_leased(record, now):
+        return _settle(record, now, rules)
+    return _claim_if_late(record, now, rules) or Step(record=replace(record, due_at=_next_check(record, now)))
+
+
+def _claim_if_late(record: ExportFile, now: datetime, rules: Rules) -> Step | None:
+    if record.overdue_at or now - record.started_at < rules.overdue_after or _is_leased(record, now):
+        return None
+    return _claim(record, EventType.OVERDUE, now)
+
+
+def _is_leased(record: ExportFile, now: datetime) -> bool:
+    """Whether somebody else is at it: only what is due is asked about, so that what is due later was just claimed."""
+    return record.due_at is not None and record.due_at > now
 
 
 def _claim(record: ExportFile, event_type: EventType, now: datetime) -> Step:

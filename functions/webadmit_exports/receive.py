@@ -8,7 +8,7 @@ from .callbacks import CallbackAddress, is_signed, parse_address, read_form
 from .errors import InvalidInput
 from .export_files import ExportFiles
 from .keys import SigningKeys
-from .model import ExportFile, News, Source
+from .model import News, Source
 from .table import ExportFilesTable
 from .telemetry import count, logger
 
@@ -79,7 +79,8 @@ class ReceiveCallback:
 
     def _check_that_no_other_file_is_known(self, address: CallbackAddress, export_file_id: int) -> None:
         """An address speaks for the run of its occurrence: one that leaked cannot make up files."""
-        if any(file.serves(address.export, address.scheduled_for) for file in self._newest(address)):
+        known = self.table.newest(address.export.export_id, address.scheduled_for)
+        if any(file.serves(address.export, address.scheduled_for) for file in known):
             count("CallbacksRefused")
             logger.warning(
                 "callback refused: another file is known for its occurrence",
@@ -87,6 +88,3 @@ class ReceiveCallback:
                 export_file_id=export_file_id,
             )
             raise NotFound
-
-    def _newest(self, address: CallbackAddress) -> list[ExportFile]:
-        return self.table.newest(address.export.export_id)

@@ -13,12 +13,12 @@ from .model import ExportFile, News, Progress, Source, Status, progress_of
 from .table import ExportFilesTable
 from .telemetry import count, logger
 from .topics import Topics
-from .webadmit import CONNECT_SECONDS, READ_SECONDS, RateLimit, Run, WebAdmit
+from .webadmit import LONGEST_CALL_SECONDS, RateLimit, Run, WebAdmit
 
 SWEEPS_AN_HOUR = 12  # as ReconcileRunsFunction is scheduled in template.yaml
 _SHARE = 1 / 8  # of the rate limit, which belongs to a key that others may use
 _LEFT_TO_OTHERS = 1 / 4  # of the rate limit: when less remains, nothing more is asked
-_RESERVE_SECONDS = CONNECT_SECONDS + READ_SECONDS + 10
+_RESERVE_SECONDS = LONGEST_CALL_SECONDS + 10
 _NOT_KNOWN = "WebAdMIT no longer knows this file (404)"
 _NOTHING_HEARD = f"WebAdMIT refuses access to the identity (403), and nothing was heard for {LIFETIME.days} days"
 
@@ -134,6 +134,8 @@ class _Sweep:
             as_of, listed = self._listed(key, user_identity_id)
         except Unavailable as error:
             self._failed("WebAdMIT could not be asked", error, *files)
+            for file in files:
+                self._unheard(file, ask_later=False)
             return
         missing = []
         for file in files:
@@ -163,11 +165,18 @@ class _Sweep:
         as_of = self._about_to_call()
         try:
             run, rate_limit = self.parts.webadmit.run(key, file.export.export_id, file.export_file_id)
-        except (Unavailable, RequestRefused) as error:
-            if isinstance(error, RequestRefused) and error.status == 404:
+        except Unavailable as error:
+            self._failed("WebAdMIT could not be asked", error, file)
+            self._unheard(file, ask_later=False)
+            return
+        except RequestRefused as error:
+            if error.status == 404:
                 self._apply(_news(file, None, as_of, _NOT_KNOWN), file)
+            elif as_of - file.started_at > LIFETIME:
+                self._apply(_news(file, None, as_of, f"WebAdMIT does not tell about it ({error.status})"), file)
             else:
-                self._failed("WebAdMIT could not be asked", error, file)
+                self._failed("WebAdMIT refuses the question", error, file)
+                self._unheard(file, ask_later=True)
             return
         self.allowance.learn(rate_limit)
         self._apply(_news(file, run, as_of), file)
@@ -191,6 +200,13 @@ class _Sweep:
             self.figures.found += 1
             count("RunsFoundByReconciler")
             logger.info("found finished without a callback", **file.ids, status=news.status)
+
+    def _unheard(self, file: ExportFile, *, ask_later: bool) -> None:
+        """A run is late whether WebAdMIT answers or not."""
+        try:
+            self.parts.export_files.unheard(file, ask_later=ask_later)
+        except AwsUnavailable as error:
+            logger.error("not settled yet", **file.ids, reason=str(error))
 
     def _report(self, user_identity_id: int, words: str) -> None:
         """Access to an identity is refused: people are told once, and what is too old to be heard of is given up."""

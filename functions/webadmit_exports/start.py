@@ -31,12 +31,12 @@ from .retry_queue import Delivery, RetryQueue
 from .table import ExportFilesTable
 from .telemetry import count, logger
 from .topics import Topics
-from .webadmit import CONNECT_SECONDS, READ_SECONDS, Run, WebAdmit
+from .webadmit import LONGEST_CALL_SECONDS, Run, WebAdmit
 
 SIDE_BY_SIDE = 16
 _ATTEMPTS = 3  # in one invocation; the retry queue goes on from there
 # Kept back for what follows the last request: its answer, its record, the retry queue and the alerts.
-_RESERVE_SECONDS = CONNECT_SECONDS + READ_SECONDS + 30
+_RESERVE_SECONDS = LONGEST_CALL_SECONDS + 30
 
 
 class Outcome(Enum):
@@ -203,9 +203,9 @@ class StartRuns:
 
     def _ask_once(self, wanted: Wanted, keys: tuple[ApiKey, bytes], gate: Gate) -> bool:
         api_key, signing_key = keys
-        newest = self.table.newest(wanted.export.export_id)
-        if _serves(newest, wanted):
-            return False
+        newest = self.table.newest(wanted.export.export_id, wanted.scheduled_for)
+        if any(file.export == wanted.export for file in newest):
+            return False  # a run was started for this occurrence already, or for a later one
         as_of = self.now()
         address = CallbackAddress(export=wanted.export, scheduled_for=wanted.scheduled_for)
         run, rate_limit = self.webadmit.start_run(api_key, wanted.export, address.url(self.callback_url, signing_key))
@@ -243,8 +243,3 @@ class StartRuns:
         for (cause, scheduled_for), said in words.items():
             alert = StartAlert(cause=cause, scheduled_for=scheduled_for, words=said, retry_until=retry_until)
             self.topics.publish(self.wording.start_alert(alert))
-
-
-def _serves(newest: Iterable[ExportFile], wanted: Wanted) -> bool:
-    """Whether a run of that export was started for this occurrence already, or for a later one."""
-    return any(file.export == wanted.export and file.scheduled_for >= wanted.scheduled_for for file in newest)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 UNFINISHED_INDEX = "UnfinishedIndex"
 _UNFINISHED = "1"  # the one value of the index's partition key; records without it are not in the index
-_NEWEST = 25  # how many runs of one export are looked at: far more than can be open at once
+_PAGE = 25  # runs of one export that are looked at in one go
 
 # Each condition says what it protects.
 _NOBODY_HAS_RECORDED_IT = "attribute_not_exists(export_file_id)"
@@ -49,35 +49,40 @@ class ExportFilesTable:
         item = answer.get("Item")
         return _from_item(item) if item else None
 
-    def newest(self, export_id: int) -> list[ExportFile]:
-        """The newest runs of an export, newest first, as they are now; at most 25."""
-        with asking("DynamoDB"):
-            answer = self._client.query(
-                TableName=self._name,
-                KeyConditionExpression="export_id = :export",
-                ExpressionAttributeValues={":export": {"N": str(export_id)}},
-                ScanIndexForward=False,
-                ConsistentRead=True,
-                Limit=_NEWEST,
-            )
-        return list(_readable(answer["Items"]))
+    def newest(self, export_id: int, since: datetime) -> list[ExportFile]:
+        """The runs of an export that serve `since` or a later occurrence, as they are now, newest first.
+
+        Handles grow, so it stops at the first 25 runs that are all older.
+        """
+        found: list[ExportFile] = []
+        for page in self._pages(
+            KeyConditionExpression="export_id = :export",
+            ExpressionAttributeValues={":export": {"N": str(export_id)}},
+            ScanIndexForward=False,
+            ConsistentRead=True,
+            Limit=_PAGE,
+        ):
+            serving = [file for file in page if file.scheduled_for >= since]
+            found += serving
+            if not serving:
+                break
+        return found
 
     def unfinished(self, now: datetime) -> Iterator[ExportFile]:
         """What is due by `now`, longest due first, page by page; may be seconds out of date, as indexes are."""
+        for page in self._pages(
+            IndexName=UNFINISHED_INDEX,
+            KeyConditionExpression="unfinished = :unfinished AND due_at <= :now",
+            ExpressionAttributeValues={":unfinished": {"S": _UNFINISHED}, ":now": {"S": utc_microseconds(now)}},
+        ):
+            yield from page
+
+    def _pages(self, **query: Any) -> Iterator[list[ExportFile]]:
         start: dict[str, Any] = {}
         while True:
             with asking("DynamoDB"):
-                answer = self._client.query(
-                    TableName=self._name,
-                    IndexName=UNFINISHED_INDEX,
-                    KeyConditionExpression="unfinished = :unfinished AND due_at <= :now",
-                    ExpressionAttributeValues={
-                        ":unfinished": {"S": _UNFINISHED},
-                        ":now": {"S": utc_microseconds(now)},
-                    },
-                    **start,
-                )
-            yield from _readable(answer["Items"])
+                answer = self._client.query(TableName=self._name, **query, **start)
+            yield list(_readable(answer["Items"]))
             if "LastEvaluatedKey" not in answer:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
@@ -145,6 +150,7 @@ def _to_item(record: ExportFile) -> "Item":
         "overdue_at": _text(record.overdue_at),
         "due_at": _text(record.due_at),
         "unfinished": _UNFINISHED if record.due_at else None,
+        "reused": "1" if record.reused else None,
         "version": record.version,
     }
     return {
@@ -176,6 +182,7 @@ def _from_item(item: Mapping[str, Any]) -> ExportFile:
         overdue_at=moment("overdue_at"),
         due_at=moment("due_at"),
         expires_at=datetime.fromtimestamp(int(item["expires_at"]["N"]), UTC) if "expires_at" in item else None,
+        reused="reused" in item,
         version=text("version") or "",
     )
 

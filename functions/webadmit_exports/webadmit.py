@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from .errors import AccessRefused, ApiKeyRefused, InvalidInput, RateLimited, RequestRefused, Unavailable
@@ -24,7 +25,8 @@ from .keys import ApiKey
 from .model import Export, Status, parse_id, parse_status
 
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 25.0
+READ_SECONDS = 25.0  # for the first byte, then for the whole body
+LONGEST_CALL_SECONDS = CONNECT_SECONDS + 3 * READ_SECONDS  # the body's deadline is looked at when bytes have come
 _ANSWER_BYTES = 4 * 1024 * 1024
 _WORDS_LENGTH = 200
 _API = "/api/v1"
@@ -126,7 +128,7 @@ class WebAdmit:
                 **parts,
             ) as response:
                 return _Answer(path, response.status_code, response.headers, _read(response, path))
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             # `from None`: the text of these holds the whole URL, with the callback's signature.
             raise Unavailable(path, f"no answer ({type(error).__name__})") from None
 
@@ -151,7 +153,7 @@ def _is_loopback(host: str) -> bool:
 def _read(response: requests.Response, path: str) -> bytes:
     """The body, within bounds of size and of time: the read time-out alone is one of each packet."""
     deadline, body = time.monotonic() + READ_SECONDS, bytearray()
-    for chunk in response.iter_content(65536):
+    while chunk := response.raw.read1(65536, decode_content=True):  # what has come so far, unlike iter_content
         body += chunk
         if len(body) > _ANSWER_BYTES or time.monotonic() > deadline:
             raise Unavailable(path, "the answer was too long or too slow")

@@ -44,12 +44,12 @@ class Parts:
             raise InvalidInput(f"the environment variable {name} is not set; template.yaml sets it")
         return value
 
-    def number(self, name: str) -> int:
-        """A setting that is a whole number above zero."""
+    def number(self, name: str) -> float:
+        """A setting that is a number above zero; CloudFormation lets people give one a fraction."""
         text = self.setting(name)
-        if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-            raise InvalidInput(f"the environment variable {name} is {text!r}; it must be a whole number above zero")
-        return int(text)
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or float(text) <= 0:
+            raise InvalidInput(f"the environment variable {name} is {text!r}; it must be a number above zero")
+        return float(text)
 
     @cached_property
     def table(self) -> ExportFilesTable:

@@ -282,6 +282,22 @@ def test_a_made_up_file_is_refused_for_every_occurrence_that_a_joined_run_serves
     assert answers == [404, 404, 404]
 
 
+def test_a_made_up_file_is_refused_however_many_runs_came_after(world: World) -> None:
+    pair = world.add_export(seconds=0, callbacks=0)
+    for hours in range(60, -1, -1):  # more than one page of the table
+        world.start(pair, scheduled_for=world.now - timedelta(hours=hours))
+    assert len(world.records(pair)) == 61
+
+    answers = {
+        world.post(
+            signed_url(world, pair, world.now - timedelta(hours=hours)), world.form(pair, id=999_999)
+        ).status_code
+        for hours in (0, 24, 26, 59, 60)
+    }
+
+    assert answers == {404}
+
+
 def test_refused_callbacks_are_counted(world: World, pair: str) -> None:
     log = world.sandbox.functions["ReceiveCallbackFunction"].log
     before = len(log)

@@ -51,6 +51,7 @@ class Screen:
     scheduled: datetime
     clock: datetime
     story: list[tuple[str, str]] = field(default_factory=list)
+    is_put_off: bool = False
 
     def tell(self, text: str) -> None:
         self.story.append((self.clock.strftime("%H:%M"), text))
@@ -62,7 +63,7 @@ class Screen:
             runs.add_column(heading)
         for export_id, (name, _) in NIGHT.items():
             record = records.get(export_id, {})
-            status = record.get("status") or ("put off" if self.story and export_id == STARTED_LATE else "")
+            status = record.get("status", "put off" if export_id == STARTED_LATE and self.is_put_off else "")
             runs.add_row(
                 str(export_id),
                 name,
@@ -78,7 +79,9 @@ def main() -> int:
     console = Console(highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        console.print("A night of exports on this machine: no AWS account, no Docker, nothing leaves 127.0.0.1.")
+        console.print(
+            "A night of exports, played now on this machine: no AWS account, no Docker, nothing leaves 127.0.0.1."
+        )
         with ExitStack() as stack:
             with console.status("Deploying template.yaml to the sandbox (the first time takes a minute) ..."):
                 sandbox = stack.enter_context(
@@ -119,6 +122,7 @@ def play(sandbox: Sandbox, screen: Screen, scheduled_for: datetime) -> None:
     screen.tell(f"The schedule fires: StartRunsFunction asks WebAdMIT for {len(NIGHT)} runs, side by side.")
     (invocation,) = sandbox.fire("StartRunsFunctionSchedule", scheduled_for)
     assert len(invocation.payload["started"]) == len(NIGHT) - 1, invocation.payload
+    screen.is_put_off = True
     screen.tell(f"WebAdMIT is down for export {STARTED_LATE}: put off, and a person is told. The others run.")
     wait_until(lambda: finished(sandbox) == len(NIGHT) - 2, seconds=20)
     screen.clock += timedelta(minutes=4)
@@ -158,12 +162,12 @@ def show_messages(sandbox: Sandbox, console: Console, queues: dict[str, str]) ->
     listing.add_column("Subject")
     for mail in mails:
         listing.add_row(mail["to"].partition("@")[0], mail["subject"])
-    console.print(listing)
+    console.print("", listing)
 
     def mail_about(wanted: Callable[[dict[str, str]], bool]) -> None:
         mail = next(mail for mail in mails if wanted(mail))
-        title = f"To: {mail['to']}   Subject: {mail['subject']}"
-        console.print(Panel(Text(mail["text"].rstrip()), title=Text(title), title_align="left"))
+        head = f"To: {mail['to']}\nSubject: {mail['subject']}\n\n"
+        console.print(Panel(Text.assemble((head, "bold"), mail["text"].rstrip())))
 
     console.print("\nThree of them as a person reads them:")
     mail_about(lambda mail: f"export {min(NIGHT)} is ready" in mail["subject"])
@@ -173,14 +177,15 @@ def show_messages(sandbox: Sandbox, console: Console, queues: dict[str, str]) ->
     messages = sandbox.received(queues["Ready"])
     alerts = sandbox.received(queues["Alerts"])
     console.print(
-        f"\nProgrammes get JSON: {len(messages)} messages on ReadyTopic, {len(alerts)} on AlertsTopic. One of them:"
+        f"\nPrograms get JSON: {len(messages)} messages on ReadyTopic, {len(alerts)} on AlertsTopic. One of them:"
     )
     console.print(Syntax(json.dumps(messages[0]["Message"], indent=2), "json", background_color="default"))
 
 
 def show_what_next(console: Console) -> None:
     console.print(
-        "\nWhat next: `make test` runs all tests. To deploy, you need Python 3.13, the SAM CLI and an AWS account:"
+        "\nScroll up for the mails. What next: `make test` runs all tests."
+        "\nTo deploy, you need Python 3.13, the SAM CLI and an AWS account:"
         "\n  sam build"
         "\n  sam deploy"
         "\nREADME.md says where to find the API key and the ids of your exports."

@@ -221,6 +221,56 @@ def test_a_late_callback_of_the_run_before_does_not_finish_the_new_one_but_has_w
     assert (step.record.status, step.record.due_at) == ("In Progress", after(days=1, minutes=1))
 
 
+def test_many_late_callbacks_of_the_run_before_change_the_record_once() -> None:
+    later = NIGHT + timedelta(days=1)
+    again = applied(finished(), news(START, "In Progress", after(days=1), later), days=1, seconds=1).record
+    once = applied(again, news(CALLBACK, "Available", after(days=1, minutes=1), NIGHT), days=1, minutes=1).record
+
+    late = news(CALLBACK, "Available", after(days=1, minutes=2), NIGHT)
+
+    assert advance(once, late, after(days=1, minutes=2), RULES) is None
+
+
+def test_a_joined_run_whose_first_start_was_never_answered_is_announced_by_the_first_address() -> None:
+    later = NIGHT + timedelta(hours=1)
+    step = advance(None, news(START, "In Progress", after(hours=1), later), after(hours=1), RULES)
+    assert step
+
+    ready = applied(step.record, news(CALLBACK, "Available", after(hours=2), NIGHT), hours=2)
+
+    assert ready.claimed
+
+
+def test_a_callback_finishes_a_run_when_it_came_in_not_when_it_could_be_written() -> None:
+    """Between the two, WebAdMIT may have begun a new run under the same id."""
+    slow = applied(begun(), news(CALLBACK, "Available", after(hours=1)), hours=1, seconds=2)
+    assert slow.record.finished_at == after(hours=1)
+
+    again = applied(
+        slow.record, news(START, "In Progress", after(hours=1, seconds=1), after(hours=1)), hours=1, seconds=3
+    )
+
+    assert (again.record.status, again.record.finished_at) == ("In Progress", None)
+
+
+def test_an_answer_that_is_older_than_the_record_has_webadmit_asked_again() -> None:
+    """A start that joined meanwhile may have begun a new run under the same id."""
+    joined = applied(begun(), news(START, "In Progress", after(minutes=2), after(minutes=2)), minutes=2).record
+    old = news(POLL, "Available", after(minutes=1))
+
+    step = applied(joined, old, minutes=2, seconds=5)
+
+    assert step.claimed is None
+    assert (step.record.status, step.record.due_at) == ("In Progress", after(minutes=2, seconds=5))
+    assert advance(step.record, old, after(minutes=2, seconds=6), RULES) is None
+
+
+def test_an_answer_that_is_older_than_a_failure_still_announces_the_file() -> None:
+    failed = applied(begun(), news(CALLBACK, "Failed", after(minutes=5)), minutes=5).record
+
+    assert applied(failed, news(POLL, "Available", after(minutes=4)), minutes=6).claimed
+
+
 def test_a_late_callback_of_the_run_before_does_not_announce_the_new_one_again() -> None:
     later = NIGHT + timedelta(days=1)
     again = applied(finished(), news(START, "In Progress", after(days=1), later), days=1, seconds=1).record
@@ -248,6 +298,16 @@ def test_the_answer_to_a_question_that_was_asked_before_the_new_run_does_not_fin
 
     assert step.claimed is None
     assert step.record.status == "In Progress"
+
+
+def test_a_late_run_that_is_just_being_reported_is_not_reported_by_another() -> None:
+    first = applied(begun(), news(POLL, "In Progress", after(hours=5)), hours=5)
+
+    assert first.claimed
+    assert (
+        advance(first.record, news(POLL, "In Progress", after(hours=5, seconds=1)), after(hours=5, seconds=1), RULES)
+        is None
+    )
 
 
 # ── The announcement ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -349,8 +409,8 @@ def test_an_empty_list_from_before_alerts_were_switched_on_stays_quiet() -> None
     ],
 )
 def test_checks_back_off_with_the_age_of_a_run(age: timedelta, wait: timedelta) -> None:
-    record = replace(begun(), overdue_at=after(minutes=1))
-    now = record.started_at + age
+    now = begun().started_at + age
+    record = replace(begun(), overdue_at=after(minutes=1), due_at=now)
 
     step = advance(record, news(POLL, "In Progress", now), now, RULES)
 

@@ -1,6 +1,6 @@
 """The sweep, with fakes: rate limits, time, stale rows of the index, refused identities."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from webadmit_exports.errors import (
     Unavailable,
 )
 from webadmit_exports.keys import ApiKey
+from webadmit_exports.messages import Message
 from webadmit_exports.model import Export, ExportFile, Source
 from webadmit_exports.progress import LEASE
 from webadmit_exports.reconcile import SWEEPS_AN_HOUR, Figures, ReconcileRuns, SweepIncomplete
@@ -163,16 +164,47 @@ def test_what_was_asked_about_is_due_later() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 410, 422])
-def test_another_refusal_of_a_single_file_proves_nothing(status: int) -> None:
+def test_another_refusal_of_a_single_file_proves_nothing_for_seven_days(status: int) -> None:
     world = World()
-    before = world.open_run(1)
+    world.open_run(1)
     world.webadmit.unlisted = {1}
     world.webadmit.singles = {1: RequestRefused("/", f"answered {status}", status=status)}
 
     with pytest.raises(SweepIncomplete):
         world.sweep()
+    assert (world.record(1).status, world.record(1).due_at) == ("Queued", after(minutes=15))
 
-    assert world.record(1) == before
+    world.clock.set(days=7, hours=1)
+    world.sweep()
+    assert (world.record(1).status, world.record(1).reason) == ("Failed", f"WebAdMIT does not tell about it ({status})")
+
+
+@pytest.mark.parametrize(
+    "fault", ["list unavailable", "single unavailable", "single refused", "no access", "not in the list"]
+)
+def test_a_run_that_cannot_be_asked_about_is_reported_once_and_does_not_fill_the_sweeps(fault: str) -> None:
+    world, failed = World(), 0
+    world.open_run(1)
+    unavailable, refused = Unavailable("/", "answered 500"), RequestRefused("/", "answered 422", status=422)
+    world.webadmit.unlisted = {1}
+    world.webadmit.lists = {37442: unavailable} if fault == "list unavailable" else {}
+    world.webadmit.singles = {
+        1: {"single unavailable": unavailable, "single refused": refused, "no access": FORBIDDEN}.get(
+            fault, unavailable
+        )
+    }
+    if fault == "not in the list":
+        world.webadmit.singles = {}
+
+    for _ in range(12 * 24):
+        try:
+            world.sweep()
+        except SweepIncomplete:
+            failed += 1
+        world.clock.go_on(minutes=5)
+
+    assert len(world.topics.messages) == 1
+    assert failed == 0 or fault in ("list unavailable", "single unavailable") or failed < 80
 
 
 def test_without_open_runs_the_key_is_not_read() -> None:
@@ -423,6 +455,33 @@ def test_a_report_that_cannot_be_sent_is_sent_by_the_next_sweep_under_the_same_e
     ids = world.topics.event_ids
     assert world.topics.event_types == ["identity.refused"] * 2
     assert len(set(ids)) == 1
+
+
+@dataclass
+class TopicsThatCall(FakeTopics):
+    """Before the first message is taken, something else happens."""
+
+    first: Callable[[], object] | None = None
+
+    def publish(self, message: Message) -> None:
+        if self.first:
+            first, self.first = self.first, None
+            first()
+        super().publish(message)
+
+
+def test_two_sweeps_that_overlap_report_a_late_run_once() -> None:
+    world = World(table=StaleIndex(), clock=Clock(after(hours=5)))
+    world.table.shown = [world.open_run(1)]  # type: ignore[attr-defined]
+
+    def sweep_again() -> None:  # the index has not caught up
+        world.clock.go_on(seconds=1)
+        world.sweep()
+
+    world.topics = TopicsThatCall(first=sweep_again)
+    world.sweep()
+
+    assert world.topics.event_types == ["export_file.overdue"]
 
 
 def test_a_list_that_is_refused_still_lets_single_files_be_asked_about() -> None:

@@ -1,6 +1,7 @@
 """The API's documented answers, and those that it should not give."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -10,6 +11,8 @@ import requests
 import responses
 
 from tests.fakes import EXPORT
+from tests.sandbox.http_server import Handler, serve, url_of
+from webadmit_exports import webadmit
 from webadmit_exports.errors import (
     AccessRefused,
     ApiKeyRefused,
@@ -293,6 +296,27 @@ def test_an_endless_answer_is_cut_off(http: responses.RequestsMock) -> None:
 
     with pytest.raises(Unavailable, match="too long or too slow"):
         WebAdmit(BASE).recent_runs(KEY, 37442)
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_an_answer_that_trickles_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch, chunked: bool) -> None:
+    class Trickle(Handler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header(*(("Transfer-Encoding", "chunked") if chunked else ("Content-Length", "50")))
+            self.end_headers()
+            for _ in range(50):
+                self.wfile.write(b"1\r\n \r\n" if chunked else b" ")
+                time.sleep(0.1)
+
+    monkeypatch.setattr(webadmit, "READ_SECONDS", 0.5)
+    server = serve(Trickle)
+    try:
+        with pytest.raises(Unavailable, match="too long or too slow"):
+            WebAdmit(url_of(server)).recent_runs(KEY, 37442)
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_list_that_is_none_may_pass(http: responses.RequestsMock) -> None:

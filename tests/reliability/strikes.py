@@ -1,0 +1,320 @@
+"""Processes that die and AWS calls that fail, at each single call of each function, one after another.
+
+A case: one export; the function does its work; at its n-th call something strikes, once. Then AWS does what it does
+(Lambda repeats an event, SQS brings a message again; a callback is not repeated), the run ends without a callback, and
+the sweep goes by.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.sandbox.lambda_runtime import Answer, AwsCall, Drop, Kill, LambdaFunction
+from tests.sandbox.stack import Sandbox
+from tests.sandbox.webadmit_server import FINISHED, Export, Request
+
+from .figures import Figures, FinishedRun, compare
+
+IDENTITY = 37442
+_SERVER_ERROR = Answer(500, {"Content-Type": "application/x-amz-json-1.0"}, b'{"__type": "InternalServerError"}')
+_THROTTLED = Answer(400, {"Content-Type": "application/x-amz-json-1.0"}, b'{"__type": "ThrottlingException"}')
+_SNS_ERROR = b"<ErrorResponse><Error><Type>Receiver</Type><Code>%s</Code></Error></ErrorResponse>"
+
+
+@dataclass
+class Stage:
+    """One sandbox, and one export at a time."""
+
+    sandbox: Sandbox
+    ready: str = ""
+    alerts: str = ""
+    export: Export = field(init=False)
+    scheduled_for: datetime = field(init=False)
+    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.ready, self.alerts = (self.sandbox.subscribe(f"{topic}TopicArn") for topic in ("Ready", "Alerts"))
+
+    def begin(self, **behaviour: Any) -> None:
+        """A new export; nothing of the last one is left."""
+        sandbox = self.sandbox
+        sandbox.empty_table()
+        sandbox.webadmit.exports.clear()
+        sandbox.webadmit.runs.clear()
+        sandbox.webadmit.faults.clear()
+        sandbox.webadmit.api_key = sandbox.api_key
+        own = [
+            sandbox.resources[name] for name in ("StartRetryQueue", "StartRetryDeadLetterQueue", "FailedStartsQueue")
+        ]
+        for url in (self.ready, self.alerts, *own):
+            sandbox.client("sqs").purge_queue(QueueUrl=url)
+        self.export = sandbox.webadmit.add_export(IDENTITY, next(self._ids), **{"callbacks": 0, **behaviour})
+        self.scheduled_for = datetime.now(UTC).replace(microsecond=0)
+
+    @property
+    def event(self) -> dict[str, str]:
+        return {"exports": f"{IDENTITY}:{self.export.id}", "scheduled_for": self.scheduled_for.isoformat()}
+
+    def function(self, name: str) -> LambdaFunction:
+        return self.sandbox.functions[name]
+
+    def start(self) -> None:
+        self.sandbox.invoke_asynchronously(self.function("StartRunsFunction"), self.event)
+
+    def end_run(self, status: str = "Available") -> None:
+        """The run ends, and its callback gets lost."""
+        for run in self.sandbox.webadmit.runs.values():
+            if run.status not in FINISHED:
+                run.status = status
+
+    def call_back(self) -> None:
+        """WebAdMIT calls back once, whatever the answer."""
+        self.sandbox.webadmit.send_callback(self.sandbox.webadmit.run_of(self.export.id))
+
+    def age(self, **duration: float) -> None:
+        """Time passes for the records."""
+        moments = ("started_at", "finished_at", "due_at")
+        for record in self.sandbox.records():
+            aged = {
+                name: datetime.fromisoformat(record[name]) - timedelta(**duration) for name in moments if name in record
+            }
+            self.sandbox.change_record(
+                record, **{name: moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") for name, moment in aged.items()}
+            )
+
+    def make_due(self) -> None:
+        """What is to be done later is due now."""
+        for record in self.sandbox.records():
+            if "due_at" in record:
+                self.sandbox.change_record(record, due_at=record["started_at"])
+
+    def settle(self) -> Figures:
+        """Everything is repaired, time passes, and what came of it is held against what should have."""
+        sandbox = self.sandbox
+        sandbox.webadmit.api_key = sandbox.api_key
+        sandbox.deliver_retries()
+        sandbox.functions["StartRunsFunction"].invoke({"start_again": "failed"})
+        self.end_run()
+        for _ in range(3):
+            self.make_due()
+            sandbox.sweep()
+        runs = list(sandbox.webadmit.runs.values())
+        finished = [FinishedRun(run.export.id, run.id, run.status) for run in runs]
+        messages = [one["Message"] for url in (self.ready, self.alerts) for one in sandbox.received(url)]
+        left = [record for record in sandbox.records() if "due_at" in record or "notified_at" not in record]
+        figures = compare(finished, messages, cases=1)
+        started_twice, not_started = max(0, len(runs) - 1), int(not runs)
+        return figures + Figures(lost=not_started, wrong=started_twice + len(left))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`prepare` makes the stage, `act` has the function do its work once."""
+
+    name: str
+    function: str
+    prepare: Callable[[Stage], None]
+    act: Callable[[Stage], None]
+
+
+def _nothing_yet(stage: Stage) -> None:
+    stage.begin()
+
+
+def _finished_at_once(stage: Stage) -> None:
+    stage.begin(seconds=0)
+
+
+def _refused_key(stage: Stage) -> None:
+    stage.begin()
+    stage.sandbox.webadmit.api_key = "f" * 32
+
+
+def _put_off(stage: Stage) -> None:
+    _refused_key(stage)
+    stage.start()
+    stage.sandbox.webadmit.api_key = stage.sandbox.api_key
+
+
+def _running(stage: Stage) -> None:
+    stage.begin()
+    stage.start()
+
+
+def _ended(stage: Stage) -> None:
+    _running(stage)
+    stage.end_run()
+
+
+def _ended_before_the_answer_was_stored(stage: Stage) -> None:
+    _ended(stage)
+    stage.sandbox.empty_table()
+
+
+def _ended_without_a_callback(stage: Stage) -> None:
+    _ended(stage)
+    stage.make_due()
+
+
+def _not_announced(stage: Stage) -> None:
+    _ended(stage)
+    stage.call_back()
+    stage.sandbox.received(stage.ready)
+    (record,) = stage.sandbox.records()
+    stage.sandbox.change_record(record, notified_at=None, expires_at=None, unfinished="1", due_at=record["started_at"])
+
+
+def _late(stage: Stage) -> None:
+    _running(stage)
+    stage.age(hours=5)
+    stage.make_due()
+
+
+SCENARIOS = [
+    Scenario("start", "StartRunsFunction", _nothing_yet, Stage.start),
+    Scenario("start, finished at once", "StartRunsFunction", _finished_at_once, Stage.start),
+    Scenario("start, put off", "StartRunsFunction", _refused_key, Stage.start),
+    Scenario("retry", "StartRunsFunction", _put_off, lambda stage: stage.sandbox.deliver_retries() and None),
+    Scenario("callback", "ReceiveCallbackFunction", _ended, Stage.call_back),
+    Scenario("early callback", "ReceiveCallbackFunction", _ended_before_the_answer_was_stored, Stage.call_back),
+    Scenario("sweep, found", "ReconcileRunsFunction", _ended_without_a_callback, lambda s: s.sandbox.sweep() and None),
+    Scenario("sweep, announced", "ReconcileRunsFunction", _not_announced, lambda s: s.sandbox.sweep() and None),
+    Scenario("sweep, late", "ReconcileRunsFunction", _late, lambda s: s.sandbox.sweep() and None),
+]
+
+# ── What strikes ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+# Gets the call and what sends it on; strikes.
+Deed = Callable[[AwsCall, Callable[[], Answer]], Answer]
+
+
+def _error(call: AwsCall, code: str, otherwise: Answer) -> Answer:
+    if call.service == "sns":
+        return Answer(otherwise.status, {"Content-Type": "text/xml"}, _SNS_ERROR % code.encode())
+    return otherwise
+
+
+def kill_before(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
+    raise Kill
+
+
+def kill_after(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
+    forward()
+    raise Kill
+
+
+def throttle(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
+    return _error(call, "Throttled", _THROTTLED)
+
+
+def fail(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
+    return _error(call, "InternalError", _SERVER_ERROR)
+
+
+def lose_answer(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
+    forward()
+    raise Drop
+
+
+def hang(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
+    time.sleep(12)  # longer than any client waits
+    raise Drop
+
+
+@dataclass
+class Strike:
+    """`deed` befalls the n-th call to AWS, and with `lasts` all later calls of that kind in the same invocation."""
+
+    deed: Deed
+    at: int
+    lasts: bool = False
+    seen: int = 0
+    struck: AwsCall | None = None
+
+    def __call__(self, call: AwsCall, forward: Callable[[], Answer]) -> Answer:
+        number, self.seen = self.seen, self.seen + 1
+        again = self.lasts and self.struck is not None and call.action == self.struck.action
+        if number == self.at or again:
+            self.struck = call
+            return self.deed(call, forward)
+        return forward()
+
+
+def calls_of(stage: Stage, scenario: Scenario) -> tuple[int, int]:
+    """How many calls to AWS and to WebAdMIT the function makes when nothing strikes."""
+    scenario.prepare(stage)
+    function, webadmit = stage.function(scenario.function), stage.sandbox.webadmit
+    aws_before, webadmit_before = len(function.calls), len(webadmit.requests)
+    scenario.act(stage)
+    return len(function.calls) - aws_before, len(webadmit.requests) - webadmit_before
+
+
+def strike_aws(stage: Stage, scenario: Scenario, deed: Deed, *, lasts: bool = False) -> Figures:
+    """Strikes each call to AWS of a scenario, a case each."""
+    figures = Figures()
+    calls, _ = calls_of(stage, scenario)
+    for at in range(calls):
+        scenario.prepare(stage)
+        function = stage.function(scenario.function)
+        function.interceptor = strike = Strike(deed, at, lasts)
+        try:
+            scenario.act(stage)
+        finally:
+            function.interceptor = None
+        assert strike.struck, f"{scenario.name}: there was no call {at}"
+        figures += _judged(stage.settle(), f"{scenario.name}: {deed.__name__} {strike.struck.action} ({at})")
+    return figures
+
+
+def kill_at_webadmit(stage: Stage, scenario: Scenario) -> Figures:
+    """Kills the process when WebAdMIT gets each of its requests, and when it has served it."""
+    figures = Figures()
+    _, calls = calls_of(stage, scenario)
+    for at, hook in itertools.product(range(calls), ("before", "after")):
+        scenario.prepare(stage)
+        function, seen = stage.function(scenario.function), itertools.count()
+
+        def kill(
+            request: Request, at: int = at, seen: Iterator[int] = seen, function: LambdaFunction = function
+        ) -> None:
+            if next(seen) == at:
+                function.stop()
+
+        setattr(stage.sandbox.webadmit, hook, kill)
+        try:
+            scenario.act(stage)
+        finally:
+            setattr(stage.sandbox.webadmit, hook, lambda request: None)
+        figures += _judged(stage.settle(), f"{scenario.name}: killed {hook} WebAdMIT served request {at}")
+    return figures
+
+
+def _judged(figures: Figures, what: str) -> Figures:
+    if not figures.are_good:
+        print(f"  {what}: {figures}", flush=True)
+    return figures
+
+
+def kills(*, scenarios: list[Scenario] = SCENARIOS) -> Figures:
+    """Every process dies before and after each of its calls."""
+    with Sandbox() as sandbox:
+        stage, figures = Stage(sandbox), Figures()
+        for scenario in scenarios:
+            for deed in (kill_before, kill_after):
+                figures += strike_aws(stage, scenario, deed)
+            figures += kill_at_webadmit(stage, scenario)
+        return figures
+
+
+def aws_faults(
+    *, deeds: tuple[Deed, ...] = (throttle, fail, lose_answer), scenarios: list[Scenario] = SCENARIOS
+) -> Figures:
+    """Each call to AWS fails: once, or for as long as the invocation lasts."""
+    with Sandbox() as sandbox:
+        stage, figures = Stage(sandbox), Figures()
+        for scenario, deed in itertools.product(scenarios, deeds):
+            figures += strike_aws(stage, scenario, deed, lasts=deed is fail)
+        return figures
