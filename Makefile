@@ -4,13 +4,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test lint package clean
+.PHONY: help demo test lint reliability chaos fuzz package clean
 
 help:
-	@echo "make demo     shows a night of exports on this machine"
-	@echo "make test     checks style and types, and runs all tests"
-	@echo "make package  validates and builds what sam deploys (needs python3.13)"
-	@echo "make clean    removes what these have made"
+	@echo "make demo          shows a night of exports on this machine"
+	@echo "make test          checks style and types, and runs all tests"
+	@echo "make reliability   breaks it in every way and counts what is lost (SHORT=1: within three minutes)"
+	@echo "make chaos         a bad night of 10,000 exports"
+	@echo "make fuzz          two million made-up callbacks, and 50,000 nights of events in any order"
+	@echo "make package       validates and builds what sam deploys (needs python3.13)"
+	@echo "make clean         removes what these have made"
 
 demo: .venv/ready
 	@$(BIN)/python -m tests.sandbox
@@ -22,6 +25,12 @@ lint: .venv/ready
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
+
+reliability: .venv/ready
+	@PYTHONPATH=functions $(BIN)/python -m tests.reliability $(if $(SHORT),short,long)
+
+chaos fuzz: .venv/ready
+	@PYTHONPATH=functions $(BIN)/python -m tests.reliability $@
 
 package:
 	@python3.13 --version >/dev/null 2>&1 || { echo "make package needs a python3.13 that runs, on the PATH: sam builds for that version."; exit 1; }

@@ -149,8 +149,11 @@ def _begin(news: News, now: datetime) -> ExportFile:
 
 
 def _join(record: ExportFile, news: News) -> ExportFile:
-    """A start that was answered with a run that we know joins it: the run then serves that occurrence too."""
-    if news.source is not Source.START or news.scheduled_for is None:
+    """A start that was answered with a run that we know joins it: the run then serves that occurrence too.
+
+    So does a callback at the address of another occurrence: its start was sent, whether or not its answer has come.
+    """
+    if news.scheduled_for is None:
         return record
     return replace(
         record,

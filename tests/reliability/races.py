@@ -1,0 +1,121 @@
+"""64 duplicates at the same moment, round after round, on a table whose conditional writes are really atomic.
+
+moto checks a condition and writes in two steps, so each call to it holds a lock; between the calls of one thread all
+others may come.
+"""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+from moto import mock_aws
+
+from tests.fakes import EXPORT, RULES, WORDING, FakeTopics, news
+from tests.sandbox import template
+from webadmit_exports.errors import AwsUnavailable
+from webadmit_exports.export_files import ExportFiles
+from webadmit_exports.model import News, Source
+from webadmit_exports.table import ExportFilesTable
+
+from .figures import Figures, FinishedRun, compare
+
+AT_ONCE = 64
+_ASKED = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
+
+
+class OneAtATime:
+    """A DynamoDB client; with `keeps_conditions` false it writes whatever the condition says."""
+
+    def __init__(self, client: Any, *, keeps_conditions: bool) -> None:
+        self._client = client
+        self._keeps_conditions = keeps_conditions
+        self._lock = threading.Lock()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            if not self._keeps_conditions:
+                for part in ("ConditionExpression", "ExpressionAttributeNames", "ReturnValuesOnConditionCheckFailure"):
+                    arguments.pop(part, None)
+                if name == "put_item":
+                    arguments.pop("ExpressionAttributeValues", None)
+            with self._lock:
+                return getattr(self._client, name)(**arguments)
+
+        return call
+
+
+@contextmanager
+def table(*, keeps_conditions: bool) -> Iterator[ExportFilesTable]:
+    """A table with the template's own schema."""
+    with mock_aws():
+        client = boto3.client(
+            "dynamodb", region_name="us-east-1", aws_access_key_id="nobody", aws_secret_access_key="nothing"
+        )
+        schema = template.source()["Resources"]["ExportFilesTable"]["Properties"]
+        kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+        client.create_table(TableName="files", **{name: schema[name] for name in kept})
+        yield ExportFilesTable(OneAtATime(client, keeps_conditions=keeps_conditions), "files")  # type: ignore[arg-type]
+
+
+def duplicates(*, rounds: int, seed: int = 1, keeps_conditions: bool = True) -> Figures:
+    """In each round one run ends, and 64 threads learn of it at once: as callbacks, polls, late answers and sweeps."""
+    random.seed(seed)
+    figures = Figures()
+    with table(keeps_conditions=keeps_conditions) as records:
+        for file_id in range(1, rounds + 1):
+            figures += _round(records, file_id)
+    return figures
+
+
+def _round(records: ExportFilesTable, file_id: int) -> Figures:
+    now, topics = _ASKED + timedelta(minutes=10), LockedTopics()
+    files = ExportFiles(records, topics, WORDING, RULES, lambda: now)  # type: ignore[arg-type]
+    files.apply(news(Source.START, "Queued", _ASKED, export_file_id=file_id), None)
+    together, failures = threading.Barrier(AT_ONCE), []
+    kinds = [
+        news(Source.CALLBACK, "Available", now, export_file_id=file_id),
+        news(Source.CALLBACK, "Available", now, export_file_id=file_id),
+        news(Source.POLL, "Available", now, export_file_id=file_id),
+        news(Source.CALLBACK, "In Progress", now, export_file_id=file_id),
+        news(Source.START, "In Progress", _ASKED, export_file_id=file_id),
+        None,  # a sweep that found it unannounced
+    ]
+
+    def learn(item: News | None) -> None:
+        known = records.read(EXPORT.export_id, file_id)
+        together.wait()  # all have seen the record as it was
+        known = known if item else records.read(EXPORT.export_id, file_id)
+        try:
+            if item:
+                files.apply(item, known)
+            elif known:
+                files.announce(known)
+        except AwsUnavailable as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=learn, args=(random.choice(kinds),)) for _ in range(AT_ONCE - 1)]
+    threads.append(threading.Thread(target=learn, args=(kinds[0],)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    heard = [message.body for message in topics.messages]
+    figures = compare([FinishedRun(EXPORT.export_id, file_id, "Available")], heard, cases=1)
+    # Nothing crashed, so that not even a repetition under the same event id is right here.
+    return figures + Figures(wrong=figures.repeated + len(failures))
+
+
+class LockedTopics(FakeTopics):
+    """Taken from any thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def publish(self, message: Any) -> None:
+        with self._lock:
+            super().publish(message)
