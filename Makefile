@@ -4,19 +4,24 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test lint reliability chaos fuzz package clean
+.PHONY: help demo check test lint reliability chaos fuzz package audit clean
 
 help:
 	@echo "make demo          shows a night of exports on this machine"
+	@echo "make check         checks a setup as CheckSetupFunction does, in the sandbox (EXPORTS=37442:86446)"
 	@echo "make test          checks style and types, and runs all tests"
 	@echo "make reliability   breaks it in every way and counts what is lost (SHORT=1: within three minutes)"
 	@echo "make chaos         a bad night of 10,000 exports"
 	@echo "make fuzz          two million made-up callbacks, and 50,000 nights of events in any order"
 	@echo "make package       validates and builds what sam deploys (needs python3.13)"
+	@echo "make audit         looks for security flaws in the template, with all switches on and with all off"
 	@echo "make clean         removes what these have made"
 
 demo: .venv/ready
 	@$(BIN)/python -m tests.sandbox
+
+check: .venv/ready
+	@$(BIN)/python -m tests.sandbox.check "$(EXPORTS)"
 
 test: lint
 	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile
@@ -37,8 +42,11 @@ package:
 	@$(MAKE) --no-print-directory .venv-sam/ready
 	.venv-sam/bin/python tests/package_check.py
 
+audit: .venv-audit/ready
+	@.venv-audit/bin/python -m tests.audit
+
 clean:
-	rm -rf .venv .venv-sam .build .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-audit .build .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: tests/requirements.txt
 	@echo "Setting up .venv (once; takes a minute) ..."
@@ -51,4 +59,10 @@ clean:
 	@echo "Setting up .venv-sam (once; takes a minute) ..."
 	@$(PYTHON) -m venv --clear .venv-sam
 	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements-sam.txt
+	@touch $@
+
+.venv-audit/ready: tests/requirements-audit.txt
+	@echo "Setting up .venv-audit (once; takes a minute) ..."
+	@$(PYTHON) -m venv --clear .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements-audit.txt
 	@touch $@

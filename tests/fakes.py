@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.export_files import ExportFiles
 from webadmit_exports.messages import Message, Wording
-from webadmit_exports.model import Export, ExportFile, News, Source
+from webadmit_exports.model import Export, ExportFile, Names, News, Source
 from webadmit_exports.progress import Rules
 from webadmit_exports.table import Overtaken
 
 NIGHT = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
 EXPORT = Export(user_identity_id=37442, export_id=86446)
+NAMES = Names(export_name="Nursing applicants", cycle="2026 - 2027", organization="School of Nursing")
 FILE_ID = 74780
 RULES = Rules(overdue_after=timedelta(hours=4), keep_records=timedelta(days=90), alert_on_empty_list=True)
 WORDING = Wording(
@@ -101,6 +102,16 @@ class FakeTable:
         """The one record."""
         (record,) = self.records.values()
         return record
+
+
+class FakeNames:
+    """Knows what one export is called."""
+
+    def look_up(self, key: object, exports: object) -> None:
+        pass
+
+    def of(self, export: Export) -> Names:
+        return NAMES if export == EXPORT else Names()
 
 
 @dataclass(slots=True)

@@ -57,8 +57,9 @@ def check_settings() -> None:
 
 
 def check_sam_commands() -> None:
-    """SAM knows every command and every option that the README gives to it."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    """SAM knows every command and every option that the README and the docs give to it."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     commands = {line for line in re.findall(r"^(sam .+)$|`(sam [^`]+)`", text, re.MULTILINE) for line in line if line}
     options: dict[str, set[str]] = {}
     for command in commands:

@@ -9,7 +9,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from tests.fakes import EXPORT, NIGHT, WORDING
+from tests.fakes import EXPORT, NAMES, NIGHT, WORDING
 from tests.sandbox import template
 from tests.sandbox.package import ROOT
 from webadmit_exports.messages import Cause, StartAlert
@@ -17,6 +17,7 @@ from webadmit_exports.model import ExportFile
 from webadmit_exports.progress import Announcement, EventType
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 CASES = (ROOT / "tests" / "cases.md").read_text(encoding="utf-8")
 
 
@@ -47,11 +48,24 @@ def test_every_case_has_tests_and_all_of_them_exist() -> None:
     assert len(numbered) >= 38
 
 
-def test_the_table_of_alarms_is_the_templates() -> None:
+def test_the_runbook_has_an_entry_for_each_alarm_and_each_kind_of_mail() -> None:
     declared = {name for name, one in template.source()["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"}
-    written = set(re.findall(r"^  \| `(\w+)` \|", README, re.MULTILINE))
+    written = set(re.findall(r"^### (\w+Alarm)$", DOCS["runbook.md"], re.MULTILINE))
 
     assert written == declared
+    assert [one for one in EventType if f"`{one}`" not in DOCS["runbook.md"]] == [EventType.READY]
+
+
+def test_the_metrics_of_the_runbook_are_those_of_the_code_and_at_most_six() -> None:
+    modules = (ROOT / "functions" / "webadmit_exports").glob("*.py")
+    source = "".join(path.read_text(encoding="utf-8") for path in modules)
+    counted = set(re.findall(r'(?:count|measure_seconds)\("(\w+)"', source))
+
+    assert len(counted) <= 6
+    assert [metric for metric in counted if f"| `{metric}` |" not in DOCS["runbook.md"]] == []
+    body = template.source()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    assert [metric for metric in counted if f'"{metric}"' not in body] == []
+    assert json.loads(body)["widgets"][0]["properties"]["title"].startswith("Did last night work?")
 
 
 def test_the_table_of_parameters_is_the_templates() -> None:
@@ -69,6 +83,7 @@ def test_outputs_that_are_named_exist() -> None:
 
 
 FILE = ExportFile(
+    names=NAMES,
     export=EXPORT,
     export_file_id=74780,
     status="Available",
@@ -109,8 +124,20 @@ def test_files_that_are_linked_exist_and_every_event_is_linked() -> None:
     links = set(re.findall(r"\]\(([^)#:]+)\)", README))
 
     assert [link for link in links if not (ROOT / link).exists()] == []
+    for name, text in DOCS.items():
+        for link, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", text):
+            target = (ROOT / "docs" / link) if link else (ROOT / "docs" / name)
+            assert target.exists(), f"{name}: {link}"
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+                assert anchor in {slug(heading) for heading in headings}, f"{name}: #{anchor}"
     events = {f"events/{path.name}" for path in (ROOT / "events").iterdir()}
     assert events <= links
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def test_make_targets_that_are_named_exist() -> None:
@@ -122,19 +149,22 @@ def test_make_targets_that_are_named_exist() -> None:
 
 def commands() -> list[list[str]]:
     """Those in blocks, and those within a sentence or a table."""
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line]
-    lines += re.findall(r"`((?:aws|sam) [^`]+)`", README)
+    text = "\n".join([README, *DOCS.values()])
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines() if line]
+    lines += re.findall(r"`((?:aws|sam) [^`]+)`", text)
     return [shlex.split(line) for line in dict.fromkeys(lines)]
 
 
 @pytest.mark.parametrize("command", [one for one in commands() if one[0] == "aws"], ids=" ".join)
 def test_aws_commands_are_such_as_aws_knows(command: list[str]) -> None:
     _, service, operation, *options = command
+    if service in ("s3", "configure"):  # of the command line alone
+        return
     model = botocore.session.get_session().get_service_model(service)
     name = next(name for name in model.operation_names if botocore.xform_name(name, "-") == operation)
     shape: Any = model.operation_model(name).input_shape
 
-    known = {f"--{botocore.xform_name(member, '-')}" for member in shape.members}
+    known = {f"--{botocore.xform_name(member, '-')}" for member in shape.members} | {"--query", "--output", "--region"}
     assert {option for option in options if option.startswith("--")} <= known
 
 
@@ -145,7 +175,8 @@ def test_sam_commands_name_what_is_there(command: list[str]) -> None:
 
     if command[1] == "remote":
         assert command[3] in template.source()["Resources"]
-        assert json.loads((ROOT / options["--event-file"]).read_text(encoding="utf-8"))
+        if "--event-file" in options:
+            assert json.loads((ROOT / options["--event-file"]).read_text(encoding="utf-8"))
     if "--stack-name" in options:
         assert f'stack_name = "{options["--stack-name"]}"' in samconfig
     if "--config-env" in options:

@@ -230,6 +230,8 @@ FUNCTION_FOLDERS = {
     "StartRunsFunction": "start_runs",
     "ReceiveCallbackFunction": "receive_callback",
     "ReconcileRunsFunction": "reconcile_runs",
+    "CheckSetupFunction": "check_setup",
+    "SendMorningMailFunction": "send_morning_mail",
 }
 SET_BY_LAMBDA = {"AWS_REGION"}
 
@@ -242,7 +244,7 @@ def settings_read_in(path: str) -> set[str]:
         for call in ast.walk(tree)
         if isinstance(call, ast.Call)
         and isinstance(call.func, ast.Attribute)
-        and call.func.attr in ("setting", "number")
+        and call.func.attr in ("setting", "number", "optional")
         and call.args
         and isinstance(call.args[0], ast.Constant)
     }
@@ -256,7 +258,7 @@ def test_every_setting_that_a_function_reads_is_set_and_every_one_that_is_set_is
     declared: set[str] = set()
     for name, folder in FUNCTION_FOLDERS.items():
         variables = set(RESOURCES[name]["Properties"]["Environment"]["Variables"])
-        assert settings_read_in(f"{folder}/app.py") <= variables
+        assert settings_read_in(f"{folder}/app.py") <= variables | SET_BY_LAMBDA
         declared |= variables
 
     assert declared - powertools == read - SET_BY_LAMBDA
@@ -305,24 +307,22 @@ def test_each_function_has_a_role_of_its_own_with_inline_policies_on_single_reso
     assert not of_type("AWS::IAM::Policy")
 
 
-def test_only_the_start_and_the_sweep_may_read_the_api_key() -> None:
+def test_only_who_asks_webadmit_may_read_the_api_key() -> None:
     readers = {
         name
         for name, role in of_type("AWS::IAM::Role").items()
         if any("WebAdmitApiKey" in text for text in texts(role["Policies"]))
     }
 
-    assert readers == {"StartRunsRole", "ReconcileRunsRole"}
+    assert readers == {"StartRunsRole", "ReconcileRunsRole", "CheckSetupRole"}
 
 
 def test_schedules_may_be_assumed_for_the_group_of_this_stack_only() -> None:
-    role = RESOURCES["SchedulerRole"]["Properties"]
-    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
-
-    assert set(statement["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
     for schedule in of_type("AWS::Scheduler::Schedule").values():
         assert schedule["GroupName"] == {"Ref": "ScheduleGroup"}
-        assert schedule["Target"]["RoleArn"] == {"Fn::GetAtt": ["SchedulerRole", "Arn"]}
+        role = RESOURCES[schedule["Target"]["RoleArn"]["Fn::GetAtt"][0]]["Properties"]
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert set(statement["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
 
 
 def test_start_schedules_have_a_time_zone_and_give_the_time_of_the_occurrence() -> None:

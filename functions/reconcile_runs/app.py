@@ -1,4 +1,4 @@
-"""EventBridge Scheduler → what callbacks left open is finished."""
+"""EventBridge Scheduler → what callbacks left open is finished. A person → files are announced again."""
 
 import dataclasses
 import os
@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from webadmit_exports.again import AnnounceAgain
 from webadmit_exports.reconcile import ReconcileRuns
 from webadmit_exports.telemetry import instrumented, logger
 from webadmit_exports.webadmit import WebAdmit
@@ -29,9 +30,21 @@ reconcile_runs = ReconcileRuns(
 )
 
 
+announce_again = AnnounceAgain(table=parts.table, export_files=parts.export_files)
+
+
 @instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Takes any event; answers with the figures of the sweep."""
-    figures = dataclasses.asdict(reconcile_runs.sweep(lambda: context.get_remaining_time_in_millis() / 1000))
+    """Takes the schedule's empty event, and answers with the figures of the sweep.
+
+    `{"announce_again": …}`, see `again`, is for a person: it announces files again instead.
+    """
+
+    def time_left() -> float:
+        return context.get_remaining_time_in_millis() / 1000
+
+    if "announce_again" in event:
+        return announce_again.announce(event["announce_again"], time_left)
+    figures = dataclasses.asdict(reconcile_runs.sweep(time_left))
     logger.info("swept", **figures)
     return figures

@@ -10,9 +10,21 @@ from datetime import datetime
 from .errors import AnnouncementDelayed, AwsUnavailable
 from .messages import Wording
 from .model import ExportFile, News, is_known
-from .progress import Announcement, Rules, Step, advance, give_back, mark_announced, put_by, take_over, unheard
+from .progress import (
+    Announcement,
+    EventType,
+    Rules,
+    Step,
+    advance,
+    give_back,
+    mark_announced,
+    put_by,
+    take_over,
+    told_before,
+    unheard,
+)
 from .table import ExportFilesTable, Overtaken
-from .telemetry import count, logger
+from .telemetry import count, logger, measure_seconds
 from .topics import Topics
 
 # Each round that is lost means that somebody else's write went forward, and records go forward only a few times.
@@ -49,7 +61,6 @@ class ExportFiles:
         A caller that knows too little, or something old, only costs one more round: the condition of the write tells.
         """
         if not is_known(news.status):
-            count("UnknownStatus")
             logger.warning("WebAdMIT used a status that is not documented", **news.ids, status=news.status)
         return self._change(known, lambda record: advance(record, news, self._now(), self._rules))
 
@@ -60,6 +71,15 @@ class ExportFiles:
             return take_over(record, self._now(), self._rules) if record else None
 
         return self._change(known, decide)
+
+    def announce_again(self, known: ExportFile) -> bool:
+        """Sends what was announced about a finished file once more, under the same event id; False if nothing was."""
+        announcement = told_before(known, self._rules)
+        if announcement is None:
+            return False
+        self._topics.publish(self._wording.announcement(announcement, repeated=True))
+        logger.info("announced again", **known.ids, event_type=announcement.event_type, event_id=announcement.event_id)
+        return True
 
     def unheard(self, known: ExportFile, *, ask_later: bool) -> bool:
         """WebAdMIT gave no answer about an open run: reports it if it is late; `ask_later` moves its next check."""
@@ -102,8 +122,16 @@ class ExportFiles:
         except AwsUnavailable as error:
             self._finish(record, give_back, announcement)
             raise AnnouncementDelayed(str(error)) from error
+        self._measure(announcement)
         logger.info("announced", **record.ids, event_type=announcement.event_type, event_id=announcement.event_id)
         self._finish(record, mark_announced, announcement)
+
+    def _measure(self, announcement: Announcement) -> None:
+        if announcement.event_type is EventType.READY:
+            waited = self._now() - announcement.export_file.scheduled_for
+            measure_seconds("TimeToAnnouncement", max(0.0, waited.total_seconds()))
+        elif announcement.event_type is EventType.OVERDUE:
+            count("RunsOverdue")
 
     def _finish(self, record: ExportFile, change: Finish, announcement: Announcement) -> None:
         """Marks the announcement, or gives the lease on it back."""

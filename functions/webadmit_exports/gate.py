@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .messages import Cause
+from .webadmit import RateLimit
 
 _SHORTEST_WAIT = 1.0
 _WAIT_WHEN_NOT_TOLD = 5.0
@@ -26,13 +27,14 @@ class Gate:
     """Lets requests through while there is time and nothing speaks against it.
 
     `time_left` says how many seconds may still be spent on asking; `clock` counts seconds, `sleep` spends them.
-    With `waits` false a rate limit ends the asking instead of pausing it.
+    With `waits` false a rate limit ends the asking instead of pausing it. `lowest_remaining`: what answers told of it.
     """
 
     time_left: Callable[[], float]
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     waits: bool
+    lowest_remaining: int | None = None
     _closed: tuple[Cause, str] | None = None
     _closed_identities: dict[int, str] = field(default_factory=dict)
     _opens_at: float = 0.0
@@ -57,9 +59,17 @@ class Gate:
                 self._waits_in_a_row += 1
             self._opens_at = max(self._opens_at, self.clock() + max(seconds, _SHORTEST_WAIT))
 
-    def went_well(self) -> None:
-        """A request was answered, and more may follow."""
-        self._waits_in_a_row = 0
+    def learn(self, rate_limit: RateLimit) -> None:
+        """A request was answered: more may follow, unless that was the last for now."""
+        remaining = rate_limit.remaining
+        if remaining is not None:
+            self.lowest_remaining = (
+                remaining if self.lowest_remaining is None else min(self.lowest_remaining, remaining)
+            )
+        if remaining == 0:
+            self.pause(None)
+        else:
+            self._waits_in_a_row = 0
 
     def pass_through(self, user_identity_id: int) -> None:
         """Returns when an export of that identity may be asked for; raises NotStarted where it may not."""

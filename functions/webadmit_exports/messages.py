@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .callbacks import LIFETIME
-from .model import Export, ExportFile, Status, utc_microseconds, utc_seconds
+from .model import Export, ExportFile, Status, time_zone, utc_microseconds, utc_seconds
 from .progress import Announcement, EventType, event_id
 
 VERSION = "1"
 _SUBJECT_LENGTH = 99  # SNS takes fewer than 100 characters
+_NAME_LENGTH = 24  # of an export in a subject
 _STACK_NAME_LENGTH = 40  # of the subject; CloudFormation allows 128
 _PAIRS_IN_A_MAIL = 40
 
@@ -87,8 +87,8 @@ class Wording:
     webadmit_base_url: str
     api_key_secret: str = ""
 
-    def announcement(self, announcement: Announcement) -> Message:
-        """The message about one export file."""
+    def announcement(self, announcement: Announcement, *, repeated: bool = False) -> Message:
+        """The message about one export file; `repeated` if it was sent before and a person wants it once more."""
         file, event_type = announcement.export_file, announcement.event_type
         moment = "started_at" if event_type is EventType.OVERDUE else "finished_at"
         body: dict[str, str | int] = {
@@ -100,15 +100,20 @@ class Wording:
             "href": _href(file),
             "scheduled_for": utc_seconds(file.scheduled_for),
             moment: utc_seconds(getattr(file, moment)),
+            **file.names.known,
         }
         if file.reason:
             body["reason"] = file.reason
+        if repeated:
+            body["repeated"] = True
+        name = _quoted(file.names.export_name, _NAME_LENGTH)
+        headline = _HEADLINES[event_type].format(file=file, export=file.export, name=name)
         return Message(
             event_type=event_type,
-            subject=self._subject(_HEADLINES[event_type].format(file=file, export=file.export)),
+            subject=self.subject(f"again: {headline}" if repeated else headline),
             body=body,
-            mail=self._file_mail(file, event_type),
-            attributes={"event_type": event_type, "status": file.status, **file.export.ids},
+            mail=self._file_mail(file, event_type, repeated=repeated),
+            attributes={"event_type": event_type, "status": file.status, **file.export.ids, **file.names.known},
         )
 
     def start_alert(self, alert: StartAlert) -> Message:
@@ -131,7 +136,7 @@ class Wording:
         not_started = "not started yet" if alert.retry_until else "not started"
         return Message(
             event_type=event_type,
-            subject=self._subject(f"{what} {not_started}: {alert.cause.headline}"),
+            subject=self.subject(f"{what} {not_started}: {alert.cause.headline}"),
             body=body,
             mail=self._start_mail(alert, body),
             attributes={"event_type": event_type},
@@ -145,7 +150,7 @@ class Wording:
         runs = "1 open run" if len(refused.files) == 1 else f"{len(refused.files)} open runs"
         return Message(
             event_type=EventType.IDENTITY_REFUSED,
-            subject=self._subject(f"WebAdMIT refuses access to identity {identity}, {runs}"),
+            subject=self.subject(f"WebAdMIT refuses access to identity {identity}, {runs}"),
             body={
                 "version": VERSION,
                 "event_id": event_id(EventType.IDENTITY_REFUSED, identity, oldest),
@@ -155,7 +160,7 @@ class Wording:
                 "reason": " ".join(_sentence(text) for text in (cause.sentence, refused.words) if text),
                 "advice": self._advice(cause),
             },
-            mail=_paragraphs(
+            mail=paragraphs(
                 f"WebAdMIT no longer lets this stack see {runs} of identity {identity}: the owner of the API key has"
                 " lost access to it.",
                 "If WebAdMIT calls back, the files are still announced. It is asked again every hour; a run of which"
@@ -167,35 +172,38 @@ class Wording:
                         *(f"  {export}" for export in exports.split(",")[:_PAIRS_IN_A_MAIL]),
                     ]
                 ),
-                self._signature(),
+                self.signature(),
             ),
             attributes={"event_type": EventType.IDENTITY_REFUSED, "user_identity_id": identity},
         )
 
-    def _subject(self, text: str) -> str:
-        """SNS wants fewer than 100 printable ASCII characters that begin with a letter, a digit or a mark."""
+    def subject(self, text: str) -> str:
+        """A mail's: SNS wants fewer than 100 printable ASCII characters that begin with a letter, a digit or a mark."""
         whole = f"{self.stack_name[:_STACK_NAME_LENGTH]}: {text}"
         return "".join(c if " " <= c <= "~" else "?" for c in whole)[:_SUBJECT_LENGTH].strip()
 
-    def _file_mail(self, file: ExportFile, event_type: EventType) -> str:
+    def _file_mail(self, file: ExportFile, event_type: EventType, *, repeated: bool) -> str:
         opening, next_step = _UNKNOWN if file.reason else (_OPENINGS[event_type], _NEXT_STEPS[event_type])
         rows = {
             "Export": f"{file.export.export_id} (identity {file.export.user_identity_id})",
+            "Name": file.names.export_name,
+            "Program": ", ".join(text for text in (file.names.organization, file.names.cycle) if text),
             "File": str(file.export_file_id),
             "Status": file.status,
-            "Scheduled": self._time(file.scheduled_for),
-            "Started": self._time(file.started_at),
+            "Scheduled": self.time(file.scheduled_for),
+            "Started": self.time(file.started_at),
         }
         if file.finished_at:
-            rows["Finished"] = self._time(file.finished_at)
+            rows["Finished"] = self.time(file.finished_at)
         if file.reason:
             rows["Reason"] = file.reason
-        return _paragraphs(
+        return paragraphs(
+            "This was announced before; somebody has asked for it again." if repeated else "",
             opening.format(file=file, export=file.export),
-            "\n".join(f"{name + ':':<11}{value}" for name, value in rows.items()),
+            "\n".join(f"{name + ':':<11}{value}" for name, value in rows.items() if value),
             _WITH_ERRORS if file.status == Status.SUCCESS_WITH_ERRORS else "",
             next_step.format(url=f"{self.webadmit_base_url}{_href(file)}"),
-            self._signature(),
+            self.signature(),
         )
 
     def _start_mail(self, alert: StartAlert, body: Mapping[str, str | int]) -> str:
@@ -203,7 +211,7 @@ class Wording:
         exports = "1 export" if count == 1 else f"{count} exports"
         if alert.retry_until:
             fate = (
-                f"This stack tries again every 15 minutes until {self._time(alert.retry_until)}. Once the cause is"
+                f"This stack tries again every 15 minutes until {self.time(alert.retry_until)}. Once the cause is"
                 " repaired the exports start by themselves; nobody needs to start them by hand."
             )
         else:
@@ -212,21 +220,21 @@ class Wording:
         if count > _PAIRS_IN_A_MAIL:
             shown.append(f"  and {count - _PAIRS_IN_A_MAIL} more")
         said = [f"  {line}" for line in _said(alert)]
-        return _paragraphs(
-            f"{exports} scheduled for {self._time(alert.scheduled_for)} {'has' if count == 1 else 'have'} not been"
+        return paragraphs(
+            f"{exports} scheduled for {self.time(alert.scheduled_for)} {'has' if count == 1 else 'have'} not been"
             f" started{' yet' if alert.retry_until else ''}, because {alert.cause.sentence}.",
             fate,
             f"What to do: {body['advice']}",
             "\n".join(["In detail:", *said]) if said else "",
             "\n".join(["The exports (identity:export):", *shown]),
-            self._signature(),
+            self.signature(),
         )
 
     def _advice(self, cause: Cause) -> str:
         return _ADVICE[cause].format(
             store_key=f"aws secretsmanager put-secret-value --region {self.region} --secret-id {self.api_key_secret}"
             " --secret-string file://webadmit-api-key.txt",
-            list_ids=f'curl -H "x-api-key: KEY" {self.webadmit_base_url}/api/v1/user_identities',
+            list_ids=f"sam remote invoke CheckSetupFunction --stack-name {self.stack_name} --region {self.region}",
             logs=f"sam logs --stack-name {self.stack_name} --region {self.region} --name StartRunsFunction --start-time"
             ' "1 day ago"',
         )
@@ -243,15 +251,26 @@ class Wording:
             f" StartRunsFunction --stack-name {self.stack_name} --region {self.region} --event-file start.json`."
         )
 
-    def _time(self, moment: datetime) -> str:
-        try:
-            zone = ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):  # not every runtime image has the time zone data
+    def time(self, moment: datetime) -> str:
+        """For people: in the time zone of the schedules."""
+        zone = time_zone(self.timezone)
+        if zone is None:
             return moment.strftime("%a %Y-%m-%d %H:%M UTC")
         return f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M} {self.timezone}"
 
-    def _signature(self) -> str:
+    def clock(self, moment: datetime) -> str:
+        """For subjects: hours and minutes, in the time zone of the schedules."""
+        zone = time_zone(self.timezone)
+        return f"{moment.astimezone(zone):%H:%M}" if zone else f"{moment:%H:%M} UTC"
+
+    def signature(self) -> str:
+        """The last lines of every mail."""
         return f"--\nStack {self.stack_name} in {self.region}"
+
+
+def _quoted(name: str, length: int) -> str:
+    """An export's name, cut to that length, for the middle of a sentence."""
+    return f' "{name if len(name) <= length else name[: length - 3] + "..."}"' if name else ""
 
 
 def _href(file: ExportFile) -> str:
@@ -273,15 +292,16 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _paragraphs(*paragraphs: str) -> str:
-    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
+def paragraphs(*texts: str) -> str:
+    """A mail of those that are not empty."""
+    return "\n\n".join(text for text in texts if text) + "\n"
 
 
 _HEADLINES = {
-    EventType.READY: "export {export.export_id} is ready, file {file.export_file_id} ({file.status})",
-    EventType.FAILED: "export {export.export_id} failed in WebAdMIT, file {file.export_file_id}",
-    EventType.EMPTY: "export {export.export_id} is empty, file {file.export_file_id}",
-    EventType.OVERDUE: "export {export.export_id} is late, file {file.export_file_id} is still {file.status}",
+    EventType.READY: "export {export.export_id}{name} is ready, file {file.export_file_id} ({file.status})",
+    EventType.FAILED: "export {export.export_id}{name} failed in WebAdMIT, file {file.export_file_id}",
+    EventType.EMPTY: "export {export.export_id}{name} is empty, file {file.export_file_id}",
+    EventType.OVERDUE: "export {export.export_id}{name} is late, file {file.export_file_id} is still {file.status}",
 }
 
 # A run that we gave up ourselves, for the reason that the mail names.
@@ -326,11 +346,10 @@ _ADVICE = {
     " key (in WebAdMIT: Account, Edit My Account, API Key) in webadmit-api-key.txt, run `{store_key}`, then delete the"
     " file.",
     Cause.ACCESS_REFUSED: "Ask your WebAdMIT administrator to give the owner of the API key access to that identity"
-    " with the API Access permission. `{list_ids}`, with the key in the place of KEY, lists the identities that the"
-    " key reaches: one that is not in the list is the one to ask for.",
-    Cause.NOT_FOUND: "A new admissions cycle brings new identity ids every year: find them with `{list_ids}`, with the"
-    " API key in the place of KEY, then deploy with the new Exports. If the ids are still right, the owner of the key"
-    " has lost access to them.",
+    " with the API Access permission. `{list_ids}` lists the identities that the key reaches: one that is not in"
+    " the list is the one to ask for.",
+    Cause.NOT_FOUND: "A new admissions cycle brings new identity ids every year: find them with `{list_ids}`, then"
+    " deploy with the new Exports. If the ids are still right, the owner of the key has lost access to them.",
     Cause.REJECTED: "Read what WebAdMIT said; run the export by hand in WebAdMIT to see whether it works there, and"
     " correct Exports if it is not the one that you meant.",
     Cause.RATE_LIMITED: "Nothing, if this is rare. If it comes often, something else uses the same API key a lot: give"

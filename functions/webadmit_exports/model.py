@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .errors import InvalidInput
 
@@ -32,6 +33,14 @@ def utc_microseconds(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def time_zone(name: str) -> ZoneInfo | None:
+    """The time zone of that IANA name; None where it is not known here: not every runtime image has all the data."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
     """An export (template) and the identity that it runs under; written `37442:86446`."""
@@ -46,6 +55,21 @@ class Export:
     def ids(self) -> dict[str, Any]:
         """The ids by their names, for messages and log lines."""
         return {"user_identity_id": self.user_identity_id, "export_id": self.export_id}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What people call an export and its identity, as WebAdMIT has it; each may be empty."""
+
+    export_name: str = ""
+    cycle: str = ""
+    organization: str = ""
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Those that are not empty, for messages and records."""
+        every = {"export_name": self.export_name, "cycle": self.cycle, "organization": self.organization}
+        return {name: text for name, text in every.items() if text}
 
 
 class Status(StrEnum):
@@ -133,6 +157,7 @@ class News:
     scheduled_for: datetime | None = None
     href: str | None = None
     reason: str | None = None
+    names: Names = Names()
 
     @property
     def ids(self) -> dict[str, Any]:
@@ -164,6 +189,7 @@ class ExportFile:
     due_at: datetime | None = None
     expires_at: datetime | None = None
     reused: bool = False
+    names: Names = Names()
     version: str = ""
 
     @property

@@ -35,12 +35,13 @@ def parse_occurrence(event: Mapping[str, Any], now: datetime) -> Occurrence:
     """
     scheduled_for = event.get("scheduled_for")
     return Occurrence(
-        exports=_exports(event.get("exports")),
+        exports=parse_exports(event.get("exports")),
         scheduled_for=now.replace(microsecond=0) if scheduled_for is None else _scheduled_for(scheduled_for, now),
     )
 
 
-def _exports(text: object) -> tuple[Export, ...]:
+def parse_exports(text: object) -> tuple[Export, ...]:
+    """Reads pairs as the parameter `Exports` has them, each once; raises InvalidInput, naming the bad part."""
     if not isinstance(text, str):
         raise InvalidInput('"exports" must be text such as "37442:86446,37442:86447" (user_identity_id:export_id)')
     pairs = [_pair(part) for part in text.split(",")] if text else []

@@ -27,6 +27,7 @@ class EventType(StrEnum):
     IDENTITY_REFUSED = "identity.refused"
     START_DELAYED = "start.delayed"
     START_FAILED = "start.failed"
+    REPORT_DAILY = "report.daily"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,12 @@ def unheard(record: ExportFile, now: datetime, rules: Rules, *, ask_later: bool)
     return _changed(record, _claim_if_late(record, now, rules) or Step(record=record), now)
 
 
+def told_before(record: ExportFile, rules: Rules) -> Announcement | None:
+    """What was announced, or is to be, when the run finished; None for an open run, or where nobody is told."""
+    event_type = _outcome(record, rules) if record.finished_at else None
+    return Announcement(event_type=event_type, export_file=record) if event_type else None
+
+
 def put_by(record: ExportFile, now: datetime) -> Step | None:
     """An open run that WebAdMIT may not be asked about, which people have been told: not late as well, asked later."""
     if record.finished_at:
@@ -145,6 +152,7 @@ def _begin(news: News, now: datetime) -> ExportFile:
         scheduled_for=news.scheduled_for,
         started_at=news.as_of,
         updated_at=now,
+        names=news.names,
     )
 
 

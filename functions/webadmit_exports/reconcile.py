@@ -49,6 +49,7 @@ class Allowance:
 
     calls: int = 0
     allowed: int | None = None
+    remaining: int | None = None
 
     def take(self) -> None:
         """Counts a call that is about to be made; raises _NoMoreCalls if it may not be."""
@@ -58,6 +59,7 @@ class Allowance:
 
     def learn(self, rate_limit: RateLimit) -> None:
         """Takes note of what an answer says of the limit."""
+        self.remaining = rate_limit.remaining
         if rate_limit.limit is None:
             return
         self.allowed = max(1, int(rate_limit.limit * _SHARE / SWEEPS_AN_HOUR))
@@ -127,6 +129,9 @@ class _Sweep:
             logger.info("the share of the rate limit, or the time, is used up", calls=self.allowance.calls)
         except RateLimited as error:
             logger.warning("WebAdMIT's rate limit is used up", reason=str(error))
+        finally:
+            if self.allowance.remaining is not None:
+                count("RateLimitRemaining", self.allowance.remaining)
 
     def _ask_about(self, key: ApiKey, user_identity_id: int, files: list[ExportFile]) -> None:
         """Asks for the identity's list of runs, and alone about each file that it lacks: that proves nothing yet."""

@@ -26,6 +26,7 @@ from .gate import Gate, NotStarted
 from .keys import ApiKey, SigningKeys, WebAdmitApiKey
 from .messages import Cause, StartAlert, Wording
 from .model import Export, ExportFile, News, Source, utc_seconds
+from .names import NameBook
 from .occurrence import Occurrence
 from .retry_queue import Delivery, RetryQueue
 from .table import ExportFilesTable
@@ -71,6 +72,16 @@ class Result:
     words: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What all starts of one invocation share."""
+
+    api_key: ApiKey
+    signing_key: bytes
+    gate: Gate
+    exports: Sequence[Export]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRuns:
     """The use case. `now` is the time, `clock` counts seconds, `sleep` spends them."""
@@ -84,6 +95,7 @@ class StartRuns:
     retry_queue: RetryQueue
     topics: Topics
     wording: Wording
+    names: NameBook
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -144,11 +156,16 @@ class StartRuns:
         keys = self._read_keys(gate)
         self.webadmit.drop_connections()
 
+        exports = [one.export for one in wanted]
+
         def start(one: Wanted) -> Result:
-            return self._start_isolated(one, keys, gate, attempts)
+            return self._start_isolated(one, _Means(*keys, gate, exports), attempts)
 
         with ThreadPoolExecutor(max_workers=min(SIDE_BY_SIDE, len(wanted))) as workers:
-            return list(workers.map(start, wanted))
+            results = list(workers.map(start, wanted))
+        if gate.lowest_remaining is not None:
+            count("RateLimitRemaining", gate.lowest_remaining)
+        return results
 
     def _read_keys(self, gate: Gate) -> tuple[ApiKey, bytes]:
         """Both keys; without them the gate is closed, and the exports are put off like any others."""
@@ -162,10 +179,10 @@ class StartRuns:
             gate.close(Cause.AWS_UNAVAILABLE, str(error))
         return ApiKey(""), b""
 
-    def _start_isolated(self, wanted: Wanted, keys: tuple[ApiKey, bytes], gate: Gate, attempts: int) -> Result:
+    def _start_isolated(self, wanted: Wanted, means: _Means, attempts: int) -> Result:
         fields = wanted.fields
         try:
-            started = self._start(wanted, keys, gate, attempts)
+            started = self._start(wanted, means, attempts)
         except NotStarted as why:
             count("RunsRefused")
             logger.warning("not started", **fields, cause=why.cause.name, words=why.words, gives_up=why.gives_up)
@@ -176,13 +193,13 @@ class StartRuns:
             return Result(wanted=wanted, outcome=Outcome.PUT_OFF, cause=Cause.UNEXPECTED)
         return Result(wanted=wanted, outcome=Outcome.STARTED if started else Outcome.STARTED_BEFORE)
 
-    def _start(self, wanted: Wanted, keys: tuple[ApiKey, bytes], gate: Gate, attempts: int) -> bool:
+    def _start(self, wanted: Wanted, means: _Means, attempts: int) -> bool:
         """True if the run was started or joined now, False if it had been before; raises NotStarted."""
-        unanswered = 0
+        gate, unanswered = means.gate, 0
         while True:
             gate.pass_through(wanted.export.user_identity_id)
             try:
-                return self._ask_once(wanted, keys, gate)
+                return self._ask_once(wanted, means)
             except RateLimited as error:
                 gate.pause(error.retry_after)
             except Unavailable as error:
@@ -201,18 +218,17 @@ class StartRuns:
                 cause = Cause.NOT_FOUND if error.status == 404 else Cause.REJECTED
                 raise NotStarted(cause, error.words or error.what, gives_up=True) from None
 
-    def _ask_once(self, wanted: Wanted, keys: tuple[ApiKey, bytes], gate: Gate) -> bool:
-        api_key, signing_key = keys
+    def _ask_once(self, wanted: Wanted, means: _Means) -> bool:
         newest = self.table.newest(wanted.export.export_id, wanted.scheduled_for)
         if any(file.export == wanted.export for file in newest):
             return False  # a run was started for this occurrence already, or for a later one
         as_of = self.now()
         address = CallbackAddress(export=wanted.export, scheduled_for=wanted.scheduled_for)
-        run, rate_limit = self.webadmit.start_run(api_key, wanted.export, address.url(self.callback_url, signing_key))
-        if rate_limit.remaining == 0:
-            gate.pause(None)
-        else:
-            gate.went_well()
+        url = address.url(self.callback_url, means.signing_key)
+        run, rate_limit = self.webadmit.start_run(means.api_key, wanted.export, url)
+        means.gate.learn(rate_limit)
+        if rate_limit.remaining != 0:  # and only now: a key that is refused is not tried once more for the names
+            self.names.look_up(means.api_key, means.exports)
         self._record(wanted, run, as_of, newest)
         return True
 
@@ -225,6 +241,7 @@ class StartRuns:
             status=run.status,
             scheduled_for=wanted.scheduled_for,
             href=run.href,
+            names=self.names.of(wanted.export),
         )
         known = next((file for file in newest if file.export_file_id == run.export_file_id), None)
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from .aws import asking, error_code
-from .model import Export, ExportFile, utc_microseconds, utc_seconds
+from .model import Export, ExportFile, Names, utc_microseconds, utc_seconds
 from .telemetry import logger
 
 if TYPE_CHECKING:
@@ -151,6 +151,9 @@ def _to_item(record: ExportFile) -> "Item":
         "due_at": _text(record.due_at),
         "unfinished": _UNFINISHED if record.due_at else None,
         "reused": "1" if record.reused else None,
+        "export_name": record.names.export_name,
+        "cycle": record.names.cycle,
+        "organization": record.names.organization,
         "version": record.version,
     }
     return {
@@ -183,6 +186,9 @@ def _from_item(item: Mapping[str, Any]) -> ExportFile:
         due_at=moment("due_at"),
         expires_at=datetime.fromtimestamp(int(item["expires_at"]["N"]), UTC) if "expires_at" in item else None,
         reused="reused" in item,
+        names=Names(
+            export_name=text("export_name") or "", cycle=text("cycle") or "", organization=text("organization") or ""
+        ),
         version=text("version") or "",
     )
 

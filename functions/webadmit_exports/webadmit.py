@@ -1,7 +1,8 @@
 """The WebAdMIT API over HTTP. The only module that knows its paths and shapes.
 
 Follows Liaison's public reference (liaison-intl.github.io, pages export_files, export_files_check,
-export_files_check_batch, api_rate_limit, not_found), and reads more than it promises: see each function.
+export_files_check_batch, export_by_user_identity, user_identity, api_rate_limit, not_found), and reads more than it
+promises: see each function.
 """
 
 import email.utils
@@ -9,7 +10,7 @@ import ipaddress
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -26,9 +27,17 @@ from .model import Export, Status, parse_id, parse_status
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 25.0  # for the first byte, then for the whole body
-LONGEST_CALL_SECONDS = CONNECT_SECONDS + 3 * READ_SECONDS  # the body's deadline is looked at when bytes have come
+
+
+def longest_call(read_seconds: float) -> float:
+    """How long a call can take at most: the body's deadline is looked at when bytes have come."""
+    return CONNECT_SECONDS + 3 * read_seconds
+
+
+LONGEST_CALL_SECONDS = longest_call(READ_SECONDS)
 _ANSWER_BYTES = 4 * 1024 * 1024
 _WORDS_LENGTH = 200
+_NAME_LENGTH = 120
 _API = "/api/v1"
 
 
@@ -50,11 +59,35 @@ class RateLimit:
     remaining: int | None = None
 
 
-class WebAdmit:
-    """One pooled HTTP session. Every call raises a WebAdmitError; none follows redirects or retries by itself."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A user identity: the key's owner in one program and one cycle. The texts are empty where WebAdMIT has none."""
 
-    def __init__(self, base_url: str, *, connections: int = 1) -> None:
+    id: int
+    association: str
+    organization: str
+    institution: str
+    cycle: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedExport:
+    """An export in an identity's list."""
+
+    id: int
+    name: str
+    format: str
+
+
+class WebAdmit:
+    """One pooled HTTP session. Every call raises a WebAdmitError; none follows redirects or retries by itself.
+
+    `read_seconds`: for the first byte of an answer, and then for the whole of it.
+    """
+
+    def __init__(self, base_url: str, *, connections: int = 1, read_seconds: float = READ_SECONDS) -> None:
         self._base_url = checked_base_url(base_url)
+        self._read_seconds = read_seconds
         self._session = requests.Session()
         self._session.trust_env = False  # no .netrc, no proxies: the key goes to WebAdMIT and nowhere else
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -86,17 +119,35 @@ class WebAdmit:
         """The identity's recent runs (how recent is not documented); entries that cannot be read are left out."""
         path = f"/user_identities/{user_identity_id}/export_files"
         answer = self._call("GET", path, key)
-        document = answer.json()
-        entries = document.get("export_files") if isinstance(document, dict) else None
-        if not isinstance(entries, list):
-            raise Unavailable(path, "the answer has no list of export_files")
         runs = []
-        for entry in entries:
+        for entry in _listed(answer.json(), "export_files", path):
             try:
                 runs.append(_run(entry, path))
             except Unavailable:
                 continue
         return runs, answer.rate_limit
+
+    def identities(self, key: ApiKey) -> list[Identity]:
+        """What the key's owner reaches (page user_identity); entries without an id are left out."""
+        path = "/user_identities"
+        return [
+            Identity(
+                id=number,
+                association=_line(entry.get("association"), key),
+                organization=_line(entry.get("organization"), key),
+                institution=_line(entry.get("institution"), key),
+                cycle=_line(entry.get("cycle"), key),
+            )
+            for number, entry in _with_ids(_listed(self._call("GET", path, key).json(), "user_identities", path))
+        ]
+
+    def exports(self, key: ApiKey, user_identity_id: int) -> list[ListedExport]:
+        """An identity's exports (page export_by_user_identity); entries without an id are left out."""
+        path = f"/user_identities/{user_identity_id}/exports"
+        return [
+            ListedExport(id=number, name=_line(entry.get("name"), key), format=_line(entry.get("format"), key))
+            for number, entry in _with_ids(_listed(self._call("GET", path, key).json(), "exports", path))
+        ]
 
     def _call(self, method: str, path: str, key: ApiKey, **parts: Any) -> "_Answer":
         answer = self._send(method, path, key, parts)
@@ -122,12 +173,12 @@ class WebAdmit:
                 method,
                 f"{self._base_url}{_API}{path}",
                 headers={"x-api-key": key.value, "accept": "application/json"},
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                timeout=(CONNECT_SECONDS, self._read_seconds),
                 allow_redirects=False,  # the key would travel along
                 stream=True,
                 **parts,
             ) as response:
-                return _Answer(path, response.status_code, response.headers, _read(response, path))
+                return _Answer(path, response.status_code, response.headers, _read(response, path, self._read_seconds))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             # `from None`: the text of these holds the whole URL, with the callback's signature.
             raise Unavailable(path, f"no answer ({type(error).__name__})") from None
@@ -150,9 +201,9 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _read(response: requests.Response, path: str) -> bytes:
+def _read(response: requests.Response, path: str, seconds: float) -> bytes:
     """The body, within bounds of size and of time: the read time-out alone is one of each packet."""
-    deadline, body = time.monotonic() + READ_SECONDS, bytearray()
+    deadline, body = time.monotonic() + seconds, bytearray()
     while chunk := response.raw.read1(65536, decode_content=True):  # what has come so far, unlike iter_content
         body += chunk
         if len(body) > _ANSWER_BYTES or time.monotonic() > deadline:
@@ -235,8 +286,34 @@ _ADDRESS_OR_KEY = re.compile(
 def safe_words(text: str, key: ApiKey) -> str:
     """WebAdMIT's words without addresses, keys and control characters, at most 200 characters."""
     text = _ADDRESS_OR_KEY.sub("…", text.replace(key.value, "…"))
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    text = _printable(text)
     return text if len(text) <= _WORDS_LENGTH else f"{text[: _WORDS_LENGTH - 1]}…"
+
+
+def _listed(document: Any, name: str, path: str) -> list[Any]:
+    """The list under that name."""
+    entries = document.get(name) if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise Unavailable(path, f"the answer has no list of {name}")
+    return entries
+
+
+def _with_ids(entries: list[Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for entry in entries:
+        try:
+            yield parse_id(_text(entry.get("id")), "id"), entry
+        except (InvalidInput, AttributeError):
+            continue
+
+
+def _line(value: Any, key: ApiKey) -> str:
+    """A name that people gave to something, as one line of at most 120 characters; empty where there is none."""
+    text = _printable(_text(value).replace(key.value, "…"))
+    return text if len(text) <= _NAME_LENGTH else f"{text[: _NAME_LENGTH - 1]}…"
+
+
+def _printable(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _single(document: Any, path: str) -> Any:

@@ -17,10 +17,12 @@ from .export_files import ExportFiles
 from .keys import Secrets, SigningKeys, WebAdmitApiKey
 from .messages import Wording
 from .progress import Rules
+from .schedules import Schedules
 from .table import ExportFilesTable
 from .topics import Topics
 
 if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 # A call that hangs is given up soon enough that its function can still say so, and repeated.
@@ -44,6 +46,10 @@ class Parts:
             raise InvalidInput(f"the environment variable {name} is not set; template.yaml sets it")
         return value
 
+    def optional(self, name: str) -> str:
+        """A setting that may be empty."""
+        return self._environment.get(name, "")
+
     def number(self, name: str) -> float:
         """A setting that is a number above zero; CloudFormation lets people give one a fraction."""
         text = self.setting(name)
@@ -57,10 +63,24 @@ class Parts:
         return ExportFilesTable(boto3.client("dynamodb", config=self._config), self.setting("EXPORT_FILES_TABLE"))
 
     @cached_property
+    def sns(self) -> "SNSClient":
+        """SNS."""
+        return boto3.client("sns", config=_AWS_SNS.merge(Config(max_pool_connections=10)))
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """The schedules of both lists."""
+        return Schedules(
+            boto3.client("scheduler", config=self._config),
+            self.setting("SCHEDULE_GROUP"),
+            {"Exports": self.setting("EXPORTS_SCHEDULE"), "FrequentExports": self.setting("FREQUENT_EXPORTS_SCHEDULE")},
+        )
+
+    @cached_property
     def topics(self) -> Topics:
         """ReadyTopic and AlertsTopic."""
         return Topics(
-            boto3.client("sns", config=_AWS_SNS.merge(Config(max_pool_connections=10))),
+            self.sns,
             ready_arn=self.setting("READY_TOPIC_ARN"),
             alerts_arn=self.setting("ALERTS_TOPIC_ARN"),
         )
@@ -73,18 +93,22 @@ class Parts:
             region=self.setting("AWS_REGION"),
             timezone=self.setting("SCHEDULE_TIMEZONE"),
             webadmit_base_url=self.setting("WEBADMIT_BASE_URL"),
-            api_key_secret=self._environment.get("WEBADMIT_API_KEY_ARN", ""),
+            api_key_secret=self.optional("WEBADMIT_API_KEY_ARN"),
+        )
+
+    @cached_property
+    def rules(self) -> Rules:
+        """What the operator chose."""
+        return Rules(
+            overdue_after=timedelta(minutes=self.number("OVERDUE_AFTER_MINUTES")),
+            keep_records=timedelta(days=self.number("KEEP_RECORDS_DAYS")),
+            alert_on_empty_list=self.setting("ALERT_ON_EMPTY_LIST") == "true",
         )
 
     @cached_property
     def export_files(self) -> ExportFiles:
         """The one way in for news."""
-        rules = Rules(
-            overdue_after=timedelta(minutes=self.number("OVERDUE_AFTER_MINUTES")),
-            keep_records=timedelta(days=self.number("KEEP_RECORDS_DAYS")),
-            alert_on_empty_list=self.setting("ALERT_ON_EMPTY_LIST") == "true",
-        )
-        return ExportFiles(self.table, self.topics, self.wording, rules, self.now)
+        return ExportFiles(self.table, self.topics, self.wording, self.rules, self.now)
 
     @cached_property
     def secrets(self) -> Secrets:

@@ -99,9 +99,10 @@ class World:
         self.sandbox.webadmit.faults.append(Fault(**fault))
 
     def asked(self, method: str = "POST") -> list[str]:
-        """The paths of the requests of this identity."""
+        """The paths of the requests about runs of this identity; names are looked up besides."""
         identity = f"/user_identities/{self.identity}/"
-        return [one.path for one in self.sandbox.webadmit.requests if one.method == method and identity in one.path]
+        paths = [one.path for one in self.sandbox.webadmit.requests if one.method == method and identity in one.path]
+        return [path for path in paths if not path.endswith("/exports")]
 
     def finish(self, pair: str, status: str | None = None) -> Callback:
         """The run of an export ends, and its callback is sent and answered."""

@@ -52,7 +52,7 @@ def test_schedule_json_starts_both_exports(sandbox: Sandbox, world: World) -> No
 def test_start_by_hand_json_starts_now(sandbox: Sandbox, world: World) -> None:
     start_run(world)
 
-    invocation = sandbox.functions["StartRunsFunction"].invoke(load("start_by_hand.json"))
+    invocation = sandbox.functions["StartRunsFunction"].invoke(renewed(world, "start_by_hand.json"))
 
     assert invocation.payload["started"] == ["37442:86446"]
 
@@ -110,6 +110,29 @@ def test_a_callback_event_as_it_stands_in_the_repository_proves_nothing(world: W
         "headers": {"content-type": "application/json"},
         "body": '{"message":"Not Found"}',
     }
+
+
+def test_announce_again_json_announces_one_file_again(sandbox: Sandbox, world: World) -> None:
+    start_run(world)
+    world.start("37442:86446")
+    world.finish("37442:86446")
+    event = load("announce_again.json")
+    event["announce_again"]["export_file_id"] = world.run("37442:86446").id
+
+    invocation = sandbox.functions["ReconcileRunsFunction"].invoke(event)
+
+    assert invocation.payload == {"announced_again": [world.run("37442:86446").id], "not_announced": []}
+    first, second = world.ready()
+    assert second == {**first, "repeated": True}
+    assert world.mails()[-1]["subject"].startswith("webadmit-exports: again: export 86446")
+
+
+def test_check_setup_json_is_what_the_daily_schedule_sends(sandbox: Sandbox, world: World) -> None:
+    schedule = sandbox.client("scheduler").get_schedule(
+        GroupName=sandbox.resources["ScheduleGroup"], Name=sandbox.resources["CheckSetupFunctionDaily"]
+    )
+
+    assert json.loads(schedule["Target"]["Input"]) == load("check_setup.json")
 
 
 def test_sweep_json_sweeps(sandbox: Sandbox, world: World) -> None:

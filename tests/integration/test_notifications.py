@@ -28,12 +28,18 @@ def test_a_ready_file_is_announced_as_the_contract_says(world: World) -> None:
         "href": f"/api/v1/exports/{run.export.id}/export_files/{run.id}",
         "scheduled_for": world.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "finished_at": message["finished_at"],
+        "export_name": f"Export {run.export.id}",
+        "cycle": "2026 - 2027",
+        "organization": "Sandbox School of Nursing",
     }
     assert notification["MessageAttributes"] == {
         "event_type": {"Type": "String", "Value": "export_file.ready"},
         "status": {"Type": "String", "Value": "Available"},
         "export_id": {"Type": "Number", "Value": str(run.export.id)},
         "user_identity_id": {"Type": "Number", "Value": str(world.identity)},
+        "export_name": {"Type": "String", "Value": f"Export {run.export.id}"},
+        "cycle": {"Type": "String", "Value": "2026 - 2027"},
+        "organization": {"Type": "String", "Value": "Sandbox School of Nursing"},
     }
 
 
@@ -47,7 +53,8 @@ def test_people_get_a_sentence_each_at_their_own_address(world: World) -> None:
 
     assert set(mails) == {NOTIFICATION_EMAIL, ALERT_EMAIL}
     assert mails[NOTIFICATION_EMAIL]["subject"] == (
-        f"webadmit-exports: export {world.export(ready).id} is ready, file {world.run(ready).id} (Available)"
+        f'webadmit-exports: export {world.export(ready).id} "Export {world.export(ready).id}" is ready,'
+        f" file {world.run(ready).id} (Available)"
     )
     assert mails[NOTIFICATION_EMAIL]["text"].startswith(f"The file of export {world.export(ready).id} is ready")
     assert mails[ALERT_EMAIL]["text"].startswith(f"Export {world.export(failed).id} ran in WebAdMIT and failed")

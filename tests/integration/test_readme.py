@@ -1,13 +1,10 @@
-"""The README's sample consumer and its curl commands, run against the sandbox."""
+"""The README's sample consumer, run against the sandbox."""
 
-import re
-import shlex
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-import requests
 
 from tests.integration.conftest import World
 from tests.sandbox.stack import Sandbox
@@ -64,29 +61,3 @@ def test_the_sample_consumer_skips_what_it_knows_and_keeps_what_fails(
     sandbox.pass_time(minutes=1)
     consumer["poll"]()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_curl_commands_find_the_ids(sandbox: Sandbox, world: World) -> None:
-    sandbox.webadmit.add_export(37442, 86446, "Nursing")
-    commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("curl ")]
-    assert len(commands) == 2
-
-    answers = []
-    for command in commands:
-        key_read = command.replace("$(cat webadmit-api-key.txt)", sandbox.api_key)
-        curl, option, header, url = shlex.split(key_read.replace("https://api.webadmit.org", sandbox.webadmit.url))
-        assert (curl, option) == ("curl", "-H")
-        name, _, value = header.partition(": ")
-        answers.append(requests.get(url, headers={name: value}, timeout=10).json())
-
-    assert [identity["id"] for identity in answers[0]["user_identities"]] == [37442]
-    assert [(export["id"], export["name"]) for export in answers[1]["exports"]] == [(86446, "Nursing")]
-
-
-def test_powershell_has_the_same_commands() -> None:
-    shell, power = (
-        [re.findall(r"https://\S+", line) for block in blocks(name) for line in block.splitlines() if "curl" in line]
-        for name in ("sh", "powershell")
-    )
-
-    assert shell == power

@@ -60,7 +60,7 @@ def test_the_callback_goes_out_in_the_query_and_in_the_body(sandbox: Sandbox, wo
 
     world.start(pair)
 
-    request = sandbox.webadmit.requests[-1]
+    request = [one for one in sandbox.webadmit.requests if one.method == "POST"][-1]
     (callback,) = request.query["callback"]
     assert json.loads(request.body) == {"callback": callback}
     assert callback.startswith(f"{sandbox.outputs['CallbackUrl']}/callbacks/{pair.replace(':', '/')}/")

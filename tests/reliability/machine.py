@@ -14,7 +14,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from tests.fakes import RULES, WORDING, Clock, FakeTable, FakeTopics, after, export_files
+from tests.fakes import RULES, WORDING, Clock, FakeNames, FakeTable, FakeTopics, after, export_files
 from webadmit_exports.callbacks import CallbackAddress
 from webadmit_exports.errors import RequestRefused, Unavailable
 from webadmit_exports.keys import ApiKey
@@ -215,6 +215,7 @@ class Night(RuleBasedStateMachine):
             retry_queue=self.retry_queue,  # type: ignore[arg-type]
             topics=self.topics,  # type: ignore[arg-type]
             wording=WORDING,
+            names=FakeNames(),  # type: ignore[arg-type]
             now=self.clock.now,
             clock=self.clock.seconds,
             sleep=lambda seconds: None,

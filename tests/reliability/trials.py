@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from webadmit_exports.telemetry import logger
+
 from . import chaos, fuzz, machine, races, strikes
 from .figures import Figures
 
@@ -57,8 +59,9 @@ def _fuzzing(count: int) -> list[Trial]:
 
 def attempt(trial: Trial) -> Figures:
     """The trial's figures; one that fails to the end counts as wrong."""
+    logger.setLevel("CRITICAL")  # what the use cases log in memory does not belong in the table
     try:
-        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # logs and metrics
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # metrics
             return trial.run()
     except Exception:  # noqa: BLE001 - whatever it is, it belongs in the table
         traceback.print_exc()

@@ -5,6 +5,7 @@ tables, topics, queues and secrets; mails to email subscribers, to be read at /s
 conditional writes that are really atomic (one request at a time).
 """
 
+import copy
 import json
 import os
 import sys
@@ -24,7 +25,7 @@ from moto.iam import access_control
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.scheduler.models import scheduler_backends
 from moto.secretsmanager.models import secretsmanager_backends
-from moto.sns.models import Subscription, sns_backends
+from moto.sns.models import SNSBackend, Subscription, sns_backends
 from moto.sqs.models import sqs_backends
 from werkzeug.serving import make_server
 
@@ -242,7 +243,7 @@ def _nothing_to_do(type_name: str) -> None:
     """A resource type that changes nothing that the sandbox can show."""
 
     def create(cls: Any, resource_name: str, *_: Any, **__: Any) -> Any:
-        return cls(resource_name)
+        return cls(resource_name, Arn=f"arn:aws:sandbox:::{resource_name}")
 
     members: dict[str, Any] = {
         "__module__": "moto.sandbox",
@@ -253,13 +254,20 @@ def _nothing_to_do(type_name: str) -> None:
 
 
 _kept: list[type] = []
-for _type_name in ("AWS::ApiGatewayV2::Stage", "AWS::CloudWatch::Alarm"):
+for _type_name in (
+    "AWS::ApiGatewayV2::Stage",
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::Dashboard",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
+):
     _nothing_to_do(_type_name)
 
 # ── Permissions by resource ─────────────────────────────────────────────────────────────────────────────────────────
 
 _collect_policies = access_control.AssumedRoleAccessKey.collect_policies
 _check_action_permitted = access_control.IAMRequestBase.check_action_permitted
+_check_signature = access_control.IAMRequestBase.check_signature
 _authorize = ActionAuthenticatorMixin._authenticate_and_authorize_action
 
 
@@ -277,7 +285,15 @@ def _policies_as_text(self: Any) -> list[str]:
 def _check_with_resource(self: Any, resource: str) -> None:
     if self._service == "sqs":  # AWS knows no actions for batches: SendMessageBatch is allowed by SendMessage
         self._action = self._action.removesuffix("Batch")
+    if self._service == "scheduler" and self._method == "GET":  # moto finds no action in REST paths
+        self._action = "scheduler:GetSchedule"
     _check_action_permitted(self, _resource_of(self) if resource == "*" else resource)
+
+
+def _check_signature_unless_of_rest(self: Any) -> None:
+    """moto takes the signatures of REST calls for wrong; that is the only such service here."""
+    if self._service != "scheduler":
+        _check_signature(self)
 
 
 def _resource_of(request: Any) -> str:
@@ -294,6 +310,9 @@ def _resource_of(request: Any) -> str:
         return f"arn:aws:sqs:{scope}:{body['QueueUrl'].rsplit('/', 1)[1]}"
     if request._service == "secretsmanager" and "SecretId" in body:
         return str(body["SecretId"])
+    if request._service == "scheduler":
+        path, _, query = request._path.partition("?")
+        return f"arn:aws:scheduler:{scope}:schedule/{parse_qs(query)['groupName'][0]}/{path.rpartition('/')[2]}"
     if request._service == "sns":
         topic = request._data.get("TopicArn", "*")
         return str(topic[0] if isinstance(topic, list) else topic)
@@ -302,6 +321,7 @@ def _resource_of(request: Any) -> str:
 
 access_control.AssumedRoleAccessKey.collect_policies = _policies_as_text  # type: ignore[method-assign]
 access_control.IAMRequestBase.check_action_permitted = _check_with_resource  # type: ignore[method-assign]
+access_control.IAMRequestBase.check_signature = _check_signature_unless_of_rest  # type: ignore[method-assign]
 ActionAuthenticatorMixin._authenticate_and_authorize_action = _authorize_roles  # type: ignore[method-assign]
 
 # ── Mails ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -319,6 +339,24 @@ def _publish_to_mailboxes_too(
         _mails.append({"to": self.endpoint, "subject": subject or "", "text": text, "topic": self.topic.arn})
 
 
+_mail_state = ["confirmed"]  # or pending, or gone
+_list_by_topic = SNSBackend.list_subscriptions_by_topic
+
+
+def _list_by_topic_with_state(self: SNSBackend, *arguments: Any, **options: Any) -> Any:
+    subscriptions, token = _list_by_topic(self, *arguments, **options)
+    shown = []
+    for one in subscriptions:
+        if one.protocol != "email" or _mail_state[0] == "confirmed":
+            shown.append(one)
+        elif _mail_state[0] == "pending":
+            pending = copy.copy(one)
+            pending.arn = "PendingConfirmation"
+            shown.append(pending)
+    return shown, token
+
+
+SNSBackend.list_subscriptions_by_topic = _list_by_topic_with_state  # type: ignore[method-assign]
 Subscription.publish = _publish_to_mailboxes_too  # type: ignore[method-assign]
 
 # ── The server ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -334,6 +372,15 @@ def _age_queues(seconds: float) -> None:
                     message.visible_at -= seconds * 1000
 
 
+def _age_schedules(seconds: float) -> None:
+    """As if all schedules had been deployed that much earlier."""
+    for account in scheduler_backends.values():
+        for backend in account.values():
+            for group in backend.schedule_groups.values():
+                for schedule in group.schedules.values():
+                    schedule.last_modified_date -= seconds
+
+
 class _Application:
     """One request at a time: moto checks a condition and writes in two steps, which threads could come between."""
 
@@ -346,8 +393,15 @@ class _Application:
             path = environ["PATH_INFO"]
             if path == "/sandbox/mails":
                 return self._answer(start_response, _mails)
+            query = parse_qs(environ["QUERY_STRING"])
+            if path == "/sandbox/age-schedules":
+                _age_schedules(float(query["seconds"][0]))
+                return self._answer(start_response, None)
+            if path == "/sandbox/mail-subscriptions":
+                _mail_state[0] = query["state"][0]
+                return self._answer(start_response, None)
             if path == "/sandbox/age-queues":
-                _age_queues(float(parse_qs(environ["QUERY_STRING"])["seconds"][0]))
+                _age_queues(float(query["seconds"][0]))
                 return self._answer(start_response, None)
             return list(self._moto(environ, start_response))
 

@@ -111,6 +111,7 @@ def show(sandbox: Sandbox, console: Console) -> None:
     screen = Screen(sandbox, scheduled=local, clock=local)
     with Live(screen, console=console, refresh_per_second=5):
         play(sandbox, screen, scheduled_for)
+    sandbox.functions["SendMorningMailFunction"].invoke({})
     show_messages(sandbox, console, queues)
     show_what_next(console)
 
@@ -169,10 +170,11 @@ def show_messages(sandbox: Sandbox, console: Console, queues: dict[str, str]) ->
         head = f"To: {mail['to']}\nSubject: {mail['subject']}\n\n"
         console.print(Panel(Text.assemble((head, "bold"), mail["text"].rstrip())))
 
-    console.print("\nThree of them as a person reads them:")
-    mail_about(lambda mail: f"export {min(NIGHT)} is ready" in mail["subject"])
+    console.print("\nFour of them as a person reads them:")
+    mail_about(lambda mail: f"export {min(NIGHT)} " in mail["subject"])
     mail_about(lambda mail: "failed" in mail["subject"])
     mail_about(lambda mail: "not started yet" in mail["subject"])
+    mail_about(lambda mail: f"of {len(NIGHT)} ready" in mail["subject"])
 
     messages = sandbox.received(queues["Ready"])
     alerts = sandbox.received(queues["Alerts"])

@@ -118,6 +118,7 @@ class WebAdmitServer:
         self.exports: dict[int, Export] = {}
         self.runs: dict[int, Run] = {}
         self.forbidden: set[int] = set()
+        self.cycles: dict[int, str] = {}
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.callbacks: list[Callback] = []
@@ -243,7 +244,7 @@ class WebAdmitServer:
                 "association": "SANDCAS",
                 "institution": "Sandbox University",
                 "organization": "Sandbox School of Nursing",
-                "cycle": "2026 - 2027",
+                "cycle": self.cycles.get(identity, "2026 - 2027"),
             }
 
     def _of_identity(

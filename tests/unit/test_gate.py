@@ -4,6 +4,7 @@ import pytest
 
 from webadmit_exports.gate import Gate, NotStarted
 from webadmit_exports.messages import Cause
+from webadmit_exports.webadmit import RateLimit
 
 IDENTITY = 37442
 
@@ -95,7 +96,7 @@ def test_without_a_word_from_webadmit_pauses_grow_and_end_when_it_goes_well() ->
     for _ in range(6):
         gate.pause(None)
         gate.pass_through(IDENTITY)
-    gate.went_well()
+    gate.learn(RateLimit(limit=5000, remaining=4000))
     gate.pause(None)
     gate.pass_through(IDENTITY)
 

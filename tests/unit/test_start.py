@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.fakes import EXPORT, FILE_ID, NIGHT, WORDING, Clock, FakeTable, FakeTopics, after, export_files
+from tests.fakes import EXPORT, FILE_ID, NIGHT, WORDING, Clock, FakeNames, FakeTable, FakeTopics, after, export_files
 from webadmit_exports.errors import (
     AccessRefused,
     ApiKeyRefused,
@@ -116,6 +116,7 @@ class World:
             retry_queue=self.retry_queue,  # type: ignore[arg-type]
             topics=self.topics,  # type: ignore[arg-type]
             wording=WORDING,
+            names=FakeNames(),  # type: ignore[arg-type]
             now=self.clock.now,
             clock=self.clock.seconds,
             sleep=self._sleep,

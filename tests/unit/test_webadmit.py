@@ -12,7 +12,6 @@ import responses
 
 from tests.fakes import EXPORT
 from tests.sandbox.http_server import Handler, serve, url_of
-from webadmit_exports import webadmit
 from webadmit_exports.errors import (
     AccessRefused,
     ApiKeyRefused,
@@ -299,7 +298,7 @@ def test_an_endless_answer_is_cut_off(http: responses.RequestsMock) -> None:
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_an_answer_that_trickles_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch, chunked: bool) -> None:
+def test_an_answer_that_trickles_is_given_up_in_time(chunked: bool) -> None:
     class Trickle(Handler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -309,11 +308,10 @@ def test_an_answer_that_trickles_is_given_up_in_time(monkeypatch: pytest.MonkeyP
                 self.wfile.write(b"1\r\n \r\n" if chunked else b" ")
                 time.sleep(0.1)
 
-    monkeypatch.setattr(webadmit, "READ_SECONDS", 0.5)
     server = serve(Trickle)
     try:
         with pytest.raises(Unavailable, match="too long or too slow"):
-            WebAdmit(url_of(server)).recent_runs(KEY, 37442)
+            WebAdmit(url_of(server), read_seconds=0.5).recent_runs(KEY, 37442)
     finally:
         server.shutdown()
         server.server_close()

@@ -1,0 +1,187 @@
+"""The morning mail: did last night work?"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from .callbacks import LIFETIME
+from .messages import VERSION, Message, Wording, paragraphs
+from .model import Export, ExportFile, utc_seconds
+from .night import SPAN, ExpectedRun, Night, Outcome, Queues, look_back
+from .progress import EventType, event_id
+from .schedules import Schedules
+from .table import ExportFilesTable
+from .topics import Topics
+
+_SHOWN = 40  # lines of each kind; a mail of hundreds is not read
+
+_WHAT_TO_DO = {
+    Outcome.NOT_STARTED: "Look at the mails about starts, or see: {logs}",
+    Outcome.FAILED: "Run them by hand in WebAdMIT, where the reason can be seen; the next time of the schedule starts"
+    " new ones.",
+    Outcome.LATE: "Look at them in WebAdMIT if they should be done by now; they are followed further.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendMorningMail:
+    """The use case. `count_queues` tells how much waits."""
+
+    schedules: Schedules
+    table: ExportFilesTable
+    count_queues: Callable[[], Queues]
+    topics: Topics
+    wording: Wording
+
+    def send(self, now: datetime) -> Night:
+        """Looks back at the last day and says what it saw; raises AwsUnavailable if it cannot."""
+        schedules = self.schedules.read()
+        exports = list(dict.fromkeys(export for one in schedules for export in one.exports))
+        unfinished = [file for file in self.table.unfinished(now + LIFETIME) if not file.finished_at]
+        files = self._files(exports, unfinished, now)
+        night = Night(
+            until=now,
+            schedules=schedules,
+            runs=look_back(schedules, files, now),
+            older=[file for file in unfinished if file.scheduled_for < now - SPAN],
+            queues=self.count_queues(),
+        )
+        self.topics.publish(morning_message(night, self.wording))
+        return night
+
+    def _files(
+        self, exports: Sequence[Export], unfinished: Iterable[ExportFile], now: datetime
+    ) -> Mapping[Export, list[ExportFile]]:
+        """The runs of the last day: of all exports that are scheduled, and of others that are still open."""
+        files: dict[Export, list[ExportFile]] = {}
+        for export in exports:
+            newest = self.table.newest(export.export_id, now - SPAN)
+            files[export] = [file for file in newest if file.export == export]
+        for file in unfinished:
+            if file.export not in files and file.scheduled_for >= now - SPAN:
+                files[file.export] = [file]
+        return files
+
+
+def morning_message(night: Night, wording: Wording) -> Message:
+    """The message, for people and for machines."""
+    last = night.last_ready_at
+    body: dict[str, str | int] = {
+        "version": VERSION,
+        "event_id": event_id(EventType.REPORT_DAILY, f"{night.until:%Y-%m-%d}"),
+        "event_type": EventType.REPORT_DAILY,
+        "since": utc_seconds(night.until - SPAN),
+        "until": utc_seconds(night.until),
+        "expected": len(night.runs),
+        **{_field(outcome): len(night.of(outcome)) for outcome in Outcome},
+        "still_open": len(night.older),
+        "waiting_for_retry": night.queues.retries,
+        "given_up": night.queues.given_up,
+        "failed_starts": night.queues.failed_starts,
+    }
+    if last:
+        body["last_ready_at"] = utc_seconds(last)
+    return Message(
+        event_type=EventType.REPORT_DAILY,
+        subject=wording.subject(_headline(night, wording)),
+        body=body,
+        mail=_mail(night, wording),
+        attributes={"event_type": EventType.REPORT_DAILY},
+    )
+
+
+def _field(outcome: Outcome) -> str:
+    return "running" if outcome is Outcome.RUNNING else outcome.replace(" ", "_")
+
+
+def _headline(night: Night, wording: Wording) -> str:
+    if not night.runs:
+        return "nothing was to run since yesterday" if _is_quiet(night) else "a person should look at the starts"
+    headline = f"{len(night.of(Outcome.READY))} of {len(night.runs)} ready"
+    others = [f"{len(night.of(one))} {one}" for one in Outcome if one is not Outcome.READY and night.of(one)]
+    if others:
+        return ", ".join([headline, *others])
+    assert night.last_ready_at, "all are ready"
+    return f"{headline}, the last at {wording.clock(night.last_ready_at)}"
+
+
+def _is_quiet(night: Night) -> bool:
+    return not (night.older or night.queues.given_up or night.queues.failed_starts or night.queues.retries)
+
+
+def _mail(night: Night, wording: Wording) -> str:
+    asks = _asks(night, wording)
+    return paragraphs(
+        _opening(night, wording),
+        *(_section(night, outcome, wording) for outcome in Outcome if outcome is not Outcome.READY),
+        _older(night, wording),
+        "\n".join(["What needs a person:", *(f"  - {ask}" for ask in asks)]) if asks else "Nothing needs to be done.",
+        wording.signature(),
+    )
+
+
+def _opening(night: Night, wording: Wording) -> str:
+    if night.runs:
+        ready, last = len(night.of(Outcome.READY)), night.last_ready_at
+        runs = "1 run" if len(night.runs) == 1 else f"{len(night.runs)} runs"
+        until = f"; the last was ready at {wording.time(last)}" if last else ""
+        return f"{ready} of {runs} since {wording.time(night.until - SPAN)} brought a file{until}."
+    listed = [one for one in night.schedules if one.exports]
+    if not listed:
+        return "No exports are listed yet, so nothing was to run. The list is the parameter Exports."
+    if not any(one.is_on for one in listed):
+        return (
+            "The schedules are off (ScheduleState is DISABLED): nothing is started, and open runs are still followed."
+        )
+    return f"By the schedules, nothing was to run since {wording.time(night.until - SPAN)}."
+
+
+def _section(night: Night, outcome: Outcome, wording: Wording) -> str:
+    runs = night.of(outcome)
+    if not runs:
+        return ""
+    lines = [f"{outcome.capitalize()} ({len(runs)}):", *(f"  {_line(run, wording)}" for run in runs[:_SHOWN])]
+    return "\n".join([*lines, f"  and {len(runs) - _SHOWN} more"] if len(runs) > _SHOWN else lines)
+
+
+def _line(run: ExpectedRun, wording: Wording) -> str:
+    name = run.file.names.export_name if run.file else ""
+    parts = [f'{run.export} "{name}"' if name else str(run.export)]
+    if run.file:
+        parts.append(f"file {run.file.export_file_id}")
+    parts.append(f"scheduled for {wording.time(run.scheduled_for)}")
+    if run.file and run.file.reason:
+        parts.append(run.file.reason)
+    return ", ".join(parts)
+
+
+def _older(night: Night, wording: Wording) -> str:
+    if not night.older:
+        return ""
+    shown = [
+        f"  {file.export}, file {file.export_file_id}, since {wording.time(file.started_at)}"
+        for file in night.older[:_SHOWN]
+    ]
+    return "\n".join([f"Open for more than a day ({len(night.older)}):", *shown])
+
+
+def _asks(night: Night, wording: Wording) -> list[str]:
+    stack = f"--stack-name {wording.stack_name} --region {wording.region}"
+    logs = f'sam logs {stack} --name StartRunsFunction --start-time "1 day ago"'
+    asks = []
+    if night.queues.failed_starts:
+        command = f"sam remote invoke StartRunsFunction {stack} --event-file events/start_again.json"
+        asks.append(f"Whole starts failed ({night.queues.failed_starts}). Start them now: {command}")
+    if night.queues.given_up:
+        asks.append(
+            f"Exports could not be started for twelve hours ({night.queues.given_up}). See the mails about them, or"
+            " have them tried again: aws sqs start-message-move-task --source-arn, with the output"
+            " StartRetryDeadLetterQueueArn"
+        )
+    for outcome, what in _WHAT_TO_DO.items():
+        if not night.of(outcome):
+            continue
+        if outcome is Outcome.NOT_STARTED and night.queues.retries:
+            continue  # they are tried again by themselves, and a mail has said why
+        asks.append(f"{outcome.capitalize()} ({len(night.of(outcome))}): {what.format(logs=logs)}")
+    return asks

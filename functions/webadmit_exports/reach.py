@@ -1,0 +1,121 @@
+"""What the API key reaches, held against what is scheduled. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .model import Export
+from .webadmit import Identity, ListedExport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something that a person has to repair, and how."""
+
+    what: str
+    repair: str
+
+    def __str__(self) -> str:
+        return f"{self.what} What to do: {self.repair}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the key reaches: identities by their ids, and the exports of those that could be listed."""
+
+    identities: Mapping[int, Identity]
+    exports: dict[int, list[ListedExport]] = field(default_factory=dict)
+
+    def pairs(self) -> list[Export]:
+        """All pairs, as the parameter `Exports` takes them."""
+        return [
+            Export(user_identity_id=identity, export_id=one.id)
+            for identity, ones in self.exports.items()
+            for one in ones
+        ]
+
+    def lines(self, wanted: Sequence[Export]) -> list[str]:
+        """Identities and their exports, for a person."""
+        lines = ["Identities and exports that the key reaches (identity:export):"]
+        for identity in self.identities.values():
+            lines.append(f"  {_title(identity)}")
+            if identity.id not in self.exports:
+                lines.append("    (not listed)")
+            for one in self.exports.get(identity.id, []):
+                pair = Export(user_identity_id=identity.id, export_id=one.id)
+                mark = "  scheduled" if pair in wanted else ""
+                lines.append(
+                    f"    {pair}  {one.name or 'without a name'}{f' ({one.format})' if one.format else ''}{mark}"
+                )
+        return lines
+
+    def problems(self, wanted: Sequence[Export]) -> Iterator[Problem]:
+        """What is wrong with the pairs that are scheduled."""
+        for identity_id in dict.fromkeys(export.user_identity_id for export in wanted):
+            exports = [export for export in wanted if export.user_identity_id == identity_id]
+            identity = self.identities.get(identity_id)
+            if identity is None:
+                yield Problem(
+                    what=f"The key does not reach identity {identity_id} any more, or never did; scheduled are"
+                    f" {joined(exports)}.",
+                    repair="have the owner of the key granted access in WebAdMIT, or take these out of Exports; a new"
+                    " cycle has new identities, see the list above",
+                )
+                continue
+            if identity_id in self.exports:
+                yield from self._unknown(identity_id, exports)
+            yield from self._outdated(identity, exports, wanted)
+
+    def _unknown(self, identity_id: int, exports: Sequence[Export]) -> Iterator[Problem]:
+        there = {one.id for one in self.exports[identity_id]}
+        unknown = [export for export in exports if export.export_id not in there]
+        if unknown:
+            yield Problem(
+                what=f"Identity {identity_id} has no such export: {joined(unknown)}.",
+                repair="take it out of Exports, or put the right pair from the list above in its place, in"
+                " samconfig.toml, and run: sam deploy",
+            )
+
+    def _outdated(self, identity: Identity, exports: Sequence[Export], wanted: Sequence[Export]) -> Iterator[Problem]:
+        """A newer cycle of the same program, unless some of its exports are scheduled already."""
+        newer = [
+            one
+            for one in self.identities.values()
+            if _program(one) == _program(identity) and first_year(one.cycle) > first_year(identity.cycle) > 0
+        ]
+        if not newer or any(export.user_identity_id == one.id for export in wanted for one in newer):
+            return
+        newest = max(newer, key=lambda one: first_year(one.cycle))
+        names = {one.id: one.name for one in self.exports.get(identity.id, [])}
+        there = {one.name: one.id for one in self.exports.get(newest.id, []) if one.name}
+        found = [there[names[export.export_id]] for export in exports if names.get(export.export_id) in there]
+        pairs = joined(Export(user_identity_id=newest.id, export_id=number) for number in found)
+        by_name = f"the exports of the same names there are {pairs}" if found else "no export there has the same name"
+        yield Problem(
+            what=f"The cycle {newest.cycle} has begun: identity {newest.id} stands beside identity {identity.id} of"
+            f" {identity.cycle} ({_program_name(identity)}).",
+            repair=f"put its exports into Exports, beside or in the place of {joined(exports)} ({by_name}), in"
+            " samconfig.toml, and run: sam deploy",
+        )
+
+
+def _program(identity: Identity) -> tuple[str, str, str]:
+    return identity.association, identity.organization, identity.institution
+
+
+def _program_name(identity: Identity) -> str:
+    return ", ".join(text for text in _program(identity) if text) or "without a name"
+
+
+def _title(identity: Identity) -> str:
+    return ", ".join(text for text in (f"{identity.id}  {_program_name(identity)}", identity.cycle) if text)
+
+
+def first_year(cycle: str) -> int:
+    """By which cycles are ordered: 2026 of `2026 - 2027`; 0 where there is no year."""
+    match = re.search(r"[0-9]{4}", cycle)
+    return int(match[0]) if match else 0
+
+
+def joined(exports: Iterable[Export]) -> str:
+    return ",".join(str(export) for export in exports)

@@ -1,0 +1,149 @@
+"""What `make audit` runs: cfn-lint and checkov over what CloudFormation gets, with all switches on and with all off.
+
+Both overlook what hangs on a condition that is false by default. So each variant is what is left when every condition
+is true, or every one false. Checks that are deliberately not followed are named in template.yaml, beside the resource,
+under `Metadata: checkov: skip:`, with the reason. SAM carries that over to functions and APIs, but not to what it makes
+of their events, nor to the API's stage.
+
+It runs in a virtual environment of its own, with the scanners.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.sandbox import template
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / ".build" / "audit"
+NO_VALUE = {"Ref": "AWS::NoValue"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """What a scanner minds."""
+
+    check: str
+    resource: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A check that template.yaml says is not followed."""
+
+    check: str
+    resource: str
+    reason: str
+
+
+def main() -> int:
+    translated = template.translated()
+    variants = {"on": resolved(translated, on=True), "off": resolved(translated, on=False)}
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    found: dict[Finding, list[str]] = {}
+    for name, variant in variants.items():
+        path = FOLDER / f"{name}.json"
+        path.write_text(json.dumps(variant, indent=2) + "\n", encoding="utf-8")
+        findings, skips = scan(path, resources=len(variant["Resources"]))
+        for finding in [*findings, *unexplained(skips)]:
+            found.setdefault(finding, []).append(name)
+        print(f"all switches {name}: {len(variant['Resources'])} resources, {len(skips)} checks skipped for a reason")
+    for finding, names in sorted(found.items()):
+        print(f"  {finding.check}  {finding.resource}: {finding.message} ({', '.join(names)})")
+    print(f"{len(found)} findings." if found else "The audit is good: cfn-lint and checkov find nothing.")
+    return 1 if found else 0
+
+
+def resolved(translated: dict[str, Any], *, on: bool) -> dict[str, Any]:
+    """The template as if all of its conditions were true, or all false."""
+    variant = {name: part for name, part in translated.items() if name != "Conditions"}
+    if on:  # then no parameter is empty, whatever its default
+        variant["Parameters"] = {
+            name: {key: value for key, value in parameter.items() if (key, value) != ("Default", "")}
+            for name, parameter in variant["Parameters"].items()
+        }
+    for section in ("Resources", "Outputs"):
+        entries = {name: entry for name, entry in variant.get(section, {}).items() if on or "Condition" not in entry}
+        variant[section] = {
+            # only here: a Condition further down belongs to a policy
+            name: branch({key: value for key, value in entry.items() if key != "Condition"}, on=on)
+            for name, entry in entries.items()
+        }
+    return variant
+
+
+def branch(value: Any, *, on: bool) -> Any:
+    """The value with every Fn::If replaced by its first branch, or by its second; a branch of no value goes away."""
+    if isinstance(value, dict):
+        if list(value) == ["Fn::If"]:
+            return branch(value["Fn::If"][1 if on else 2], on=on)
+        parts = {key: branch(part, on=on) for key, part in value.items()}
+        return {key: part for key, part in parts.items() if part != NO_VALUE}
+    if isinstance(value, list):
+        return [part for part in (branch(part, on=on) for part in value) if part != NO_VALUE]
+    return value
+
+
+def scan(path: Path, *, resources: int) -> tuple[list[Finding], list[Skip]]:
+    """What both scanners say of a file, which has so many resources."""
+    # Parameters that only conditions use are unused now; `make package` looks for those that nothing uses.
+    linted = output(
+        "cfn-lint", "--format", "json", "--regions", template.REGION, "--ignore-checks", "W2001", "--", path
+    )
+    report = output("checkov", "--framework", "cloudformation", "--skip-download", "--output", "json", "--file", path)
+    seen = report.get("summary", report)
+    complete = not seen["parsing_errors"] and seen["resource_count"] == resources
+    assert complete, f"checkov did not look at all {resources} resources of {path.name}: {seen}"
+    return [*lint_findings(linted), *check_findings(report)], check_skips(report)
+
+
+def output(scanner: str, *arguments: str | Path) -> Any:
+    """What a scanner says, which has to be JSON: one that breaks down has found nothing, but is not good."""
+    # Nothing of a person's own settings: they may skip checks, or hold a key with which checkov would call home.
+    environment = {"PATH": os.environ["PATH"], "HOME": str(FOLDER)}
+    command = [Path(sys.executable).parent / scanner, *arguments]
+    done = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True, check=False)
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        sys.exit(f"{scanner} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
+def lint_findings(linted: Iterable[dict[str, Any]]) -> list[Finding]:
+    """What cfn-lint minds, of whatever level."""
+    return [
+        Finding(one["Rule"]["Id"], ".".join(str(key) for key in one["Location"]["Path"] or []), one["Message"])
+        for one in linted
+    ]
+
+
+def check_findings(report: dict[str, Any]) -> list[Finding]:
+    """What checkov minds."""
+    return [Finding(one["check_id"], one["resource"], one["check_name"]) for one in report["results"]["failed_checks"]]
+
+
+def check_skips(report: dict[str, Any]) -> list[Skip]:
+    """What checkov was told to skip."""
+    return [
+        Skip(one["check_id"], one["resource"], one["check_result"]["suppress_comment"])
+        for one in report["results"]["skipped_checks"]
+    ]
+
+
+def unexplained(skips: Iterable[Skip]) -> list[Finding]:
+    """Skips without a reason, which are findings too."""
+    return [
+        Finding(skip.check, skip.resource, "is skipped, but template.yaml does not say why")
+        for skip in skips
+        if skip.reason in ("", "No comment provided")
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

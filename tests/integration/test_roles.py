@@ -1,0 +1,109 @@
+"""Each function's role denies what is its neighbours' business; that it allows its own, all other tests show too."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.integration.conftest import World
+from tests.sandbox.stack import Sandbox
+
+KEY = {"export_id": {"N": "1"}, "export_file_id": {"N": "1"}}
+# A call, and the functions that may make it.
+CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
+    "read the API key": (
+        lambda s, as_: as_("secretsmanager").get_secret_value(SecretId=s.outputs["WebAdmitApiKeyArn"]),
+        {"StartRunsFunction", "ReconcileRunsFunction", "CheckSetupFunction"},
+    ),
+    "read the signing key": (
+        lambda s, as_: as_("secretsmanager").get_secret_value(SecretId=s.resources["CallbackSigningKey"]),
+        {"StartRunsFunction", "ReceiveCallbackFunction", "CheckSetupFunction"},
+    ),
+    "change the API key": (
+        lambda s, as_: as_("secretsmanager").put_secret_value(
+            SecretId=s.outputs["WebAdmitApiKeyArn"], SecretString="x"
+        ),
+        set(),
+    ),
+    "write a record": (
+        lambda s, as_: as_("dynamodb").put_item(TableName=s.outputs["ExportFilesTableName"], Item=KEY),
+        {"StartRunsFunction", "ReceiveCallbackFunction", "ReconcileRunsFunction"},
+    ),
+    "delete a record": (
+        lambda s, as_: as_("dynamodb").delete_item(TableName=s.outputs["ExportFilesTableName"], Key=KEY),
+        set(),
+    ),
+    "scan the table": (lambda s, as_: as_("dynamodb").scan(TableName=s.outputs["ExportFilesTableName"]), set()),
+    "look for unfinished work": (
+        lambda s, as_: as_("dynamodb").query(
+            TableName=s.outputs["ExportFilesTableName"],
+            IndexName="UnfinishedIndex",
+            KeyConditionExpression="unfinished = :one",
+            ExpressionAttributeValues={":one": {"S": "1"}},
+        ),
+        {"ReconcileRunsFunction", "SendMorningMailFunction"},
+    ),
+    "announce a file": (
+        lambda s, as_: as_("sns").publish(TopicArn=s.outputs["ReadyTopicArn"], Message='{"event_type": "of a test"}'),
+        {"StartRunsFunction", "ReceiveCallbackFunction", "ReconcileRunsFunction"},
+    ),
+    "alert": (
+        lambda s, as_: as_("sns").publish(TopicArn=s.outputs["AlertsTopicArn"], Message='{"event_type": "of a test"}'),
+        {"StartRunsFunction", "ReceiveCallbackFunction", "ReconcileRunsFunction", "SendMorningMailFunction"},
+    ),
+    "see who is subscribed": (
+        lambda s, as_: as_("sns").list_subscriptions_by_topic(TopicArn=s.outputs["AlertsTopicArn"]),
+        {"CheckSetupFunction"},
+    ),
+    "put off a start": (
+        lambda s, as_: as_("sqs").send_message(QueueUrl=s.resources["StartRetryQueue"], MessageBody="{}"),
+        {"StartRunsFunction"},
+    ),
+    "take a failed start": (
+        lambda s, as_: as_("sqs").receive_message(QueueUrl=s.resources["FailedStartsQueue"]),
+        {"StartRunsFunction"},
+    ),
+    "count what was given up": (
+        lambda s, as_: as_("sqs").get_queue_attributes(
+            QueueUrl=s.resources["StartRetryDeadLetterQueue"], AttributeNames=["ApproximateNumberOfMessages"]
+        ),
+        {"SendMorningMailFunction"},
+    ),
+    "see a schedule": (
+        lambda s, as_: as_("scheduler").get_schedule(
+            GroupName=s.resources["ScheduleGroup"], Name=s.resources["StartRunsFunctionSchedule"]
+        ),
+        {"CheckSetupFunction", "SendMorningMailFunction"},
+    ),
+}
+FUNCTIONS = [
+    "StartRunsFunction",
+    "ReceiveCallbackFunction",
+    "ReconcileRunsFunction",
+    "CheckSetupFunction",
+    "SendMorningMailFunction",
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_role_allows_its_own_calls_and_denies_the_neighbours(
+    sandbox: Sandbox, world: World, function: str, call: str
+) -> None:
+    make, allowed = CALLS[call]
+    credentials = sandbox.functions[function].credentials
+
+    try:
+        make(sandbox, lambda service: sandbox.client(service, credentials))
+        is_allowed = True
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("AccessDenied", "AccessDeniedException", "403"):
+            raise
+        is_allowed = False
+
+    assert is_allowed is (function in allowed)
+
+
+def test_every_function_is_held_to_its_role(sandbox: Sandbox, world: World) -> None:
+    assert set(sandbox.functions) == set(FUNCTIONS)

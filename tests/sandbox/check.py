@@ -1,0 +1,26 @@
+"""`make check`: CheckSetupFunction against the sandbox; its exit status tells whether it found a problem."""
+
+import sys
+
+from .demo import IDENTITY, NIGHT
+from .lambda_runtime import RuntimeClientMissing
+from .stack import Sandbox
+
+
+def main(exports: str) -> int:
+    """Checks a stack with these pairs in `Exports`; without any, with those of the demo."""
+    pairs = exports or ",".join(f"{IDENTITY}:{export_id}" for export_id in NIGHT)
+    try:
+        with Sandbox({"Exports": pairs, "AlertEmail": "integration-team@university.example"}) as sandbox:
+            for export_id, (name, _) in NIGHT.items():
+                sandbox.webadmit.add_export(IDENTITY, export_id, name)
+            invocation = sandbox.functions["CheckSetupFunction"].invoke({})
+    except (RuntimeClientMissing, ValueError) as error:
+        print(error)
+        return 2
+    print("\n".join(invocation.payload["report"]))
+    return 0 if invocation.payload["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:2] or [""]))
