@@ -165,6 +165,8 @@ def test_aws_commands_are_such_as_aws_knows(command: list[str]) -> None:
     shape: Any = model.operation_model(name).input_shape
 
     known = {f"--{botocore.xform_name(member, '-')}" for member in shape.members} | {"--query", "--output", "--region"}
+    if "--endpoint" in known:  # the command line's own name for it, beside --endpoint-url
+        known.add("--notification-endpoint")
     assert {option for option in options if option.startswith("--")} <= known
 
 
@@ -176,7 +178,7 @@ def test_sam_commands_name_what_is_there(command: list[str]) -> None:
     if command[1] == "remote":
         assert command[3] in template.source()["Resources"]
         if "--event-file" in options:
-            assert json.loads((ROOT / options["--event-file"]).read_text(encoding="utf-8"))
+            assert isinstance(json.loads((ROOT / options["--event-file"]).read_text(encoding="utf-8")), dict)
     if "--stack-name" in options:
         assert f'stack_name = "{options["--stack-name"]}"' in samconfig
     if "--config-env" in options:

@@ -52,6 +52,7 @@ def test_the_logical_ids_of_the_contract_are_there() -> None:
         "StartRetryQueue",
         "WebAdmitApiKey",
         "CallbackSigningKey",
+        "CheckSetupFunction",
     } <= set(RESOURCES)
 
 
@@ -134,6 +135,9 @@ GOOD = [
     ("ScheduleState", "DISABLED"),
     ("OverdueAfterMinutes", "60"),
     ("KeepRecordsDays", "365"),
+    ("MorningMailExpression", ""),
+    ("MorningMailExpression", "cron(30 7 ? * MON-FRI *)"),
+    ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:policy/team/boundary"),
 ]
 BAD = [
     *[
@@ -161,6 +165,8 @@ BAD = [
     ("OverdueAfterMinutes", "0"),
     ("OverdueAfterMinutes", "soon"),
     ("KeepRecordsDays", "7"),
+    ("MorningMailExpression", "07:00"),
+    ("PermissionsBoundaryArn", "boundary"),
 ]
 
 
@@ -361,3 +367,58 @@ def test_every_log_group_forgets() -> None:
     assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
     for name in FUNCTION_FOLDERS:
         assert RESOURCES[name]["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] in groups
+
+
+def test_topics_and_queues_refuse_callers_without_tls() -> None:
+    policies = [*of_type("AWS::SNS::TopicPolicy").values(), *of_type("AWS::SQS::QueuePolicy").values()]
+    covered = [one["Ref"] for policy in policies for one in policy.get("Topics", []) + policy.get("Queues", [])]
+
+    assert sorted(covered) == sorted([*of_type("AWS::SNS::Topic"), *of_type("AWS::SQS::Queue")])
+    for policy in policies:
+        denied = policy["PolicyDocument"]["Statement"][0]
+        assert (denied["Effect"], denied["Principal"]) == ("Deny", "*")
+        assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_nobody_but_the_alarms_of_this_account_is_let_in_by_a_policy_of_a_topic_or_queue() -> None:
+    policies = [*of_type("AWS::SNS::TopicPolicy").values(), *of_type("AWS::SQS::QueuePolicy").values()]
+    allowed = [one for policy in policies for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
+
+    (alarms,) = allowed
+    assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert alarms["Resource"] == {"Ref": "AlertsTopic"}
+    assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_queues_are_encrypted_at_rest() -> None:
+    assert all(queue["SqsManagedSseEnabled"] is True for queue in of_type("AWS::SQS::Queue").values())
+
+
+def test_every_alarm_says_what_happened_and_what_to_do_and_tells_people() -> None:
+    alarms = of_type("AWS::CloudWatch::Alarm")
+
+    for name, alarm in alarms.items():
+        description = alarm["AlarmDescription"]
+        text = description["Fn::Sub"] if isinstance(description, dict) else description
+        assert "sam " in text or "aws " in text, f"{name} names no command"
+        assert len(text) <= 1024, f"CloudWatch takes no longer description than 1,024 characters: {name}"
+        assert alarm["AlarmActions"] == [{"Ref": "AlertsTopic"}]
+        assert "ActionsEnabled" not in alarm
+    assert alarms["ReconcilerStoppedAlarm"]["TreatMissingData"] == "breaching"
+    assert alarms["SetupProblemsAlarm"]["TreatMissingData"] == "ignore", "one problem is told once"
+
+
+def test_messages_that_lie_in_a_dead_letter_queue_do_not_keep_the_next_from_ringing() -> None:
+    for name in ("FailedStartsAlarm", "GivenUpStartsAlarm"):
+        expressions = [
+            one["Expression"] for one in of_type("AWS::CloudWatch::Alarm")[name]["Metrics"] if "Expression" in one
+        ]
+        assert expressions == ["DIFF(FILL(waiting, 0))"]
+
+
+def test_a_permissions_boundary_is_put_on_every_role() -> None:
+    for name, role in of_type("AWS::IAM::Role").items():
+        assert role["PermissionsBoundary"]["Fn::If"][:2] == [
+            "HasPermissionsBoundary",
+            {"Ref": "PermissionsBoundaryArn"},
+        ], name
