@@ -36,7 +36,8 @@ class FailedStarts:
         """The messages that are there; each comes again after a quarter of an hour unless it is `done`."""
         while True:
             with asking("SQS"):
-                answer = self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=_BATCH)
+                # Waits a second: an answer at once may have looked at a part of the queue only.
+                answer = self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=_BATCH, WaitTimeSeconds=1)
             if not answer.get("Messages"):
                 return
             for message in answer["Messages"]:

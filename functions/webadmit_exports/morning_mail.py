@@ -95,18 +95,22 @@ def _field(outcome: Outcome) -> str:
 
 
 def _headline(night: Night, wording: Wording) -> str:
+    queues = night.queues
+    person = ", a person is needed" if queues.given_up or queues.failed_starts else ""
     if not night.runs:
-        return "nothing was to run since yesterday" if _is_quiet(night) else "a person should look at the starts"
+        waiting = f", {queues.retries} starts are tried again" if queues.retries else ""
+        older = f", {len(night.older)} older runs are open" if night.older else ""
+        return (
+            f"a person should look at the starts{older}"
+            if person
+            else f"nothing was to run since yesterday{waiting}{older}"
+        )
     headline = f"{len(night.of(Outcome.READY))} of {len(night.runs)} ready"
     others = [f"{len(night.of(one))} {one}" for one in Outcome if one is not Outcome.READY and night.of(one)]
     if others:
-        return ", ".join([headline, *others])
+        return ", ".join([headline, *others]) + person
     assert night.last_ready_at, "all are ready"
-    return f"{headline}, the last at {wording.clock(night.last_ready_at)}"
-
-
-def _is_quiet(night: Night) -> bool:
-    return not (night.older or night.queues.given_up or night.queues.failed_starts or night.queues.retries)
+    return f"{headline}, the last at {wording.clock(night.last_ready_at)}{person}"
 
 
 def _mail(night: Night, wording: Wording) -> str:

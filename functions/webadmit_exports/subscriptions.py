@@ -8,7 +8,8 @@ from .aws import asking
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
-_PENDING = "PendingConfirmation"
+_PENDING = "PendingConfirmation"  # in the place of an ARN
+_DELETED = "Deleted"  # for a while after somebody has unsubscribed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,8 @@ class Subscriptions:
                     TopicArn=topic_arn, **({"NextToken": token} if token else {})
                 )
             for one in page["Subscriptions"]:
+                if one["SubscriptionArn"] == _DELETED:
+                    continue
                 is_pending = one["SubscriptionArn"] == _PENDING
                 has_any = has_any or not is_pending
                 if one["Protocol"] in ("email", "email-json"):

@@ -408,3 +408,35 @@ def test_by_hand_the_time_may_be_left_out(sandbox: Sandbox, world: World) -> Non
 
     assert invocation.payload["started"] == [pair]
     assert datetime.fromisoformat(world.record(pair)["scheduled_for"]) >= world.now
+
+
+# ── Names ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_start_is_neither_failed_nor_held_up_by_names_that_cannot_be_had(sandbox: Sandbox, world: World) -> None:
+    pair = world.add_export()
+    sandbox.functions["StartRunsFunction"].stop()  # what is known from before would not be asked for
+    world.fault(method="GET", path="/user_identities$", answer=(503, "<html>Scheduled maintenance</html>"))
+
+    started = world.start(pair)
+    world.finish(pair)
+
+    assert started == {"started": [pair]}
+    assert "export_name" not in world.record(pair)
+    assert "export_name" not in world.ready()[0]
+
+
+def test_the_names_of_an_export_stand_in_its_record_and_are_asked_for_once(sandbox: Sandbox, world: World) -> None:
+    pair = world.add_export()
+    sandbox.functions["StartRunsFunction"].stop()
+    before = len(sandbox.webadmit.requests)
+
+    world.start(pair)
+    world.finish(pair)
+    world.start(pair, scheduled_for=world.now + timedelta(seconds=1))
+
+    lists = [one.path for one in sandbox.webadmit.requests[before:] if one.method == "GET"]
+    assert lists == ["/api/v1/user_identities", f"/api/v1/user_identities/{world.identity}/exports"]
+    for record in world.records(pair):
+        assert (record["export_name"], record["cycle"]) == (f"Export {world.export(pair).id}", "2026 - 2027")
+        assert record["organization"] == "Sandbox School of Nursing"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from webadmit_exports.telemetry import logger
+from webadmit_exports.telemetry import flush_metrics, logger
 
 from . import chaos, fuzz, machine, races, strikes
 from .figures import Figures
@@ -62,7 +62,9 @@ def attempt(trial: Trial) -> Figures:
     logger.setLevel("CRITICAL")  # what the use cases log in memory does not belong in the table
     try:
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # metrics
-            return trial.run()
+            figures = trial.run()
+            flush_metrics()
+            return figures
     except Exception:  # noqa: BLE001 - whatever it is, it belongs in the table
         traceback.print_exc()
         return Figures(cases=1, wrong=1)

@@ -20,7 +20,7 @@ class FakeSqs:
     bodies: list[str]
     deleted: list[str] = field(default_factory=list)
 
-    def receive_message(self, *, QueueUrl: str, MaxNumberOfMessages: int) -> dict[str, Any]:  # noqa: N803
+    def receive_message(self, *, QueueUrl: str, MaxNumberOfMessages: int, WaitTimeSeconds: int) -> dict[str, Any]:  # noqa: N803
         given, self.bodies = self.bodies[:MaxNumberOfMessages], self.bodies[MaxNumberOfMessages:]
         return {"Messages": [{"Body": body, "ReceiptHandle": body} for body in given]} if given else {}
 

@@ -428,7 +428,7 @@ def test_what_the_table_and_the_queues_tell_is_sent() -> None:
 
     assert outcomes(found) == [("37442:86446", Outcome.READY), ("37442:86447", Outcome.FAILED)]
     (sent,) = world.topics.messages
-    assert sent.subject == "webadmit-exports: 1 of 2 ready, 1 failed"
+    assert sent.subject == "webadmit-exports: 1 of 2 ready, 1 failed, a person is needed"
     assert (sent.body["waiting_for_retry"], sent.body["given_up"], sent.body["failed_starts"]) == (1, 2, 3)
 
 
