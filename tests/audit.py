@@ -53,7 +53,8 @@ def main() -> int:
         findings, skips = scan(path, resources=len(variant["Resources"]))
         for finding in [*findings, *unexplained(skips)]:
             found.setdefault(finding, []).append(name)
-        print(f"all switches {name}: {len(variant['Resources'])} resources, {len(skips)} checks skipped for a reason")
+        count = len(variant["Resources"])
+        print(f"all switches {name}: {count} resources, {len(skips)} checks skipped for reasons given there")
     for finding, names in sorted(found.items()):
         print(f"  {finding.check}  {finding.resource}: {finding.message} ({', '.join(names)})")
     print(f"{len(found)} findings." if found else "The audit is good: cfn-lint and checkov find nothing.")

@@ -378,6 +378,10 @@ def test_topics_and_queues_refuse_callers_without_tls() -> None:
         denied = policy["PolicyDocument"]["Statement"][0]
         assert (denied["Effect"], denied["Principal"]) == ("Deny", "*")
         assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        # SQS and SNS take one resource in a statement, and a policy that is about the very queue or topic.
+        (one,) = policy.get("Topics", []) + policy.get("Queues", [])
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Resource"] in (one, {"Fn::GetAtt": [one["Ref"], "Arn"]})
 
 
 def test_nobody_but_the_alarms_of_this_account_is_let_in_by_a_policy_of_a_topic_or_queue() -> None:

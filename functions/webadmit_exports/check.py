@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from .callbacks import CallbackAddress
-from .errors import ApiKeyRefused, ApiKeyUnusable, AwsUnavailable, WebAdmitError
+from .errors import AccessRefused, ApiKeyRefused, ApiKeyUnusable, AwsUnavailable, WebAdmitError
 from .keys import ApiKey, SigningKeys, WebAdmitApiKey
 from .model import Export
 from .probe import Probe
@@ -39,7 +39,7 @@ class Findings:
     def report(self) -> list[str]:
         """All lines: what is there, then what is wrong."""
         if not self.problems:
-            return [*self.lines, "", "Everything is in order."]
+            return [*self.lines, "", "Everything is in order: the key, the lists, the mails and the callback API."]
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         found = [line for problem in self.problems for line in (f"  - {problem.what}", f"    {problem.repair}")]
         return [*self.lines, "", f"{count}:", *found]
@@ -204,13 +204,10 @@ class CheckSetup:
             for identity, answer in workers.map(ask, ordered):
                 if isinstance(answer, list):
                     reach.exports[identity.id] = answer
-                elif isinstance(answer, WebAdmitError):
-                    findings.problems.append(
-                        Problem(
-                            what=f"The exports of identity {identity.id} could not be listed: {answer}.",
-                            repair="have the owner of the API key granted the API Access permission for it in WebAdMIT",
-                        )
-                    )
+                    continue
+                reach.unlisted[identity.id] = str(answer) if answer else "there was no time left"
+                if identity.id in scheduled:
+                    findings.problems.append(_not_listed(identity, answer))
         return reach
 
 
@@ -228,6 +225,14 @@ def _sentence(text: str) -> str:
 
 def _aws_problem(error: AwsUnavailable) -> Problem:
     return Problem(what=f"{_sentence(str(error))}", repair="run this check again; if it stays, run: sam deploy")
+
+
+def _not_listed(identity: Identity, error: WebAdmitError | None) -> Problem:
+    what = f"The exports of identity {identity.id}, some of which are scheduled, could not be listed"
+    if isinstance(error, AccessRefused):
+        repair = "have the owner of the API key granted the API Access permission for it in WebAdMIT"
+        return Problem(what=f"{what}: {error}.", repair=repair)
+    return Problem(what=f"{what}: {error or 'there was no time left'}.", repair="run this check again later")
 
 
 def _webadmit_problem(error: WebAdmitError) -> Problem:

@@ -7,7 +7,7 @@ from datetime import datetime
 from .callbacks import LIFETIME
 from .messages import VERSION, Message, Wording, paragraphs
 from .model import Export, ExportFile, utc_seconds
-from .night import SPAN, ExpectedRun, Night, Outcome, Queues, look_back
+from .night import GRACE, ExpectedRun, Night, Outcome, Queues, day_before, look_back, times_of
 from .progress import EventType, event_id
 from .schedules import Schedules
 from .table import ExportFilesTable
@@ -36,30 +36,33 @@ class SendMorningMail:
     def send(self, now: datetime) -> Night:
         """Looks back at the last day and says what it saw; raises AwsUnavailable if it cannot."""
         schedules = self.schedules.read()
+        until = now.replace(second=0, microsecond=0) - GRACE
+        since = day_before(until, self.wording.timezone)
         exports = list(dict.fromkeys(export for one in schedules for export in one.exports))
         unfinished = [file for file in self.table.unfinished(now + LIFETIME) if not file.finished_at]
-        files = self._files(exports, unfinished, now)
+        files = self._files(exports, unfinished, since)
         night = Night(
-            until=now,
+            since=since,
+            until=until,
             schedules=schedules,
-            runs=look_back(schedules, files, now),
-            older=[file for file in unfinished if file.scheduled_for < now - SPAN],
+            runs=look_back(schedules, files, since, until),
+            older=[file for file in unfinished if file.scheduled_for < since],
             queues=self.count_queues(),
         )
         self.topics.publish(morning_message(night, self.wording))
         return night
 
     def _files(
-        self, exports: Sequence[Export], unfinished: Iterable[ExportFile], now: datetime
+        self, exports: Sequence[Export], unfinished: Iterable[ExportFile], since: datetime
     ) -> Mapping[Export, list[ExportFile]]:
-        """The runs of the last day: of all exports that are scheduled, and of others that are still open."""
+        """The runs since then: of all exports that are scheduled, and of others that are still open."""
         files: dict[Export, list[ExportFile]] = {}
         for export in exports:
-            newest = self.table.newest(export.export_id, now - SPAN)
+            newest = self.table.newest(export.export_id, since)
             files[export] = [file for file in newest if file.export == export]
         for file in unfinished:
-            if file.export not in files and file.scheduled_for >= now - SPAN:
-                files[file.export] = [file]
+            if file.export not in exports and file.scheduled_for >= since:
+                files.setdefault(file.export, []).append(file)
         return files
 
 
@@ -70,7 +73,7 @@ def morning_message(night: Night, wording: Wording) -> Message:
         "version": VERSION,
         "event_id": event_id(EventType.REPORT_DAILY, f"{night.until:%Y-%m-%d}"),
         "event_type": EventType.REPORT_DAILY,
-        "since": utc_seconds(night.until - SPAN),
+        "since": utc_seconds(night.since),
         "until": utc_seconds(night.until),
         "expected": len(night.runs),
         **{_field(outcome): len(night.of(outcome)) for outcome in Outcome},
@@ -117,6 +120,7 @@ def _mail(night: Night, wording: Wording) -> str:
     asks = _asks(night, wording)
     return paragraphs(
         _opening(night, wording),
+        _reservations(night, wording),
         *(_section(night, outcome, wording) for outcome in Outcome if outcome is not Outcome.READY),
         _older(night, wording),
         "\n".join(["What needs a person:", *(f"  - {ask}" for ask in asks)]) if asks else "Nothing needs to be done.",
@@ -129,7 +133,7 @@ def _opening(night: Night, wording: Wording) -> str:
         ready, last = len(night.of(Outcome.READY)), night.last_ready_at
         runs = "1 run" if len(night.runs) == 1 else f"{len(night.runs)} runs"
         until = f"; the last was ready at {wording.time(last)}" if last else ""
-        return f"{ready} of {runs} since {wording.time(night.until - SPAN)} brought a file{until}."
+        return f"{ready} of {runs} since {wording.time(night.since)} brought a file{until}."
     listed = [one for one in night.schedules if one.exports]
     if not listed:
         return "No exports are listed yet, so nothing was to run. The list is the parameter Exports."
@@ -137,7 +141,21 @@ def _opening(night: Night, wording: Wording) -> str:
         return (
             "The schedules are off (ScheduleState is DISABLED): nothing is started, and open runs are still followed."
         )
-    return f"By the schedules, nothing was to run since {wording.time(night.until - SPAN)}."
+    return f"By the schedules, nothing was to run since {wording.time(night.since)}."
+
+
+def _reservations(night: Night, wording: Wording) -> str:
+    """What the figures cannot know."""
+    lines = []
+    for schedule in night.schedules:
+        if not schedule.is_on or not schedule.exports:
+            continue
+        if times_of(schedule, night.since, night.until) is None:
+            lines.append(f"When {schedule.name} should have run cannot be told here from {schedule.expression}.")
+        if schedule.changed_at > night.since:
+            changed = wording.time(schedule.changed_at)
+            lines.append(f"{schedule.name} was deployed at {changed}: what was due before counts only if it ran.")
+    return "\n".join(lines)
 
 
 def _section(night: Night, outcome: Outcome, wording: Wording) -> str:
@@ -173,6 +191,8 @@ def _asks(night: Night, wording: Wording) -> list[str]:
     stack = f"--stack-name {wording.stack_name} --region {wording.region}"
     logs = f'sam logs {stack} --name StartRunsFunction --start-time "1 day ago"'
     asks = []
+    if night.older:
+        asks.append(f"Open for more than a day ({len(night.older)}): look at them in WebAdMIT.")
     if night.queues.failed_starts:
         command = f"sam remote invoke StartRunsFunction {stack} --event-file events/start_again.json"
         asks.append(f"Whole starts failed ({night.queues.failed_starts}). Start them now: {command}")
@@ -185,7 +205,7 @@ def _asks(night: Night, wording: Wording) -> list[str]:
     for outcome, what in _WHAT_TO_DO.items():
         if not night.of(outcome):
             continue
-        if outcome is Outcome.NOT_STARTED and night.queues.retries:
+        if outcome is Outcome.NOT_STARTED and len(night.of(outcome)) <= night.queues.retries:
             continue  # they are tried again by themselves, and a mail has said why
         asks.append(f"{outcome.capitalize()} ({len(night.of(outcome))}): {what.format(logs=logs)}")
     return asks

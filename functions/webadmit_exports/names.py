@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from .errors import WebAdmitError
 from .keys import ApiKey
@@ -13,6 +13,7 @@ from .webadmit import WebAdmit
 
 READ_SECONDS = 5.0
 _KEPT = timedelta(hours=12)
+_REST = timedelta(minutes=10)  # after a look-up that failed: one an invocation is enough
 _WAIT_SECONDS = 3.0  # for which records wait at most, in one invocation, counted from when the look-up began
 
 
@@ -26,7 +27,7 @@ class NameBook:
         self._now = now
         self._clock = clock
         self._names: dict[Export, Names] = {}
-        self._looked_at: datetime | None = None
+        self._good_until = datetime.min.replace(tzinfo=UTC)
         self._asked_for: frozenset[int] = frozenset()
         self._until = 0.0
         self._done = threading.Event()
@@ -36,10 +37,9 @@ class NameBook:
         """Begins to look up the exports of these identities, unless their names are known or being looked up."""
         identities = frozenset(export.user_identity_id for export in exports)
         with self._lock:
-            is_old = self._looked_at is None or self._now() - self._looked_at >= _KEPT
-            if not is_old and identities <= self._asked_for:
+            if self._now() < self._good_until and identities <= self._asked_for:
                 return
-            self._looked_at, self._asked_for = self._now(), identities
+            self._good_until, self._asked_for = self._now() + _KEPT, identities
             self._until = self._clock() + _WAIT_SECONDS
             self._done = done = threading.Event()
         # A daemon: an invocation ends when its starts are through, whether or not the names have come.
@@ -62,9 +62,9 @@ class NameBook:
                     )
         except WebAdmitError as error:
             logger.info("names are not known", reason=str(error))
-            self._looked_at = None
+            self._good_until = self._now() + _REST
         except Exception:  # noqa: BLE001 - the edge of a thread: names are not worth a failure
             logger.exception("names are not known because of an error in the code")
-            self._looked_at = None
+            self._good_until = self._now() + _REST
         finally:
             done.set()

@@ -1,16 +1,15 @@
 """What should have run, and what became of it: the figures of the morning mail. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from .cron import occurrences
-from .model import Export, ExportFile, Progress, Status, progress_of
+from .model import Export, ExportFile, Progress, Status, progress_of, time_zone
 from .schedules import Schedule
 
-SPAN = timedelta(days=1)
-_GRACE = timedelta(minutes=10)  # in which what is due now is started
+GRACE = timedelta(minutes=10)  # in which what is due now is started
 
 
 class Outcome(StrEnum):
@@ -45,8 +44,9 @@ class Queues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Night:
-    """The day before `until`. `older`: runs from before it that are still open."""
+    """The day from `since` to `until`. `older`: runs from before it that are still open."""
 
+    since: datetime
     until: datetime
     schedules: Sequence[Schedule]
     runs: Sequence[ExpectedRun]
@@ -67,18 +67,25 @@ class Night:
 
 
 def look_back(
-    schedules: Sequence[Schedule], files: Mapping[Export, Sequence[ExportFile]], until: datetime
+    schedules: Sequence[Schedule], files: Mapping[Export, Sequence[ExportFile]], since: datetime, until: datetime
 ) -> list[ExpectedRun]:
-    """What should have run in the day before, and whatever else ran; `files` are the runs of each export."""
+    """What should have run from `since` to before `until`, and what else ran; `files` are the runs of each export."""
     runs: list[ExpectedRun] = []
     counted: set[tuple[int, int]] = set()
-    for schedule in schedules:
-        for moment in _should_have_fired(schedule, until):
-            for export in schedule.exports:
-                file = next((one for one in files.get(export, ()) if one.serves(export, moment)), None)
-                runs.append(ExpectedRun(export=export, scheduled_for=moment, outcome=_outcome(file), file=file))
-                if file:
-                    counted.add((export.export_id, file.export_file_id))
+    expected = {
+        (moment, export): None
+        for schedule in schedules
+        for moment in times_of(schedule, since, until) or ()
+        for export in schedule.exports
+    }
+    for moment, export in expected:
+        ones = files.get(export, ())
+        file = next((one for one in ones if one.serves(export, moment)), None)
+        if file:
+            counted.add((export.export_id, file.export_file_id))
+        elif any(one.reused and moment < one.first_scheduled_for for one in ones):
+            continue  # its record was begun anew for a later run under the same id: nothing is known of it any more
+        runs.append(ExpectedRun(export=export, scheduled_for=moment, outcome=_outcome(file), file=file))
     for export, ones in files.items():
         for file in ones:
             if (export.export_id, file.export_file_id) not in counted:
@@ -89,12 +96,18 @@ def look_back(
     return runs
 
 
-def _should_have_fired(schedule: Schedule, until: datetime) -> Iterable[datetime]:
-    """The times of the last day, since the schedule was changed; none where they cannot be told."""
-    if not schedule.is_on:
+def day_before(moment: datetime, timezone: str) -> datetime:
+    """The same time of the clock a day earlier, so that the days of two mornings join also where a clock is moved."""
+    zone = time_zone(timezone) or UTC
+    return (moment.astimezone(zone) - timedelta(days=1)).astimezone(UTC)
+
+
+def times_of(schedule: Schedule, since: datetime, until: datetime) -> list[datetime] | None:
+    """When it should have fired, from when it was last changed; None where that cannot be told from its expression."""
+    if not schedule.is_on or not schedule.exports:
         return []
-    since = max(until - SPAN, schedule.changed_at)
-    return occurrences(schedule.expression, schedule.timezone, since, until - _GRACE) or []
+    fired = occurrences(schedule.expression, schedule.timezone, since, until)
+    return None if fired is None else [moment for moment in fired if schedule.changed_at <= moment < until]
 
 
 def _outcome(file: ExportFile | None) -> Outcome:

@@ -21,10 +21,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What the key reaches: identities by their ids, and the exports of those that could be listed."""
+    """What the key reaches: identities by their ids, and the exports of those that could be listed, or why not."""
 
     identities: Mapping[int, Identity]
     exports: dict[int, list[ListedExport]] = field(default_factory=dict)
+    unlisted: dict[int, str] = field(default_factory=dict)
 
     def pairs(self) -> list[Export]:
         """All pairs, as the parameter `Exports` takes them."""
@@ -40,7 +41,8 @@ class Reach:
         for identity in self.identities.values():
             lines.append(f"  {_title(identity)}")
             if identity.id not in self.exports:
-                lines.append("    (not listed)")
+                why = self.unlisted.get(identity.id)
+                lines.append(f"    (not listed: {why})" if why else "    (not listed)")
             for one in self.exports.get(identity.id, []):
                 pair = Export(user_identity_id=identity.id, export_id=one.id)
                 mark = "  scheduled" if pair in wanted else ""

@@ -45,6 +45,24 @@ def test_the_sample_consumer_takes_each_file_once(world: World, consumer: dict[s
     assert consumer["known"] == {first["event_id"]}
 
 
+def test_the_sample_consumer_takes_again_what_a_person_had_announced_again(
+    world: World, consumer: dict[str, Any], tmp_path: Path
+) -> None:
+    pair = world.add_export()
+    world.start(pair)
+    world.finish(pair)
+    consumer["poll"]()
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    run = world.run(pair)
+    request = {"export_id": run.export.id, "export_file_id": run.id}
+
+    world.sandbox.functions["ReconcileRunsFunction"].invoke({"announce_again": request})
+    consumer["poll"]()
+
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_the_sample_consumer_skips_what_it_knows_and_keeps_what_fails(
     sandbox: Sandbox, world: World, consumer: dict[str, Any], tmp_path: Path
 ) -> None:

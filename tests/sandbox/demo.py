@@ -144,7 +144,7 @@ def play(sandbox: Sandbox, screen: Screen, scheduled_for: datetime) -> None:
     sandbox.deliver_retries()
     wait_until(lambda: finished(sandbox) == len(NIGHT), seconds=20)
     screen.clock += timedelta(minutes=2)
-    screen.tell("Everything that ran is known, and each file was announced once.")
+    screen.tell("Everything that ran is known, and each file was announced once. (Mails carry the real time of now.)")
 
 
 def finished(sandbox: Sandbox) -> int:
@@ -187,7 +187,7 @@ def show_messages(sandbox: Sandbox, console: Console, queues: dict[str, str]) ->
 def show_what_next(console: Console) -> None:
     console.print(
         "\nScroll up for the mails. What next: `make test` runs all tests."
-        "\nTo deploy, you need Python 3.13, the SAM CLI and an AWS account:"
+        "\nTo deploy, you need Python 3.13, the SAM CLI and an AWS account; write AlertEmail into samconfig.toml, then:"
         "\n  sam build"
         "\n  sam deploy"
         "\nREADME.md says where to find the API key and the ids of your exports."

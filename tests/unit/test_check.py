@@ -185,7 +185,7 @@ def test_a_stack_without_problems_is_said_to_be_in_order() -> None:
         "  1  School of Nursing, 2026 - 2027",
         "    1:10  Nightly (CSV)  scheduled",
         "",
-        "Everything is in order.",
+        "Everything is in order: the key, the lists, the mails and the callback API.",
     ]
 
 
@@ -409,17 +409,40 @@ def test_a_webadmit_that_cannot_be_asked_is_a_problem(error: Exception) -> None:
     assert repair.startswith("run this check again later")
 
 
-def test_identities_whose_exports_cannot_be_listed_are_problems_and_the_others_are_listed() -> None:
+def test_an_identity_that_nothing_is_scheduled_for_may_be_closed() -> None:
     world = World(FakeWebAdmit([identity(1), identity(2), identity(3)]))
     world.webadmit.errors = {2: AccessRefused("/user_identities/2/exports", "answered 403")}
 
     findings = world.check()
 
+    assert findings.problems == []
+    assert "    (not listed: /user_identities/2/exports: answered 403)" in findings.lines
+
+
+def test_what_could_not_be_looked_at_is_not_said_to_be_in_order() -> None:
+    world = World(FakeWebAdmit([identity(1)]))
+    world.schedules.schedules = [schedule("1:10")]
+
+    (problem,) = world.check(lambda: 1.0).problems
+
+    assert problem.what.endswith("could not be listed: there was no time left.")
+
+
+def test_a_scheduled_identity_whose_exports_cannot_be_listed_is_a_problem_and_the_others_are_listed() -> None:
+    world = World(FakeWebAdmit([identity(1), identity(2), identity(3)]))
+    world.schedules.schedules = [schedule("2:20,1:10")]
+    world.webadmit.errors = {2: AccessRefused("/user_identities/2/exports", "answered 403")}
+
+    findings = world.check()
+
     (problem,) = findings.problems
-    assert problem.what == ("The exports of identity 2 could not be listed: /user_identities/2/exports: answered 403.")
+    assert problem.what == (
+        "The exports of identity 2, some of which are scheduled, could not be listed: /user_identities/2/exports:"
+        " answered 403."
+    )
     assert problem.repair == "have the owner of the API key granted the API Access permission for it in WebAdMIT"
     assert [str(pair) for pair in findings.pairs] == ["1:10", "3:30"]
-    assert findings.lines[-3:] == ["    (not listed)", "  3  School of Nursing, 2026 - 2027", "    3:30  Nightly (CSV)"]
+    assert "    3:30  Nightly (CSV)" in findings.lines
 
 
 def without_aws(world: World, part: str) -> None:
@@ -510,15 +533,17 @@ def test_an_identity_is_asked_about_while_there_is_time_for_the_longest_answer(
 
 
 def test_without_time_identities_are_shown_but_not_listed_and_not_said_to_lack_exports() -> None:
-    findings = World(FakeWebAdmit([identity(1), identity(2)])).check(lambda: 1.0)
+    world = World(FakeWebAdmit([identity(1), identity(2)]))
+    world.schedules.schedules = [schedule("2:20")]
+    findings = world.check(lambda: 1.0)
 
-    assert findings.problems == []
+    assert len(findings.problems) == 1
     assert findings.pairs == []
     assert findings.lines[-4:] == [
-        "  1  School of Nursing, 2026 - 2027",
-        "    (not listed)",
         "  2  School of Nursing, 2026 - 2027",
-        "    (not listed)",
+        "    (not listed: there was no time left)",
+        "  1  School of Nursing, 2026 - 2027",
+        "    (not listed: there was no time left)",
     ]
 
 
@@ -567,4 +592,4 @@ def test_several_problems_are_counted_and_each_is_followed_by_its_repair() -> No
     start = report.index("2 problems:")
     assert report[start - 1] == ""
     assert [line[:4] for line in report[start + 1 :]] == ["  - ", "    ", "  - ", "    "]
-    assert "Everything is in order." not in report
+    assert "Everything is in order" not in report

@@ -237,6 +237,14 @@ def test_a_subscriber_on_an_early_page_is_not_forgotten_on_a_late_one(stub: Stub
     assert subscribers(stub, [subscription("arn:aws:sqs:us-east-1:123456789012:queue", "sqs")], later).has_any
 
 
+def test_who_has_unsubscribed_is_no_subscriber_though_sns_lists_the_address_for_a_while(stub: Stub) -> None:
+    gone = {**subscription("one@example.edu"), "SubscriptionArn": "Deleted"}
+
+    assert subscribers(stub, [gone]) == Subscribers(
+        confirmed_mails=frozenset(), pending_mails=frozenset(), has_any=False
+    )
+
+
 @pytest.mark.parametrize("protocol", ["sqs", "lambda", "https", "sms"])
 def test_the_address_of_a_program_is_not_taken_for_a_mail_address(stub: Stub, protocol: str) -> None:
     found = subscribers(stub, [subscription("one@example.edu", protocol), subscription("x", protocol, is_pending=True)])

@@ -12,7 +12,7 @@ from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages import Message
 from webadmit_exports.model import Export, ExportFile
 from webadmit_exports.morning_mail import SendMorningMail, morning_message
-from webadmit_exports.night import ExpectedRun, Night, Outcome, Queues
+from webadmit_exports.night import GRACE, ExpectedRun, Night, Outcome, Queues
 from webadmit_exports.progress import EventType
 from webadmit_exports.schedules import Schedule
 
@@ -81,7 +81,9 @@ def night(
     until: datetime = MORNING,
 ) -> Night:
     runs = [run for group in groups for run in group]
-    return Night(until=until, schedules=schedules, runs=runs, older=older, queues=queues)
+    return Night(
+        since=until - timedelta(days=1), until=until, schedules=schedules, runs=runs, older=older, queues=queues
+    )
 
 
 def message(*groups: Iterable[ExpectedRun], **more: Any) -> Message:
@@ -473,8 +475,8 @@ def test_an_open_run_of_a_scheduled_export_is_counted_once() -> None:
 def test_open_runs_of_before_yesterday_are_told_apart_from_those_of_the_night() -> None:
     world = World(FakeSchedules([]))
     due = MORNING + timedelta(hours=1)
-    old = file("In Progress", scheduled_for=MORNING - timedelta(days=1, seconds=1), file_id=1, due_at=due)
-    new = file("In Progress", scheduled_for=MORNING - timedelta(days=1), export=OTHER, file_id=2, due_at=due)
+    old = file("In Progress", scheduled_for=MORNING - GRACE - timedelta(days=1, seconds=1), file_id=1, due_at=due)
+    new = file("In Progress", scheduled_for=MORNING - GRACE - timedelta(days=1), export=OTHER, file_id=2, due_at=due)
     world.put(old, new)
 
     found = world.send()

@@ -1,14 +1,15 @@
 """What a night is said to have brought: what should have run, and what became of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from tests.fakes import EXPORT, FILE_ID, NIGHT, after
 from webadmit_exports.model import Export, ExportFile
-from webadmit_exports.night import ExpectedRun, Night, Outcome, Queues, look_back
+from webadmit_exports.night import GRACE, ExpectedRun, Night, Outcome, Queues, day_before, look_back, times_of
 from webadmit_exports.schedules import Schedule
 
 MORNING = after(hours=5)  # 08:30 UTC
@@ -47,13 +48,19 @@ def file(
     )
 
 
+def look(schedules: list[Schedule], files: Mapping[Export, Sequence[ExportFile]], now: datetime) -> list[ExpectedRun]:
+    """As the morning mail of that moment does."""
+    until = now - GRACE
+    return look_back(schedules, files, day_before(until, "UTC"), until)
+
+
 def runs(
     *files: ExportFile, schedules: Iterable[Schedule] = (NIGHTLY,), until: datetime = MORNING
 ) -> list[ExpectedRun]:
     by_export: dict[Export, list[ExportFile]] = {}
     for one in files:
         by_export.setdefault(one.export, []).append(one)
-    return look_back(list(schedules), by_export, until)
+    return look(list(schedules), by_export, until)
 
 
 def outcomes(some: Iterable[ExpectedRun]) -> list[tuple[datetime, Outcome]]:
@@ -62,7 +69,9 @@ def outcomes(some: Iterable[ExpectedRun]) -> list[tuple[datetime, Outcome]]:
 
 def night(*some: ExpectedRun) -> Night:
     queues = Queues(retries=0, given_up=0, failed_starts=0)
-    return Night(until=MORNING, schedules=[NIGHTLY], runs=some, older=[], queues=queues)
+    return Night(
+        since=MORNING - timedelta(days=1), until=MORNING, schedules=[NIGHTLY], runs=some, older=[], queues=queues
+    )
 
 
 # ── What became of a run ────────────────────────────────────────────────────────────────────────────────────────────
@@ -109,7 +118,7 @@ def test_a_run_of_another_time_or_another_identity_does_not_stand_in_for_one_tha
     namesake = Export(user_identity_id=1, export_id=EXPORT.export_id)
     files = {EXPORT: [file(scheduled_for=after(hours=1)), file(export=namesake)]}
 
-    found = look_back([NIGHTLY], files, MORNING)
+    found = look([NIGHTLY], files, MORNING)
 
     assert outcomes(found)[0] == (NIGHT, Outcome.NOT_STARTED)
 
@@ -214,7 +223,10 @@ def test_a_run_from_before_the_schedule_was_changed_is_counted_all_the_same() ->
     [
         (NIGHT, False),
         (after(minutes=9, seconds=59), False),
-        (after(minutes=10), True),
+        (after(minutes=10), False),  # that is the next morning's
+        (after(minutes=11), True),
+        (after(days=1, minutes=10), True),
+        (after(days=1, minutes=11), False),
         (after(hours=1), True),
         (after(hours=23, minutes=59), True),
         (after(days=-1, hours=23), False),
@@ -236,6 +248,31 @@ def test_what_was_due_more_than_a_day_ago_is_not_expected_any_more() -> None:
     once = replace(NIGHTLY, expression="cron(30 3 23 11 ? 2026)")  # NIGHT
 
     assert runs(schedules=[once], until=after(days=1, hours=1)) == []
+
+
+@pytest.mark.parametrize("first", [datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 10, 30, tzinfo=UTC)])
+@pytest.mark.parametrize("expression", ["cron(0 7-19 * * ? *)", "cron(55 6 * * ? *)", "cron(30 7 * * ? *)"])
+def test_the_days_of_the_mornings_join_also_where_clocks_are_moved(first: datetime, expression: str) -> None:
+    new_york = "America/New_York"
+    schedule = replace(NIGHTLY, expression=expression, timezone=new_york)
+    seven = datetime(first.year, first.month, first.day, 7, tzinfo=ZoneInfo(new_york))
+    ends = [(seven + timedelta(days=day)).astimezone(UTC) - GRACE for day in range(5)]
+
+    told = [moment for end in ends for moment in times_of(schedule, day_before(end, new_york), end) or []]
+
+    assert told == times_of(schedule, day_before(ends[0], new_york), ends[-1])
+
+
+def test_an_export_in_both_lists_at_the_same_time_is_expected_once() -> None:
+    assert len(runs(file(), schedules=[NIGHTLY, replace(NIGHTLY, name="FrequentExports")])) == 1
+
+
+def test_a_record_that_was_begun_anew_does_not_make_its_earlier_runs_unstarted() -> None:
+    hourly = replace(NIGHTLY, expression="cron(30 0-3 * * ? *)")
+
+    found = runs(replace(file(), reused=True), schedules=[hourly])
+
+    assert outcomes(found) == [(NIGHT, Outcome.READY)]
 
 
 def test_times_are_those_of_the_schedules_zone() -> None:
