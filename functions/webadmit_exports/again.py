@@ -12,6 +12,7 @@ from .model import ExportFile, parse_id
 from .table import ExportFilesTable
 
 _RESERVE_SECONDS = 15.0
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _WANTED = (
     '{"announce_again": {"export_id": 86446, "export_file_id": 74780}} for one file, or {"announce_again":'
     ' {"export_id": 86446, "since": "2026-11-20T00:00:00Z"}} for those of an export that finished since then'
@@ -47,7 +48,7 @@ class AnnounceAgain:
         export_id = parse_id(str(request["export_id"]), "export_id")
         if "since" in request:
             since = _moment(request["since"])
-            files = self.table.newest(export_id, since - LIFETIME)  # a run may take days
+            files = self.table.newest(export_id, max(since, _EARLIEST) - LIFETIME)  # a run may take days
             return [file for file in reversed(files) if file.finished_at and file.finished_at >= since]
         export_file_id = parse_id(str(request["export_file_id"]), "export_file_id")
         file = self.table.read(export_id, export_file_id)
@@ -63,4 +64,7 @@ def _moment(text: object) -> datetime:
         raise InvalidInput(f'"since" must be a time; the request must be {_WANTED}') from None
     if moment.tzinfo is None:
         raise InvalidInput(f'"since" has no zone; the request must be {_WANTED}')
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(f'"since" is out of range; the request must be {_WANTED}') from None

@@ -116,7 +116,7 @@ class CheckSetup:
         findings.lines += ["Schedules:", *(f"  {_schedule_line(one)}" for one in schedules), ""]
         self._look_at_webadmit(findings, schedules, time_left)
         if schedules and not any(one.exports for one in schedules):
-            repair = "put pairs from the list above into Exports, in samconfig.toml, and run: sam deploy"
+            repair = "put pairs from the list above into Exports, in your samconfig file, and deploy this stack again"
             findings.problems.append(Problem(what="Exports is empty: nothing is ever started.", repair=repair))
         return findings
 
@@ -142,7 +142,7 @@ class CheckSetup:
         if not alerted.has_any and not alerted.pending_mails:
             yield Problem(
                 what="Nobody is told when something goes wrong: AlertsTopic has no subscriber.",
-                repair="put an address into AlertEmail, in samconfig.toml, and run: sam deploy",
+                repair="put an address into AlertEmail, in your samconfig file, and deploy this stack again",
             )
 
     def _look_at_callbacks(self) -> Iterator[Problem]:

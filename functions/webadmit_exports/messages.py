@@ -325,8 +325,8 @@ People find it in WebAdMIT, among the files of that export. A program asks for i
 follows that URL at once: it lives less than 30 seconds.
   GET {url}""",
     EventType.FAILED: """\
-Run the export by hand in WebAdMIT, where the reason can be seen. This run is not tried again; the next scheduled time
-starts a new one.""",
+Look at the export in WebAdMIT for the reason. This run is not tried again; the next scheduled time starts a new one. To
+start one now, see "Start an export now" in docs/runbook.md: what a person starts in WebAdMIT is not announced.""",
     EventType.EMPTY: """\
 Nothing needs to be done if that is what you expect, for example before the first applications of a cycle. Otherwise
 look at the list that the export uses in WebAdMIT. To get no more such mails, deploy with AlertOnEmptyList=false.""",

@@ -17,8 +17,8 @@ _SHOWN = 40  # lines of each kind; a mail of hundreds is not read
 
 _WHAT_TO_DO = {
     Outcome.NOT_STARTED: "Look at the mails about starts, or see: {logs}",
-    Outcome.FAILED: "Run them by hand in WebAdMIT, where the reason can be seen; the next time of the schedule starts"
-    " new ones.",
+    Outcome.FAILED: "Look at them in WebAdMIT for the reason; the next time of the schedule starts new ones."
+    ' To start them now: "Start an export now" in docs/runbook.md.',
     Outcome.LATE: "Look at them in WebAdMIT if they should be done by now; they are followed further.",
 }
 
@@ -71,7 +71,7 @@ def morning_message(night: Night, wording: Wording) -> Message:
     last = night.last_ready_at
     body: dict[str, str | int] = {
         "version": VERSION,
-        "event_id": event_id(EventType.REPORT_DAILY, f"{night.until:%Y-%m-%d}"),
+        "event_id": event_id(EventType.REPORT_DAILY, wording.stack_name, f"{night.until:%Y-%m-%d}"),
         "event_type": EventType.REPORT_DAILY,
         "since": utc_seconds(night.since),
         "until": utc_seconds(night.until),
@@ -184,6 +184,8 @@ def _older(night: Night, wording: Wording) -> str:
         f"  {file.export}, file {file.export_file_id}, since {wording.time(file.started_at)}"
         for file in night.older[:_SHOWN]
     ]
+    if len(night.older) > _SHOWN:
+        shown.append(f"  and {len(night.older) - _SHOWN} more")
     return "\n".join([f"Open for more than a day ({len(night.older)}):", *shown])
 
 

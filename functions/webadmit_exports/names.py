@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
-from .errors import WebAdmitError
+from .errors import AccessRefused, WebAdmitError
 from .keys import ApiKey
 from .model import Export, Names
 from .telemetry import logger
-from .webadmit import WebAdmit
+from .webadmit import Identity, ListedExport, WebAdmit
 
 READ_SECONDS = 5.0
 _KEPT = timedelta(hours=12)
@@ -39,7 +39,7 @@ class NameBook:
         with self._lock:
             if self._now() < self._good_until and identities <= self._asked_for:
                 return
-            self._good_until, self._asked_for = self._now() + _KEPT, identities
+            self._good_until, self._asked_for = self._now() + _KEPT, self._asked_for | identities
             self._until = self._clock() + _WAIT_SECONDS
             self._done = done = threading.Event()
         # A daemon: an invocation ends when its starts are through, whether or not the names have come.
@@ -50,13 +50,22 @@ class NameBook:
         self._done.wait(max(0.0, self._until - self._clock()))
         return self._names.get(export, Names())
 
+    def _exports(self, key: ApiKey, identity: Identity) -> list[ListedExport]:
+        """Those of an identity; none where they are refused, which must not hide the names of the next."""
+        try:
+            return self._webadmit.exports(key, identity.id)
+        except AccessRefused as error:
+            logger.info("names are not known", reason=str(error))
+            self._good_until = self._now() + _REST
+            return []
+
     def _ask(self, key: ApiKey, wanted: frozenset[int], done: threading.Event) -> None:
         try:
             self._webadmit.drop_connections()
             for identity in self._webadmit.identities(key):
                 if identity.id not in wanted:
                     continue
-                for one in self._webadmit.exports(key, identity.id):
+                for one in self._exports(key, identity):
                     self._names[Export(user_identity_id=identity.id, export_id=one.id)] = Names(
                         export_name=one.name, cycle=identity.cycle, organization=identity.organization
                     )

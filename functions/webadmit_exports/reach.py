@@ -75,7 +75,7 @@ class Reach:
             yield Problem(
                 what=f"Identity {identity_id} has no such export: {joined(unknown)}.",
                 repair="take it out of Exports, or put the right pair from the list above in its place, in"
-                " samconfig.toml, and run: sam deploy",
+                " your samconfig file, and deploy this stack again",
             )
 
     def _outdated(self, identity: Identity, exports: Sequence[Export], wanted: Sequence[Export]) -> Iterator[Problem]:
@@ -97,7 +97,7 @@ class Reach:
             what=f"The cycle {newest.cycle} has begun: identity {newest.id} stands beside identity {identity.id} of"
             f" {identity.cycle} ({_program_name(identity)}).",
             repair=f"put its exports into Exports, beside or in the place of {joined(exports)} ({by_name}), in"
-            " samconfig.toml, and run: sam deploy",
+            " your samconfig file, and deploy this stack again",
         )
 
 

@@ -230,7 +230,7 @@ def test_where_nothing_is_scheduled_the_pairs_to_choose_from_come_with_the_probl
     assert findings.report()[-3:] == [
         "1 problem:",
         "  - Exports is empty: nothing is ever started.",
-        "    put pairs from the list above into Exports, in samconfig.toml, and run: sam deploy",
+        "    put pairs from the list above into Exports, in your samconfig file, and deploy this stack again",
     ]
     assert "    1:10  Nightly (CSV)" in findings.lines
 
@@ -315,7 +315,7 @@ def test_where_nobody_is_told_of_failures_there_is_a_problem() -> None:
 
     assert world.problem() == (
         "Nobody is told when something goes wrong: AlertsTopic has no subscriber.",
-        "put an address into AlertEmail, in samconfig.toml, and run: sam deploy",
+        "put an address into AlertEmail, in your samconfig file, and deploy this stack again",
     )
 
 

@@ -179,8 +179,8 @@ def test_the_mail_of_a_mixed_night_says_of_each_export_what_became_of_it() -> No
         "What needs a person:\n"
         "  - Not started (1): Look at the mails about starts, or see: sam logs --stack-name webadmit-exports --region"
         ' us-east-1 --name StartRunsFunction --start-time "1 day ago"\n'
-        "  - Failed (1): Run them by hand in WebAdMIT, where the reason can be seen; the next time of the schedule"
-        " starts new ones.\n"
+        "  - Failed (1): Look at them in WebAdMIT for the reason; the next time of the schedule starts new ones. To"
+        ' start them now: "Start an export now" in docs/runbook.md.\n'
         "  - Late (1): Look at them in WebAdMIT if they should be done by now; they are followed further.\n"
         "\n"
         "--\n"
@@ -264,7 +264,7 @@ def test_a_failed_run_needs_a_person_though_others_are_tried_again_by_themselves
         some(Outcome.NOT_STARTED, 2), some(Outcome.FAILED), queues=Queues(retries=2, given_up=0, failed_starts=0)
     ).mail
 
-    assert "  - Failed (1): Run them by hand" in mail
+    assert "  - Failed (1): Look at them in WebAdMIT for the reason" in mail
     assert "  - Not started" not in mail
 
 

@@ -57,7 +57,7 @@ def test_exports_that_an_identity_does_not_have_are_told_together() -> None:
     (problem,) = problems(reach(identity(1), i1=[listed(10)]), "1:10,1:11,1:12")
 
     assert problem.what == "Identity 1 has no such export: 1:11,1:12."
-    assert problem.repair.endswith("in samconfig.toml, and run: sam deploy")
+    assert problem.repair.endswith("in your samconfig file, and deploy this stack again")
 
 
 def test_an_export_of_another_identity_is_not_taken_for_it() -> None:
@@ -101,7 +101,7 @@ def test_a_new_cycle_is_told_with_the_pairs_of_the_same_names() -> None:
     )
     assert problem.repair == (
         "put its exports into Exports, beside or in the place of 1:10,1:11 (the exports of the same names there are"
-        " 2:21,2:20), in samconfig.toml, and run: sam deploy"
+        " 2:21,2:20), in your samconfig file, and deploy this stack again"
     )
 
 
