@@ -66,8 +66,10 @@ def _numbers(field: str, lowest: int, highest: int) -> frozenset[int]:
         start = lowest if first == "*" else int(first)
         # "5/15" goes on to the end, "5" is one number
         end = int(last) if last else highest if step or first == "*" else start
+        if not lowest <= start <= highest or not lowest <= end <= highest or step == "0" or (step and end < start):
+            raise _NotUnderstood(item)
         if end < start:  # FRI-MON
             chosen.update(range(start, highest + 1), range(lowest, end + 1))
         else:
-            chosen.update(range(start, end + 1, int(step or 1) or 1))
+            chosen.update(range(start, end + 1, int(step or 1)))
     return frozenset(chosen)

@@ -299,3 +299,13 @@ def test_a_time_is_in_exactly_one_of_two_spans_that_follow_each_other(start: int
     assert early is not None
     assert late is not None
     assert early + late == occurrences("cron(0/7 * * * ? *)", "UTC", begins, ends)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["cron(99 3 * * ? *)", "cron(0 24 * * ? *)", "cron(0 3 32 * ? *)", "cron(5/0 3 * * ? *)", "cron(0 20-4/2 * * ? *)"],
+)
+def test_what_eventbridge_would_not_take_cannot_be_told(expression: str) -> None:
+    day = datetime(2026, 11, 23, tzinfo=UTC)
+
+    assert occurrences(expression, "UTC", day, day + timedelta(hours=23)) is None
