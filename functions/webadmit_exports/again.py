@@ -8,7 +8,7 @@ from typing import Any
 from .callbacks import LIFETIME
 from .errors import InvalidInput
 from .export_files import ExportFiles
-from .model import ExportFile, parse_id
+from .model import ExportFile, parse_id, parse_time
 from .table import ExportFilesTable
 
 _RESERVE_SECONDS = 15.0
@@ -47,7 +47,7 @@ class AnnounceAgain:
             raise InvalidInput(f"the request must be {_WANTED}")
         export_id = parse_id(str(request["export_id"]), "export_id")
         if "since" in request:
-            since = _moment(request["since"])
+            since = _since(request["since"])
             files = self.table.newest(export_id, max(since, _EARLIEST) - LIFETIME)  # a run may take days
             return [file for file in reversed(files) if file.finished_at and file.finished_at >= since]
         export_file_id = parse_id(str(request["export_file_id"]), "export_file_id")
@@ -57,14 +57,8 @@ class AnnounceAgain:
         return [file]
 
 
-def _moment(text: object) -> datetime:
+def _since(text: object) -> datetime:
     try:
-        moment = datetime.fromisoformat(text if isinstance(text, str) else "")
-    except ValueError:
-        raise InvalidInput(f'"since" must be a time; the request must be {_WANTED}') from None
-    if moment.tzinfo is None:
-        raise InvalidInput(f'"since" has no zone; the request must be {_WANTED}')
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise InvalidInput(f'"since" is out of range; the request must be {_WANTED}') from None
+        return parse_time(text)
+    except InvalidInput as error:
+        raise InvalidInput(f'"since" cannot be used: {error}. The request must be {_WANTED}') from None

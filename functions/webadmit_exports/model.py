@@ -14,6 +14,7 @@ from .errors import InvalidInput
 
 _ID = re.compile(r"[1-9][0-9]{0,17}")
 STATUS_LENGTH = 64
+_A_TIME = "it must be an ISO 8601 time with a zone, such as 2026-11-23T03:30:00Z"
 
 
 def parse_id(text: str, what: str) -> int:
@@ -21,6 +22,17 @@ def parse_id(text: str, what: str) -> int:
     if not _ID.fullmatch(text):  # int() alone would take "+9", "9_9", " 9 " and Arabic digits
         raise InvalidInput(f"{what} must be a whole number of 1 to 18 digits without a leading zero")
     return int(text)
+
+
+def parse_time(text: object) -> datetime:
+    """The time in ISO 8601 text, in UTC; raises InvalidInput, with what is expected, unless it has a zone."""
+    try:
+        moment = datetime.fromisoformat(text if isinstance(text, str) else "")
+        if moment.tzinfo is None:
+            raise InvalidInput(f"it is without a zone; {_A_TIME}")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the zone may lead out of the years that Python knows
+        raise InvalidInput(_A_TIME) from None
 
 
 def utc_seconds(moment: datetime) -> str:

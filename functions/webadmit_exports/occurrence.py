@@ -4,12 +4,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from .callbacks import CLOCK_SKEW, LIFETIME
 from .errors import InvalidInput
-from .model import Export, utc_seconds
+from .model import Export, parse_time, utc_seconds
 
 _PAIR = re.compile(r"([1-9][0-9]{0,17}):([1-9][0-9]{0,17})")
 _SHOWN = 60  # characters of bad input that an error repeats
@@ -59,20 +59,11 @@ def _pair(part: str) -> Export:
 
 
 def _scheduled_for(text: object, now: datetime) -> datetime:
-    wanted = f"an ISO 8601 time with a zone, such as {utc_seconds(now)}"
-    if not isinstance(text, str):
-        raise InvalidInput(f'"scheduled_for" must be {wanted}')
-    shown = f'"scheduled_for" is {text[:_SHOWN]!r}'
+    shown = f'"scheduled_for" is {str(text)[:_SHOWN]!r}'
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(f"{shown}; it must be {wanted}") from None
-    if moment.tzinfo is None:
-        raise InvalidInput(f"{shown}, without a zone; it must be {wanted}")
-    try:
-        moment = moment.astimezone(UTC).replace(microsecond=0)
-    except OverflowError:
-        raise InvalidInput(f"{shown}; it must be {wanted}") from None
+        moment = parse_time(text).replace(microsecond=0)
+    except InvalidInput as error:
+        raise InvalidInput(f"{shown}; {error}") from None
     if moment > now + CLOCK_SKEW:
         raise InvalidInput(f"{shown}, in the future; it is {utc_seconds(now)} now")
     if moment < now - LIFETIME:
