@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from webadmit_exports.check import READ_SECONDS, SIDE_BY_SIDE, CheckSetup, Commands, Mailbox, SetupHasProblems
+from webadmit_exports.check import READ_SECONDS, SIDE_BY_SIDE, CheckSetup, Mailbox, SetupHasProblems
 from webadmit_exports.probe import Probe
 from webadmit_exports.subscriptions import Subscriptions
 from webadmit_exports.telemetry import instrumented
@@ -39,11 +39,7 @@ check_setup = CheckSetup(
         ),
     ],
     alerts_arn=parts.setting("ALERTS_TOPIC_ARN"),
-    commands=Commands(
-        stack_name=parts.setting("STACK_NAME"),
-        region=parts.setting("AWS_REGION"),
-        api_key_secret=parts.setting("WEBADMIT_API_KEY_ARN"),
-    ),
+    commands=parts.wording.commands,
     now=now,
 )
 

@@ -3,16 +3,19 @@
 Changes nothing. Every problem comes with the command or the click that repairs it.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from .callbacks import CallbackAddress
+from .commands import Commands
 from .errors import AccessRefused, ApiKeyRefused, ApiKeyUnusable, AwsUnavailable, WebAdmitError
 from .keys import ApiKey, SigningKeys, WebAdmitApiKey
 from .model import Export
 from .probe import Probe
+from .prose import sentence
 from .reach import Problem, Reach, first_year
 from .schedules import Schedule, Schedules
 from .subscriptions import Subscriptions
@@ -55,36 +58,6 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Commands:
-    """The commands that repair things, for this stack."""
-
-    stack_name: str
-    region: str
-    api_key_secret: str
-
-    def store_key(self) -> str:
-        """Stores the API key."""
-        return (
-            "save the key as webadmit-api-key.txt (in WebAdMIT: Account, Edit My Account, API Key) and run: aws"
-            f" secretsmanager put-secret-value --region {self.region} --secret-id {self.api_key_secret} --secret-string"
-            " file://webadmit-api-key.txt"
-        )
-
-    def subscribe(self, mailbox: Mailbox) -> str:
-        """Has AWS ask the address to confirm, again."""
-        return (
-            f"aws sns subscribe --region {self.region} --topic-arn {mailbox.topic_arn} --protocol email"
-            f' --notification-endpoint "the address in {mailbox.parameter}", then confirm the mail that AWS sends'
-        )
-
-    def logs(self, function: str) -> str:
-        """Shows what a function logged."""
-        return (
-            f'sam logs --stack-name {self.stack_name} --region {self.region} --name {function} --start-time "1 day ago"'
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSetup:
     """The use case."""
 
@@ -121,29 +94,38 @@ class CheckSetup:
         return findings
 
     def _look_at_mails(self) -> Iterator[Problem]:
+        subscribers_of = functools.cache(self.subscriptions.of)  # one call for each topic, when it is its turn
         for mailbox in self.mailboxes:
             if not mailbox.address:
                 continue
-            subscribers, address = self.subscriptions.of(mailbox.topic_arn), mailbox.address.casefold()
+            subscribers, address = subscribers_of(mailbox.topic_arn), mailbox.address.casefold()
             if address in subscribers.confirmed_mails:
                 continue
             if address in subscribers.pending_mails:
                 what = f"The address in {mailbox.parameter} was never confirmed: it gets no mails."
-                yield Problem(
-                    what=what, repair=f"look for AWS's mail, in the spam too, or: {self.commands.subscribe(mailbox)}"
-                )
+                yield Problem(what=what, repair=f"look for AWS's mail, in the spam too, or: {self._subscribe(mailbox)}")
             else:
                 what = (
                     f"The address in {mailbox.parameter} is not subscribed any more: somebody, or a mail scanner, has"
                     " followed the link that unsubscribes it."
                 )
-                yield Problem(what=what, repair=self.commands.subscribe(mailbox))
-        alerted = self.subscriptions.of(self.alerts_arn)
+                yield Problem(what=what, repair=self._subscribe(mailbox))
+        alerted = subscribers_of(self.alerts_arn)
         if not alerted.has_any and not alerted.pending_mails:
             yield Problem(
                 what="Nobody is told when something goes wrong: AlertsTopic has no subscriber.",
                 repair="put an address into AlertEmail, in your samconfig file, and deploy this stack again",
             )
+
+    def _subscribe(self, mailbox: Mailbox) -> str:
+        command = self.commands.subscribe(mailbox.topic_arn, f"the address in {mailbox.parameter}")
+        return f"{command}, then confirm the mail that AWS sends"
+
+    def _store_key(self) -> str:
+        return (
+            "save the key as webadmit-api-key.txt (in WebAdMIT: Account, Edit My Account, API Key) and run:"
+            f" {self.commands.store_key()}"
+        )
 
     def _look_at_callbacks(self) -> Iterator[Problem]:
         address = CallbackAddress(export=_NOBODY, scheduled_for=self.now())
@@ -164,10 +146,10 @@ class CheckSetup:
             key = self.api_key.read()
             identities = self.webadmit.identities(key)
         except ApiKeyUnusable as error:
-            findings.problems.append(Problem(what=f"{_sentence(str(error))}", repair=self.commands.store_key()))
+            findings.problems.append(Problem(what=sentence(str(error)), repair=self._store_key()))
         except ApiKeyRefused:
             what = "WebAdMIT refuses the API key (401): it was replaced by a new one, or its owner lost the permission."
-            findings.problems.append(Problem(what=what, repair=self.commands.store_key()))
+            findings.problems.append(Problem(what=what, repair=self._store_key()))
         except AwsUnavailable as error:
             findings.problems.append(_aws_problem(error))
         except WebAdmitError as error:
@@ -219,12 +201,8 @@ def _schedule_line(schedule: Schedule) -> str:
     return f"{schedule.name}: {count}, {schedule.expression} {schedule.timezone}, {state}"
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
-
-
 def _aws_problem(error: AwsUnavailable) -> Problem:
-    return Problem(what=f"{_sentence(str(error))}", repair="run this check again; if it stays, run: sam deploy")
+    return Problem(what=sentence(str(error)), repair="run this check again; if it stays, run: sam deploy")
 
 
 def _not_listed(identity: Identity, error: WebAdmitError | None) -> Problem:

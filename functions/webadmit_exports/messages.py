@@ -11,14 +11,16 @@ from datetime import datetime
 from enum import Enum
 
 from .callbacks import LIFETIME
+from .commands import Commands
 from .model import Export, ExportFile, Status, time_zone, utc_microseconds, utc_seconds
 from .progress import Announcement, EventType, event_id
+from .prose import listing, paragraphs, sentence
 
 VERSION = "1"
 _SUBJECT_LENGTH = 99  # SNS takes fewer than 100 characters
 _NAME_LENGTH = 24  # of an export in a subject
+_EXPORTS = "The exports (identity:export):"
 _STACK_NAME_LENGTH = 40  # of the subject; CloudFormation allows 128
-_PAIRS_IN_A_MAIL = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,11 @@ class Wording:
     webadmit_base_url: str
     api_key_secret: str = ""
 
+    @property
+    def commands(self) -> Commands:
+        """The commands that mails tell people to run."""
+        return Commands(stack_name=self.stack_name, region=self.region, api_key_secret=self.api_key_secret)
+
     def announcement(self, announcement: Announcement, *, repeated: bool = False) -> Message:
         """The message about one export file; `repeated` if it was sent before and a person wants it once more."""
         file, event_type = announcement.export_file, announcement.event_type
@@ -127,8 +134,8 @@ class Wording:
             "event_type": event_type,
             "exports": exports,
             "scheduled_for": scheduled_for,
-            "reason": _sentence(alert.cause.sentence) + "".join(f" {line}" for line in _said(alert)),
-            "advice": self._advice(alert.cause) if alert.retry_until else self._last_advice(alert),
+            "reason": sentence(alert.cause.sentence) + "".join(f" {line}" for line in _said(alert)),
+            "advice": self.advice(alert.cause) if alert.retry_until else self._last_advice(alert),
         }
         if alert.retry_until:
             body["retry_until"] = utc_seconds(alert.retry_until)
@@ -157,21 +164,16 @@ class Wording:
                 "event_type": EventType.IDENTITY_REFUSED,
                 "user_identity_id": identity,
                 "exports": exports,
-                "reason": " ".join(_sentence(text) for text in (cause.sentence, refused.words) if text),
-                "advice": self._advice(cause),
+                "reason": " ".join(sentence(text) for text in (cause.sentence, refused.words) if text),
+                "advice": self.advice(cause),
             },
             mail=paragraphs(
                 f"WebAdMIT no longer lets this stack see {runs} of identity {identity}: the owner of the API key has"
                 " lost access to it.",
                 "If WebAdMIT calls back, the files are still announced. It is asked again every hour; a run of which"
                 f" nothing is heard for {LIFETIME.days} days is given up. You get this mail once.",
-                f"What to do: {self._advice(cause)}",
-                "\n".join(
-                    [
-                        "The exports (identity:export):",
-                        *(f"  {export}" for export in exports.split(",")[:_PAIRS_IN_A_MAIL]),
-                    ]
-                ),
+                f"What to do: {self.advice(cause)}",
+                listing(_EXPORTS, exports.split(",")),
                 self.signature(),
             ),
             attributes={"event_type": EventType.IDENTITY_REFUSED, "user_identity_id": identity},
@@ -216,39 +218,35 @@ class Wording:
             )
         else:
             fate = "Nothing starts them any more before the next scheduled time."
-        shown = [f"  {export}" for export in alert.exports[:_PAIRS_IN_A_MAIL]]
-        if count > _PAIRS_IN_A_MAIL:
-            shown.append(f"  and {count - _PAIRS_IN_A_MAIL} more")
-        said = [f"  {line}" for line in _said(alert)]
         return paragraphs(
             f"{exports} scheduled for {self.time(alert.scheduled_for)} {'has' if count == 1 else 'have'} not been"
             f" started{' yet' if alert.retry_until else ''}, because {alert.cause.sentence}.",
             fate,
             f"What to do: {body['advice']}",
-            "\n".join(["In detail:", *said]) if said else "",
-            "\n".join(["The exports (identity:export):", *shown]),
+            listing("In detail:", _said(alert)),
+            listing(_EXPORTS, alert.exports),
             self.signature(),
         )
 
-    def _advice(self, cause: Cause) -> str:
+    def advice(self, cause: Cause) -> str:
+        """What to do about a cause, with the commands for this stack."""
+        commands = self.commands
         return _ADVICE[cause].format(
-            store_key=f"aws secretsmanager put-secret-value --region {self.region} --secret-id {self.api_key_secret}"
-            " --secret-string file://webadmit-api-key.txt",
-            list_ids=f"sam remote invoke CheckSetupFunction --stack-name {self.stack_name} --region {self.region}",
-            logs=f"sam logs --stack-name {self.stack_name} --region {self.region} --name StartRunsFunction --start-time"
-            ' "1 day ago"',
+            store_key=commands.store_key(),
+            list_ids=commands.invoke("CheckSetupFunction"),
+            logs=commands.logs("StartRunsFunction"),
         )
 
     def _last_advice(self, alert: StartAlert) -> str:
         """What to do when nobody tries again: repair the cause, then start by hand, under the time of the schedule."""
-        advice = self._advice(alert.cause)
+        advice = self.advice(alert.cause)
         repair = "" if advice.startswith("Nothing") else f"{advice} "
         exports = ",".join(str(export) for export in alert.exports)
         event = json.dumps({"exports": exports, "scheduled_for": utc_seconds(alert.scheduled_for)})
         hint = " (with the right ids)" if alert.cause is Cause.NOT_FOUND else ""
         return (
-            f"{repair}To start them now, save the line `{event}`{hint} as start.json and run `sam remote invoke"
-            f" StartRunsFunction --stack-name {self.stack_name} --region {self.region} --event-file start.json`."
+            f"{repair}To start them now, save the line `{event}`{hint} as start.json and run"
+            f" `{self.commands.invoke('StartRunsFunction', 'start.json')}`."
         )
 
     def time(self, moment: datetime) -> str:
@@ -284,17 +282,7 @@ def _said(alert: StartAlert) -> list[str]:
     for export, words in alert.words.items():
         if words:
             said.setdefault(words, []).append(str(export))
-    return [f"{', '.join(exports)}: {_sentence(words)}" for words, exports in said.items()]
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def paragraphs(*texts: str) -> str:
-    """A mail of those that are not empty."""
-    return "\n\n".join(text for text in texts if text) + "\n"
+    return [f"{', '.join(exports)}: {sentence(words)}" for words, exports in said.items()]
 
 
 _HEADLINES = {

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .callbacks import LIFETIME
-from .messages import VERSION, Message, Wording, paragraphs
+from .messages import VERSION, Message, Wording
 from .model import Export, ExportFile, utc_seconds
 from .night import GRACE, ExpectedRun, Night, Outcome, Queues, day_before, look_back, times_of
 from .progress import EventType, event_id
+from .prose import listing, paragraphs
 from .schedules import Schedules
 from .table import ExportFilesTable
 from .topics import Topics
-
-_SHOWN = 40  # lines of each kind; a mail of hundreds is not read
 
 _WHAT_TO_DO = {
     Outcome.NOT_STARTED: "Look at the mails about starts, or see: {logs}",
@@ -160,10 +159,7 @@ def _reservations(night: Night, wording: Wording) -> str:
 
 def _section(night: Night, outcome: Outcome, wording: Wording) -> str:
     runs = night.of(outcome)
-    if not runs:
-        return ""
-    lines = [f"{outcome.capitalize()} ({len(runs)}):", *(f"  {_line(run, wording)}" for run in runs[:_SHOWN])]
-    return "\n".join([*lines, f"  and {len(runs) - _SHOWN} more"] if len(runs) > _SHOWN else lines)
+    return listing(f"{outcome.capitalize()} ({len(runs)}):", (_line(run, wording) for run in runs))
 
 
 def _line(run: ExpectedRun, wording: Wording) -> str:
@@ -178,25 +174,19 @@ def _line(run: ExpectedRun, wording: Wording) -> str:
 
 
 def _older(night: Night, wording: Wording) -> str:
-    if not night.older:
-        return ""
-    shown = [
-        f"  {file.export}, file {file.export_file_id}, since {wording.time(file.started_at)}"
-        for file in night.older[:_SHOWN]
-    ]
-    if len(night.older) > _SHOWN:
-        shown.append(f"  and {len(night.older) - _SHOWN} more")
-    return "\n".join([f"Open for more than a day ({len(night.older)}):", *shown])
+    return listing(
+        f"Open for more than a day ({len(night.older)}):",
+        (f"{one.export}, file {one.export_file_id}, since {wording.time(one.started_at)}" for one in night.older),
+    )
 
 
 def _asks(night: Night, wording: Wording) -> list[str]:
-    stack = f"--stack-name {wording.stack_name} --region {wording.region}"
-    logs = f'sam logs {stack} --name StartRunsFunction --start-time "1 day ago"'
+    logs = wording.commands.logs("StartRunsFunction")
     asks = []
     if night.older:
         asks.append(f"Open for more than a day ({len(night.older)}): look at them in WebAdMIT.")
     if night.queues.failed_starts:
-        command = f"sam remote invoke StartRunsFunction {stack} --event-file events/start_again.json"
+        command = wording.commands.invoke("StartRunsFunction", "events/start_again.json")
         asks.append(f"Whole starts failed ({night.queues.failed_starts}). Start them now: {command}")
     if night.queues.given_up:
         asks.append(

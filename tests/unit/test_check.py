@@ -8,7 +8,8 @@ import pytest
 
 from tests.fakes import NIGHT, Clock
 from webadmit_exports.callbacks import is_signed, parse_address
-from webadmit_exports.check import CheckSetup, Commands, Findings, Mailbox
+from webadmit_exports.check import CheckSetup, Findings, Mailbox
+from webadmit_exports.commands import Commands
 from webadmit_exports.errors import (
     AccessRefused,
     ApiKeyRefused,

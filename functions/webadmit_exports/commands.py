@@ -1,0 +1,39 @@
+"""The commands that mails and reports tell people to run, for one stack. Pure."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """Each as it can be pasted into a terminal, in the project's folder."""
+
+    stack_name: str
+    region: str
+    api_key_secret: str = ""
+
+    @property
+    def _stack(self) -> str:
+        return f"--stack-name {self.stack_name} --region {self.region}"
+
+    def store_key(self) -> str:
+        """Stores the API key that stands in webadmit-api-key.txt."""
+        return (
+            f"aws secretsmanager put-secret-value --region {self.region} --secret-id {self.api_key_secret}"
+            " --secret-string file://webadmit-api-key.txt"
+        )
+
+    def subscribe(self, topic_arn: str, endpoint: str) -> str:
+        """Has AWS ask a mail address to confirm, again."""
+        return (
+            f"aws sns subscribe --region {self.region} --topic-arn {topic_arn} --protocol email"
+            f' --notification-endpoint "{endpoint}"'
+        )
+
+    def logs(self, function: str) -> str:
+        """Shows what a function logged."""
+        return f'sam logs {self._stack} --name {function} --start-time "1 day ago"'
+
+    def invoke(self, function: str, event_file: str = "") -> str:
+        """Invokes a function; without a file its event is empty."""
+        event = f" --event-file {event_file}" if event_file else ""
+        return f"sam remote invoke {function} {self._stack}{event}"
