@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from webadmit_exports.archived import AnnouncedFile
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.export_files import ExportFiles
 from webadmit_exports.messages import Message, Wording
@@ -22,6 +23,17 @@ WORDING = Wording(
     timezone="America/New_York",
     webadmit_base_url="https://api.webadmit.org",
     api_key_secret="arn:aws:secretsmanager:us-east-1:123456789012:secret:WebAdmitApiKey",
+)
+
+
+ANNOUNCED = AnnouncedFile(
+    event_id="8feeb43f-8ef1-5e5b-b877-cffbc19996ff",
+    export=EXPORT,
+    export_file_id=FILE_ID,
+    status="Available",
+    scheduled_for=NIGHT,
+    finished_at=NIGHT + timedelta(minutes=4, seconds=10),
+    names=NAMES,
 )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.sandbox import template
 from tests.sandbox.package import FUNCTIONS
+from webadmit_exports.archive import RETRY_EVERY as ARCHIVE_RETRY_EVERY
 from webadmit_exports.callbacks import LIFETIME
 from webadmit_exports.retry_queue import RETRY_EVERY
 from webadmit_exports.table import UNFINISHED_INDEX
@@ -53,6 +54,10 @@ def test_the_logical_ids_of_the_contract_are_there() -> None:
         "WebAdmitApiKey",
         "CallbackSigningKey",
         "CheckSetupFunction",
+        "ArchiveFileFunction",
+        "ArchiveQueue",
+        "ArchiveBucket",
+        "ArchivedTopic",
     } <= set(RESOURCES)
 
 
@@ -92,6 +97,8 @@ def test_the_outputs_of_the_contract_are_there() -> None:
         "ReadyTopicArn",
         "AlertsTopicArn",
         "StartRunsFunctionName",
+        "ArchiveBucketName",
+        "ArchivedTopicArn",
     }
 
 
@@ -137,6 +144,10 @@ GOOD = [
     ("KeepRecordsDays", "365"),
     ("MorningMailExpression", ""),
     ("MorningMailExpression", "cron(30 7 ? * MON-FRI *)"),
+    ("ArchiveFiles", "true"),
+    ("ArchiveRetentionDays", "1"),
+    ("ArchiveDownloadHosts", "webadmit-production.s3.amazonaws.com,files.liaison.example"),
+    ("ArchiveMaxMegabytes", "51200"),
     ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:policy/team/boundary"),
 ]
 BAD = [
@@ -167,6 +178,14 @@ BAD = [
     ("KeepRecordsDays", "7"),
     ("MorningMailExpression", "07:00"),
     ("PermissionsBoundaryArn", "boundary"),
+    ("ArchiveFiles", "yes"),
+    ("ArchiveRetentionDays", "0"),
+    *[
+        ("ArchiveDownloadHosts", text)
+        for text in ("", "localhost", "127.0.0.1", "https://a.example", "a.example, b.example")
+    ],
+    *[("ArchiveDownloadHosts", text) for text in ("*.amazonaws.com", "a.example:8443", "a.example/x", "a@b.example")],
+    ("ArchiveMaxMegabytes", "0"),
 ]
 
 
@@ -214,7 +233,7 @@ def test_the_function_ends_before_a_message_comes_again() -> None:
 
 
 def test_the_queue_is_read_as_the_design_says() -> None:
-    (mapping,) = of_type("AWS::Lambda::EventSourceMapping").values()
+    mapping = of_type("AWS::Lambda::EventSourceMapping")["StartRunsFunctionRetry"]
 
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
@@ -238,6 +257,7 @@ FUNCTION_FOLDERS = {
     "ReconcileRunsFunction": "reconcile_runs",
     "CheckSetupFunction": "check_setup",
     "SendMorningMailFunction": "send_morning_mail",
+    "ArchiveFileFunction": "archive_file",
 }
 SET_BY_LAMBDA = {"AWS_REGION"}
 
@@ -308,7 +328,9 @@ def test_each_function_has_a_role_of_its_own_with_inline_policies_on_single_reso
         assert "ManagedPolicyArns" not in role, name
         for policy in role["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
-                assert not [text for text in texts(statement["Resource"]) if "*" in text], f"{name} names no resource"
+                allowed = "${ArchiveBucket.Arn}/*"  # objects come and go
+                vague = [text for text in texts(statement["Resource"]) if "*" in text and text != allowed]
+                assert not vague, f"{name} names no resource"
                 assert not [text for text in texts(statement["Action"]) if "*" in text], f"{name} allows a wildcard"
     assert not of_type("AWS::IAM::Policy")
 
@@ -320,7 +342,7 @@ def test_only_who_asks_webadmit_may_read_the_api_key() -> None:
         if any("WebAdmitApiKey" in text for text in texts(role["Policies"]))
     }
 
-    assert readers == {"StartRunsRole", "ReconcileRunsRole", "CheckSetupRole"}
+    assert readers == {"StartRunsRole", "ReconcileRunsRole", "CheckSetupRole", "ArchiveFileRole"}
 
 
 def test_schedules_may_be_assumed_for_the_group_of_this_stack_only() -> None:
@@ -384,11 +406,14 @@ def test_topics_and_queues_refuse_callers_without_tls() -> None:
             assert statement["Resource"] in (one, {"Fn::GetAtt": [one["Ref"], "Arn"]})
 
 
-def test_nobody_but_the_alarms_of_this_account_is_let_in_by_a_policy_of_a_topic_or_queue() -> None:
+def test_nobody_but_alarms_and_ready_topic_is_let_in_by_a_policy_of_a_topic_or_queue() -> None:
     policies = [*of_type("AWS::SNS::TopicPolicy").values(), *of_type("AWS::SQS::QueuePolicy").values()]
     allowed = [one for policy in policies for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
 
-    (alarms,) = allowed
+    alarms, announcements = sorted(allowed, key=lambda one: str(one["Principal"]))
+    assert announcements["Principal"] == {"Service": "sns.amazonaws.com"}
+    assert announcements["Resource"] == {"Fn::GetAtt": ["ArchiveQueue", "Arn"]}
+    assert announcements["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "ReadyTopic"}}}
     assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert alarms["Resource"] == {"Ref": "AlertsTopic"}
     assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
@@ -413,7 +438,7 @@ def test_every_alarm_says_what_happened_and_what_to_do_and_tells_people() -> Non
 
 
 def test_messages_that_lie_in_a_dead_letter_queue_do_not_keep_the_next_from_ringing() -> None:
-    for name in ("FailedStartsAlarm", "GivenUpStartsAlarm"):
+    for name in ("FailedStartsAlarm", "GivenUpStartsAlarm", "NotArchivedAlarm"):
         expressions = [
             one["Expression"] for one in of_type("AWS::CloudWatch::Alarm")[name]["Metrics"] if "Expression" in one
         ]
@@ -426,3 +451,66 @@ def test_a_permissions_boundary_is_put_on_every_role() -> None:
             "HasPermissionsBoundary",
             {"Ref": "PermissionsBoundaryArn"},
         ], name
+
+
+# ── The archive ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ARCHIVE = {name: one for name, one in RESOURCES.items() if one.get("Condition") == "FilesAreArchived"}
+
+
+def test_nothing_of_the_archive_is_deployed_where_it_is_off_and_nothing_else_hangs_on_it() -> None:
+    assert SOURCE["Parameters"]["ArchiveFiles"]["Default"] == "false"
+    assert {"ArchiveFileFunction", "ArchiveFileFunctionAnnouncement", "ArchiveQueue", "ArchiveBucket"} <= set(ARCHIVE)
+    assert [name for name in RESOURCES if "Archive" in name and name not in ARCHIVE] == []
+    for name, output in SOURCE["Outputs"].items():
+        assert (output.get("Condition") == "FilesAreArchived") is ("Archive" in name), name
+
+
+def test_the_archive_is_fed_by_one_message_at_a_time_for_twelve_hours() -> None:
+    mapping, queue = (ARCHIVE[name]["Properties"] for name in ("ArchiveFileFunctionAnnouncement", "ArchiveQueue"))
+    function = ARCHIVE["ArchiveFileFunction"]["Properties"]
+
+    assert (mapping["BatchSize"], mapping["FunctionResponseTypes"]) == (1, ["ReportBatchItemFailures"])
+    assert (function["Timeout"], queue["VisibilityTimeout"]) == (900, 960)
+    assert queue["VisibilityTimeout"] == ARCHIVE_RETRY_EVERY.total_seconds()
+    attempts = queue["RedrivePolicy"]["maxReceiveCount"]
+    assert function["Environment"]["Variables"]["ARCHIVE_ATTEMPTS"] == str(attempts)
+    assert attempts * ARCHIVE_RETRY_EVERY == timedelta(hours=12)
+    assert queue["MessageRetentionPeriod"] > timedelta(hours=13).total_seconds()
+    assert ARCHIVE["ArchiveSubscription"]["Properties"]["TopicArn"] == {"Ref": "ReadyTopic"}
+
+
+def test_the_bucket_is_private_encrypted_versioned_and_stays() -> None:
+    bucket = ARCHIVE["ArchiveBucket"]
+    properties = bucket["Properties"]
+
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(properties["PublicAccessBlockConfiguration"]) == 4
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert properties["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    (denied,) = ARCHIVE["ArchiveBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", "*", "s3:*")
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(denied["Resource"]) == 2
+
+
+def test_files_expire_with_all_that_they_leave() -> None:
+    days = {"Ref": "ArchiveRetentionDays"}
+    rules = ARCHIVE["ArchiveBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+
+    assert [{name: value for name, value in rule.items() if name not in ("Id", "Status")} for rule in rules] == [
+        {"ExpirationInDays": days, "NoncurrentVersionExpiration": {"NoncurrentDays": days}},
+        {"ExpiredObjectDeleteMarker": True},
+        {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}},
+    ]
+    assert {rule["Status"] for rule in rules} == {"Enabled"}
+
+
+def test_the_policy_for_readers_only_reads() -> None:
+    policy = ARCHIVE["ArchiveReaderPolicy"]["Properties"]
+
+    actions = [text for one in policy["PolicyDocument"]["Statement"] for text in texts(one["Action"])]
+    assert all(re.match(r"s3:(Get|List)\w+$", action) for action in actions)
+    assert set(policy) == {"Description", "PolicyDocument"}

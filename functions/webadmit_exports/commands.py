@@ -37,3 +37,8 @@ class Commands:
         """Invokes a function; without a file its event is empty."""
         event = f" --event-file {event_file}" if event_file else ""
         return f"sam remote invoke {function} {self._stack}{event}"
+
+    def deploy(self, **parameters: str) -> str:
+        """Changes parameters of the stack; all others keep their values."""
+        values = " ".join(f"{name}={value}" for name, value in parameters.items())
+        return f"sam deploy {self._stack} --parameter-overrides {values}"

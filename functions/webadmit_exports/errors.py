@@ -5,6 +5,9 @@
     ├── ApiKeyUnusable          the secret holds no API key yet, or something that is not one
     ├── AwsUnavailable          DynamoDB, SNS, SQS or Secrets Manager did not do as asked; later it may
     │   └── AnnouncementDelayed the file is recorded, but not announced yet; the reconciler will
+    ├── HostRefused             a download URL leads to a host that is not allowed, or not yet
+    ├── AddressRefused          a download URL that is never followed, whatever is allowed
+    ├── DownloadFailed          the storage did not give the whole file; with a fresh URL it may
     └── WebAdmitError           WebAdMIT did not do as asked
         ├── ApiKeyRefused       401
         ├── AccessRefused       403
@@ -34,6 +37,18 @@ class AwsUnavailable(WebAdmitExportsError):
 
 class AnnouncementDelayed(AwsUnavailable):
     """What was learned is stored, but its announcement could not be finished; it stays due."""
+
+
+class HostRefused(WebAdmitExportsError):
+    """A file is not fetched from there; the text is the host."""
+
+
+class AddressRefused(WebAdmitExportsError):
+    """A file is never fetched from there; the text says what is wrong, without the URL."""
+
+
+class DownloadFailed(WebAdmitExportsError):
+    """The file did not come, or not whole."""
 
 
 class WebAdmitError(WebAdmitExportsError):

@@ -28,6 +28,8 @@ class EventType(StrEnum):
     START_DELAYED = "start.delayed"
     START_FAILED = "start.failed"
     REPORT_DAILY = "report.daily"
+    ARCHIVED = "export_file.archived"
+    ARCHIVE_FAILED = "archive.failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,17 +50,20 @@ class Pace:
 
 
 class Topics:
-    """ReadyTopic for files that can be fetched, AlertsTopic for what a person should look at."""
+    """ReadyTopic for files that can be fetched, AlertsTopic for what a person should look at, ArchivedTopic.
 
-    def __init__(self, client: "SNSClient", *, ready_arn: str, alerts_arn: str) -> None:
+    `archived_arn` is empty where files are not archived.
+    """
+
+    def __init__(self, client: "SNSClient", *, ready_arn: str, alerts_arn: str, archived_arn: str = "") -> None:
         self._client = client
-        self._ready_arn = ready_arn
         self._alerts_arn = alerts_arn
-        self._paces = {ready_arn: Pace(), alerts_arn: Pace()}
+        self._arns = {EventType.READY: ready_arn, EventType.ARCHIVED: archived_arn}
+        self._paces = {arn: Pace() for arn in (ready_arn, alerts_arn, archived_arn)}
 
     def publish(self, message: Message) -> None:
         """Publishes to the topic that the event type belongs to; raises AwsUnavailable if SNS does not take it."""
-        topic = self._ready_arn if message.event_type is EventType.READY else self._alerts_arn
+        topic = self._arns.get(message.event_type, self._alerts_arn)
         self._paces[topic].wait()
         with asking("SNS"):
             try:

@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -51,6 +51,13 @@ class Run:
     href: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class DownloadUrl:
+    """A signed URL that lives for less than 30 seconds; does not show itself in logs or error messages."""
+
+    value: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
     """`X-RateLimit-Limit` and `X-RateLimit-Remaining` of an answer; None where it does not say."""
@@ -88,9 +95,7 @@ class WebAdmit:
     def __init__(self, base_url: str, *, connections: int = 1, read_seconds: float = READ_SECONDS) -> None:
         self._base_url = checked_base_url(base_url)
         self._read_seconds = read_seconds
-        self._session = requests.Session()
-        self._session.trust_env = False  # no .netrc, no proxies: the key goes to WebAdMIT and nowhere else
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session = session_without_habits()
         self._session.mount(self._base_url, HTTPAdapter(pool_maxsize=connections, max_retries=0))
 
     def drop_connections(self) -> None:
@@ -114,6 +119,13 @@ class WebAdmit:
         path = f"/exports/{export_id}/export_files/{export_file_id}"
         answer = self._call("GET", path, key)
         return _run(_single(answer.json(), path), path), answer.rate_limit
+
+    def file(self, key: ApiKey, export_id: int, export_file_id: int) -> tuple[Run, DownloadUrl | None]:
+        """One run as `run` has it, and where its file can be fetched at once; None while there is none."""
+        path = f"/exports/{export_id}/export_files/{export_file_id}"
+        entry = _single(self._call("GET", path, key).json(), path)
+        url = entry.get("download_url")
+        return _run(entry, path), DownloadUrl(url) if isinstance(url, str) and url else None
 
     def recent_runs(self, key: ApiKey, user_identity_id: int) -> tuple[list[Run], RateLimit]:
         """The identity's recent runs (how recent is not documented); entries that cannot be read are left out."""
@@ -187,14 +199,23 @@ class WebAdmit:
 def checked_base_url(url: str) -> str:
     """The URL without a slash at its end; raises InvalidInput unless it is https, or http on this very machine."""
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise InvalidInput("WEBADMIT_BASE_URL must begin with https:// (the API key crosses it)")
     if not parts.hostname or parts.username or parts.query or parts.fragment:
         raise InvalidInput("WEBADMIT_BASE_URL must be a scheme and a host, such as https://api.webadmit.org")
     return url.rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
+def session_without_habits() -> requests.Session:
+    """A session that takes nothing from its surroundings, and keeps nothing for later."""
+    session = requests.Session()
+    session.trust_env = False  # no .netrc, no proxies: what is sent goes to the host that is named and nowhere else
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def is_loopback(host: str) -> bool:
+    """Whether that is this very machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

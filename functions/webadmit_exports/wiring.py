@@ -22,11 +22,14 @@ from .table import ExportFilesTable
 from .topics import Topics
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 # A call that hangs is given up soon enough that its function can still say so, and repeated.
 _AWS = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3})
+# S3 may take minutes to put the parts of a large object together.
+_AWS_S3 = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 3})
 # Repeating a publish that was only slow would announce twice.
 _AWS_SNS = _AWS.merge(Config(read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2}))
 
@@ -83,6 +86,7 @@ class Parts:
             self.sns,
             ready_arn=self.setting("READY_TOPIC_ARN"),
             alerts_arn=self.setting("ALERTS_TOPIC_ARN"),
+            archived_arn=self.optional("ARCHIVED_TOPIC_ARN"),
         )
 
     @cached_property
@@ -124,6 +128,11 @@ class Parts:
     def signing_keys(self) -> SigningKeys:
         """The keys of the callback addresses."""
         return SigningKeys(self.secrets, self.setting("CALLBACK_SIGNING_KEY_ARN"))
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        """S3."""
+        return boto3.client("s3", config=_AWS_S3)
 
     @cached_property
     def sqs(self) -> "SQSClient":

@@ -212,7 +212,7 @@ def test_every_cause_has_a_sentence_and_advice(cause: Cause, retried: bool) -> N
     assert retried or "What to do: Nothing" not in message.mail
 
 
-@pytest.mark.parametrize("event_type", [one for one in EventType if one.startswith("export_file.")])
+@pytest.mark.parametrize("event_type", list(EventType)[:4])  # those of a run
 def test_every_event_has_a_mail(event_type: EventType) -> None:
     message = WORDING.announcement(announcement(event_type))
 
