@@ -4,21 +4,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo check test lint reliability chaos fuzz package audit clean
+.PHONY: help demo check test lint reliability chaos fuzz large-file package audit clean
 
 help:
-	@echo "make demo          shows a night of exports on this machine"
+	@echo "make demo          shows a night of exports on this machine (ARCHIVE=1: and archives their files)"
 	@echo "make check         checks a setup as CheckSetupFunction does, in the sandbox (EXPORTS=37442:86446)"
 	@echo "make test          checks style and types, and runs all tests"
 	@echo "make reliability   breaks it in every way and counts what is lost (SHORT=1: within three minutes)"
 	@echo "make chaos         a bad night of 10,000 exports"
 	@echo "make fuzz          two million made-up callbacks, and 50,000 nights of events in any order"
+	@echo "make large-file    archives a large file, and measures memory and speed (MIB=2048; else 200)"
 	@echo "make package       validates and builds what sam deploys (needs python3.13)"
 	@echo "make audit         looks for security flaws in the template, with all switches on and with all off"
 	@echo "make clean         removes what these have made"
 
 demo: .venv/ready
-	@$(BIN)/python -m tests.sandbox
+	@$(BIN)/python -m tests.sandbox $(if $(ARCHIVE),archive)
 
 check: .venv/ready
 	@$(BIN)/python -m tests.sandbox.check "$(EXPORTS)"
@@ -36,6 +37,9 @@ reliability: .venv/ready
 
 chaos fuzz: .venv/ready
 	@PYTHONPATH=functions $(BIN)/python -m tests.reliability $@
+
+large-file: .venv/ready
+	@$(BIN)/python -m tests.large_file $(or $(MIB),200)
 
 package:
 	@python3.13 --version >/dev/null 2>&1 || { echo "make package needs a python3.13 that runs, on the PATH: sam builds for that version."; exit 1; }

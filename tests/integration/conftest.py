@@ -23,6 +23,7 @@ PARAMETERS = {
     "FrequentExports": "37442:86448",
     "NotificationEmail": NOTIFICATION_EMAIL,
     "AlertEmail": ALERT_EMAIL,
+    "ArchiveFiles": "true",
 }
 _numbers = itertools.count(1)
 
@@ -35,7 +36,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def queues(sandbox: Sandbox) -> dict[str, str]:
-    return {topic: sandbox.subscribe(f"{topic}TopicArn") for topic in ("Ready", "Alerts")}
+    return {topic: sandbox.subscribe(f"{topic}TopicArn") for topic in ("Ready", "Alerts", "Archived")}
 
 
 @pytest.fixture
@@ -55,7 +56,9 @@ class World:
     identity: int
     next_export: "itertools.count[int]"
     now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
-    _received: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {"Ready": [], "Alerts": []})
+    _received: dict[str, list[dict[str, Any]]] = field(
+        default_factory=lambda: {"Ready": [], "Alerts": [], "Archived": []}
+    )
     _mails_before: int = 0
 
     def __post_init__(self) -> None:
@@ -70,11 +73,14 @@ class World:
         sandbox.webadmit.faults.clear()
         sandbox.webadmit.forbidden.clear()
         sandbox.webadmit.api_key = sandbox.api_key
+        sandbox.webadmit.storage_url = sandbox.webadmit.url
         sandbox.store_api_key(sandbox.api_key)
         self.secrecy.check()
         sandbox.empty_table()
         own = [
-            sandbox.resources[name] for name in ("StartRetryQueue", "StartRetryDeadLetterQueue", "FailedStartsQueue")
+            url
+            for name, url in sandbox.resources.items()
+            if name.endswith("Queue") and url  # the queues of the stack
         ]
         for url in (*self.queues.values(), *own):
             sandbox.client("sqs").purge_queue(QueueUrl=url)
@@ -129,6 +135,10 @@ class World:
     def retry(self, **options: float) -> list[Invocation]:
         return self.sandbox.deliver_retries(**options)
 
+    def archive(self) -> list[Invocation]:
+        """Delivers the announcements that are due to ArchiveFileFunction."""
+        return self.sandbox.deliver("ArchiveQueue")
+
     def intercept(self, function: str, interceptor: Interceptor) -> LambdaFunction:
         found = self.sandbox.functions[function]
         found.interceptor = interceptor
@@ -180,6 +190,15 @@ class World:
     def alerts(self) -> list[dict[str, Any]]:
         """The bodies of the messages on AlertsTopic."""
         return [notification["Message"] for notification in self._notifications("Alerts")]
+
+    def receipts(self) -> list[dict[str, Any]]:
+        """The bodies of the messages on ArchivedTopic."""
+        return [notification["Message"] for notification in self._notifications("Archived")]
+
+    def objects(self, pair: str) -> dict[str, dict[str, Any]]:
+        """The archived files of an export."""
+        prefix = f"{self.export(pair).id}/"
+        return {key: one for key, one in self.sandbox.objects().items() if key.startswith(prefix)}
 
     def notifications(self, topic: str) -> list[dict[str, Any]]:
         """The whole notifications."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from tests.sandbox.stack import Sandbox
+from tests.sandbox.webadmit_server import APPLICANT
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Secrecy:
         for place, text in self._written():
             for what, secret in secrets.items():
                 assert secret not in text, f"{what} stands in {place}"
+            assert APPLICANT.split()[1] not in text, f"an applicant's name stands in {place}"
             assert "X-Amz-Signature" not in text, f"a download URL stands in {place}"
             assert not re.search(r"/callbacks/\d+/\d+/\w+/\w+", text), f"a callback address stands in {place}"
 

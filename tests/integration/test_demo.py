@@ -34,8 +34,8 @@ def command_of(pid: int) -> str:
     return ""
 
 
-def test_the_demo_shows_the_night_and_ends_by_itself() -> None:
-    done = subprocess.run(COMMAND, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+def test_the_demo_shows_the_night_and_its_archive_and_ends_by_itself() -> None:
+    done = subprocess.run([*COMMAND, "archive"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
     assert done.returncode == 0, done.stderr
     for export_id in NIGHT:
@@ -44,6 +44,9 @@ def test_the_demo_shows_the_night_and_ends_by_itself() -> None:
     assert '"event_type": "export_file.ready"' in done.stdout
     assert "4 messages on ReadyTopic, 4 on AlertsTopic" in done.stdout
     assert "4 of 6 runs since" in done.stdout
+    assert "has fetched 4 files" in done.stdout
+    assert "4 receipts on ArchivedTopic" in done.stdout
+    assert '"event_type": "export_file.archived"' in done.stdout
     assert "What next" in done.stdout
     assert done.stderr == ""
 

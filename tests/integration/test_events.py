@@ -127,6 +127,18 @@ def test_announce_again_json_announces_one_file_again(sandbox: Sandbox, world: W
     assert world.mails()[-1]["subject"].startswith("webadmit-exports: again: export 86446")
 
 
+def test_announcement_json_is_archived(sandbox: Sandbox, world: World) -> None:
+    start_run(world)
+    world.start("37442:86446")
+    world.finish("37442:86446")
+    text = json.dumps(load("announcement.json")).replace("74780", str(world.run("37442:86446").id))
+
+    invocation = sandbox.functions["ArchiveFileFunction"].invoke(json.loads(text))
+
+    assert invocation.payload == {"batchItemFailures": []}
+    assert [receipt["export_id"] for receipt in world.receipts()] == [86446]
+
+
 def test_check_setup_json_is_what_the_daily_schedule_sends(sandbox: Sandbox, world: World) -> None:
     schedule = sandbox.client("scheduler").get_schedule(
         GroupName=sandbox.resources["ScheduleGroup"], Name=sandbox.resources["CheckSetupFunctionDaily"]

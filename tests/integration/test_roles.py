@@ -14,7 +14,7 @@ KEY = {"export_id": {"N": "1"}, "export_file_id": {"N": "1"}}
 CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
     "read the API key": (
         lambda s, as_: as_("secretsmanager").get_secret_value(SecretId=s.outputs["WebAdmitApiKeyArn"]),
-        {"StartRunsFunction", "ReconcileRunsFunction", "CheckSetupFunction"},
+        {"StartRunsFunction", "ReconcileRunsFunction", "CheckSetupFunction", "ArchiveFileFunction"},
     ),
     "read the signing key": (
         lambda s, as_: as_("secretsmanager").get_secret_value(SecretId=s.resources["CallbackSigningKey"]),
@@ -50,7 +50,13 @@ CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
     ),
     "alert": (
         lambda s, as_: as_("sns").publish(TopicArn=s.outputs["AlertsTopicArn"], Message='{"event_type": "of a test"}'),
-        {"StartRunsFunction", "ReceiveCallbackFunction", "ReconcileRunsFunction", "SendMorningMailFunction"},
+        {
+            "StartRunsFunction",
+            "ReceiveCallbackFunction",
+            "ReconcileRunsFunction",
+            "SendMorningMailFunction",
+            "ArchiveFileFunction",
+        },
     ),
     "see who is subscribed": (
         lambda s, as_: as_("sns").list_subscriptions_by_topic(TopicArn=s.outputs["AlertsTopicArn"]),
@@ -70,6 +76,28 @@ CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
         ),
         {"SendMorningMailFunction"},
     ),
+    "store a file": (
+        lambda s, as_: as_("s3").put_object(Bucket=s.outputs["ArchiveBucketName"], Key="1/x"),
+        {"ArchiveFileFunction"},
+    ),
+    "see the files": (
+        lambda s, as_: as_("s3").list_objects_v2(Bucket=s.outputs["ArchiveBucketName"]),
+        {"ArchiveFileFunction"},
+    ),
+    "delete a file": (
+        lambda s, as_: as_("s3").delete_object(Bucket=s.outputs["ArchiveBucketName"], Key="1/x"),
+        set(),
+    ),
+    "say that a file is archived": (
+        lambda s, as_: as_("sns").publish(
+            TopicArn=s.outputs["ArchivedTopicArn"], Message='{"event_type": "of a test"}'
+        ),
+        {"ArchiveFileFunction"},
+    ),
+    "take an announcement": (
+        lambda s, as_: as_("sqs").receive_message(QueueUrl=s.resources["ArchiveQueue"]),
+        {"ArchiveFileFunction"},
+    ),
     "see a schedule": (
         lambda s, as_: as_("scheduler").get_schedule(
             GroupName=s.resources["ScheduleGroup"], Name=s.resources["StartRunsFunctionSchedule"]
@@ -78,6 +106,7 @@ CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
     ),
 }
 FUNCTIONS = [
+    "ArchiveFileFunction",
     "StartRunsFunction",
     "ReceiveCallbackFunction",
     "ReconcileRunsFunction",

@@ -1,4 +1,4 @@
-"""`python -m tests.sandbox` shows the demo; Ctrl-C ends it quietly, even while it is being loaded."""
+"""`python -m tests.sandbox` shows the demo, with `archive` its files too; Ctrl-C ends it quietly at any time."""
 
 import signal
 import sys
@@ -7,7 +7,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have what run
 try:
     from .demo import main
 
-    status = main()
+    status = main(archives="archive" in sys.argv[1:])
 except KeyboardInterrupt:
     print("\nStopped; nothing is left running.")
     status = 130

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -23,6 +24,7 @@ from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.common_models import CloudFormationModel
 from moto.iam import access_control
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.s3.models import FakeBucket, s3_backends
 from moto.scheduler.models import scheduler_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import SNSBackend, Subscription, sns_backends
@@ -187,6 +189,8 @@ class EmailOrQueueSubscription(_Resource, CloudFormationModel):
         subscription = sns_backends[account_id][region_name].subscribe(
             properties["TopicArn"], properties["Endpoint"], properties["Protocol"]
         )
+        if properties.get("RawMessageDelivery") in (True, "true"):
+            subscription.attributes["RawMessageDelivery"] = "true"
         return cls(subscription.arn)
 
 
@@ -258,10 +262,24 @@ for _type_name in (
     "AWS::ApiGatewayV2::Stage",
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::Dashboard",
+    "AWS::S3::BucketPolicy",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
 ):
     _nothing_to_do(_type_name)
+
+_create_bucket = FakeBucket.create_from_cloudformation_json.__func__  # type: ignore[attr-defined]
+
+
+def _create_bucket_with_versions(cls: Any, resource_name: str, cloudformation_json: Any, *more: Any, **_: Any) -> Any:
+    """moto's CloudFormation overlooks that a bucket has versions."""
+    bucket = _create_bucket(cls, resource_name, cloudformation_json, *more)
+    if cloudformation_json.get("Properties", {}).get("VersioningConfiguration") == {"Status": "Enabled"}:
+        bucket.versioning_status = "Enabled"
+    return bucket
+
+
+FakeBucket.create_from_cloudformation_json = classmethod(_create_bucket_with_versions)  # type: ignore[assignment]
 
 # ── Permissions by resource ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -372,6 +390,16 @@ def _age_queues(seconds: float) -> None:
                     message.visible_at -= seconds * 1000
 
 
+def _age_objects(seconds: float) -> None:
+    """As if all objects had been stored that much earlier."""
+    for account in s3_backends.values():
+        for backend in account.values():
+            for bucket in backend.buckets.values():
+                for _, versions in bucket.keys.iterlists():
+                    for one in versions:
+                        one.last_modified -= timedelta(seconds=seconds)
+
+
 def _age_schedules(seconds: float) -> None:
     """As if all schedules had been deployed that much earlier."""
     for account in scheduler_backends.values():
@@ -379,6 +407,13 @@ def _age_schedules(seconds: float) -> None:
             for group in backend.schedule_groups.values():
                 for schedule in group.schedules.values():
                     schedule.last_modified_date -= seconds
+
+
+_AGE = {
+    "/sandbox/age-objects": _age_objects,
+    "/sandbox/age-queues": _age_queues,
+    "/sandbox/age-schedules": _age_schedules,
+}
 
 
 class _Application:
@@ -394,14 +429,11 @@ class _Application:
             if path == "/sandbox/mails":
                 return self._answer(start_response, _mails)
             query = parse_qs(environ["QUERY_STRING"])
-            if path == "/sandbox/age-schedules":
-                _age_schedules(float(query["seconds"][0]))
+            if path in _AGE:
+                _AGE[path](float(query["seconds"][0]))
                 return self._answer(start_response, None)
             if path == "/sandbox/mail-subscriptions":
                 _mail_state[0] = query["state"][0]
-                return self._answer(start_response, None)
-            if path == "/sandbox/age-queues":
-                _age_queues(float(query["seconds"][0]))
                 return self._answer(start_response, None)
             return list(self._moto(environ, start_response))
 

@@ -75,7 +75,8 @@ class Screen:
         return Group(runs, *lines, "")
 
 
-def main() -> int:
+def main(*, archives: bool = False) -> int:
+    """Shows the night; with `archives` its files are fetched and kept as well."""
     console = Console(highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
@@ -92,6 +93,7 @@ def main() -> int:
                             "AlertEmail": "integration-team@university.example",
                             "ScheduleTimezone": TIMEZONE,
                             "LogLevel": "INFO",
+                            "ArchiveFiles": "true" if archives else "false",
                         }
                     )
                 )
@@ -105,7 +107,9 @@ def main() -> int:
 def show(sandbox: Sandbox, console: Console) -> None:
     for export_id, (name, behaviour) in NIGHT.items():
         sandbox.webadmit.add_export(IDENTITY, export_id, name, **behaviour)
-    queues = {topic: sandbox.subscribe(f"{topic}TopicArn") for topic in ("Ready", "Alerts")}
+    archives = "ArchiveBucketName" in sandbox.outputs
+    topics = ("Ready", "Alerts", "Archived") if archives else ("Ready", "Alerts")
+    queues = {topic: sandbox.subscribe(f"{topic}TopicArn") for topic in topics}
     scheduled_for = datetime.now(UTC).replace(microsecond=0)
     local = scheduled_for.astimezone(ZoneInfo(TIMEZONE))
     screen = Screen(sandbox, scheduled=local, clock=local)
@@ -113,6 +117,8 @@ def show(sandbox: Sandbox, console: Console) -> None:
         play(sandbox, screen, scheduled_for)
     sandbox.functions["SendMorningMailFunction"].invoke({})
     show_messages(sandbox, console, queues)
+    if archives:
+        show_archive(sandbox, console, queues["Archived"])
     show_what_next(console)
 
 
@@ -144,7 +150,30 @@ def play(sandbox: Sandbox, screen: Screen, scheduled_for: datetime) -> None:
     sandbox.deliver_retries()
     wait_until(lambda: finished(sandbox) == len(NIGHT), seconds=20)
     screen.clock += timedelta(minutes=2)
+    archive(sandbox, screen)
     screen.tell("Everything that ran is known, and each file was announced once. (Mails carry the real time of now.)")
+
+
+def archive(sandbox: Sandbox, screen: Screen) -> None:
+    """Each announcement has brought ArchiveFileFunction to fetch its file; here they are brought in one go."""
+    if "ArchiveQueue" not in sandbox.resources:
+        return
+    sandbox.webadmit.faults.append(Fault(path=f"{STARTED_LATE}|Social", spoil="cut off"))
+    invocations = sandbox.deliver("ArchiveQueue")
+    assert not any(one.payload["batchItemFailures"] for one in invocations), invocations
+    screen.tell(f"ArchiveFileFunction has fetched {len(invocations)} files. One download was cut off, and begun anew.")
+
+
+def show_archive(sandbox: Sandbox, console: Console, queue: str) -> None:
+    listing = Table(title="The archive: what lies in ArchiveBucket", title_justify="left")
+    for heading in ("Key", "Bytes", "Records", "Charset"):
+        listing.add_column(heading, overflow="fold")
+    for key, one in sandbox.objects().items():
+        listing.add_row(key, str(len(one["body"])), one["tags"].get("rows", ""), one["tags"].get("charset", ""))
+    console.print("", listing)
+    receipts = sandbox.received(queue)
+    console.print(f"\nAnd {len(receipts)} receipts on ArchivedTopic. One of them:")
+    console.print(Syntax(json.dumps(receipts[0]["Message"], indent=2), "json", background_color="default"))
 
 
 def finished(sandbox: Sandbox) -> int:

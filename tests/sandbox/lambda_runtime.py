@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .http_server import Handler, serve, url_of
@@ -116,6 +117,14 @@ class LambdaFunction:
         else:
             self._forget(instance)
         return result
+
+    def peak_memory(self) -> float:
+        """The most that one of its processes has held in memory, in MiB."""
+        return max(instance.peak_memory() for instance in self._instances)
+
+    def cpu_seconds(self) -> float:
+        """The CPU time of its processes so far."""
+        return sum(instance.cpu_seconds() for instance in self._instances)
 
     def stop(self) -> None:
         """Ends all processes; the next invocation starts a new one."""
@@ -216,6 +225,15 @@ class _Instance:
         with contextlib.suppress(InvalidStateError):  # it had timed out
             self._result.set_result(result)
 
+    def peak_memory(self) -> float:
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+        return int(found[1]) / 1024 if found else 0.0
+
+    def cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # in user mode, and in the kernel
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -275,7 +293,9 @@ class _RuntimeHandler(Handler):
 
     def _aws(self) -> None:
         body, function = self.read_body(), self.instance.function
-        call = AwsCall(function.name, *self._operation(body), body)
+        service, action = self._operation(body)
+        is_part = service == "s3" and "partNumber=" in action
+        call = AwsCall(function.name, service, action, b"" if is_part else body)  # gigabytes are not kept
         function.calls.append(call)
 
         def forward() -> Answer:
@@ -308,7 +328,8 @@ class _RuntimeHandler(Handler):
             connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
             response = connection.getresponse()
-            kept = {k: v for k, v in response.getheaders() if k.lower() not in ("connection", "content-length")}
+            dropped = ["connection"] if self.command == "HEAD" else ["connection", "content-length"]
+            kept = {k: v for k, v in response.getheaders() if k.lower() not in dropped}
             return Answer(response.status, kept, response.read())
         finally:
             connection.close()

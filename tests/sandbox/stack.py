@@ -137,9 +137,9 @@ class Sandbox:
     def _make_functions(self) -> None:
         package = build()
         for logical_id, declared in template.source()["Resources"].items():
-            if declared["Type"] != "AWS::Serverless::Function":
+            name = self.resources.get(logical_id)  # none where its condition is false
+            if declared["Type"] != "AWS::Serverless::Function" or not name:
                 continue
-            name = self.resources[logical_id]
             configuration = self.client("lambda").get_function_configuration(FunctionName=name)
             self.functions[logical_id] = LambdaFunction(
                 configuration=configuration,
@@ -237,16 +237,22 @@ class Sandbox:
         requests.post(f"{self.aws_url}/sandbox/age-queues?seconds={minutes * 60}", timeout=10).raise_for_status()
 
     def deliver_retries(self, *, minutes: float = 15) -> list[Invocation]:
-        """Lets the minutes pass, and delivers what is due in StartRetryQueue, as an event source mapping does."""
+        """Lets the minutes pass, and delivers what is due in StartRetryQueue."""
         self.pass_time(minutes=minutes)
-        url, sqs = self.resources["StartRetryQueue"], self.client("sqs")
-        mapping = self.client("lambda").list_event_source_mappings()["EventSourceMappings"][0]
+        return self.deliver("StartRetryQueue")
+
+    def deliver(self, queue: str) -> list[Invocation]:
+        """Delivers what is due in a queue, as its event source mapping does."""
+        url, sqs = self.resources[queue], self.client("sqs")
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        mappings = self.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        mapping = next(one for one in mappings if one["EventSourceArn"] == arn)
         function = self._function_by_arn(mapping["FunctionArn"])
         invocations = []
         while messages := sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=min(10, mapping["BatchSize"]), AttributeNames=["All"]
         ).get("Messages"):
-            event = {"Records": [_sqs_record(message, mapping["EventSourceArn"]) for message in messages]}
+            event = {"Records": [_sqs_record(message, arn) for message in messages]}
             invocations.append(function.invoke(event))
             failed = {message["MessageId"] for message in messages}
             if not invocations[-1].failed:
@@ -305,6 +311,24 @@ class Sandbox:
         plain = [{name: _plain(value) for name, value in item.items()} for page in pages for item in page["Items"]]
         wanted = [item for item in plain if export_id in (None, item["export_id"])]
         return sorted(wanted, key=lambda item: (item["export_id"], item["export_file_id"]))
+
+    def objects(self) -> dict[str, dict[str, Any]]:
+        """The objects of the archive by their keys: `body`, `metadata`, `tags`, `content_type`, `versions`."""
+        s3, bucket = self.client("s3"), self.outputs["ArchiveBucketName"]
+        found = {}
+        for one in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+            where = {"Bucket": bucket, "Key": one["Key"]}
+            got = s3.get_object(**where)
+            tags = s3.get_object_tagging(**where)["TagSet"]
+            versions = s3.list_object_versions(Bucket=bucket, Prefix=one["Key"])["Versions"]
+            found[one["Key"]] = {
+                "body": got["Body"].read(),
+                "metadata": got["Metadata"],
+                "tags": {tag["Key"]: tag["Value"] for tag in tags},
+                "content_type": got["ContentType"],
+                "versions": [version["VersionId"] for version in versions],
+            }
+        return found
 
     def empty_table(self) -> None:
         client, records = self.client("dynamodb"), self.records()

@@ -20,6 +20,8 @@ from .http_server import Handler, serve, url_of
 
 FINISHED = ("Available", "Success With Errors", "Empty List", "Failed")
 DOWNLOAD_SECONDS = 30
+APPLICANT = "Zoë Exämple–Applicant"  # whose name must never leave the files
+_PACKET = 64 * 1024
 _STEPS = ("Initializing", "Queued", "In Progress")
 
 
@@ -38,6 +40,20 @@ class Behaviour:
     early: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a run brings: `chunks`, one after another, as the storage serves them."""
+
+    name: str
+    content_type: str
+    chunks: Callable[[], Iterable[bytes]]
+    size: int
+
+    @classmethod
+    def of(cls, content: bytes, name: str = "", content_type: str = "text/csv;charset=iso-8859-1") -> "File":
+        return cls(name, content_type, lambda: [content], len(content))
+
+
 @dataclass(slots=True)
 class Export:
     """An export of an identity, as the list of exports shows it."""
@@ -49,6 +65,7 @@ class Export:
     list_type: str | None = "all"
     format: str = "CSV"
     mime_type: str = "text/csv;charset=iso-8859-1"
+    file: File | None = None
 
 
 @dataclass(slots=True)
@@ -86,13 +103,15 @@ class Fault:
     """What goes wrong with the next `times` requests that fit.
 
     `answer`: the status and body (text, or something for JSON) instead of the real answer. `spoil`: the request is
-    served, then its answer is lost ("lost"), cut off ("cut off") or a page ("html").
+    served, then its answer is lost ("lost"), cut off ("cut off") or a page ("html"). `pace`: seconds between the 64 KiB
+    of a download.
     """
 
     answer: tuple[int, Any] | None = None
     spoil: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0
+    pace: float = 0
     times: int = 1
     method: str = ""
     path: str = ""  # a regular expression that is searched in the path
@@ -132,6 +151,8 @@ class WebAdmitServer:
         self._timers: list[threading.Timer] = []
         self._server = serve(type("_BoundHandler", (_ApiHandler,), {"webadmit": self}))
         self.url = url_of(self._server)
+        self.storage_url = self.url
+        self.downloaded: list[Request] = []
 
     def stop(self) -> None:
         for timer in self._timers:
@@ -284,15 +305,19 @@ class WebAdmitServer:
         if run.status in ("Available", "Success With Errors"):
             token = secrets.token_hex(16)
             self.downloads[token] = (run, time.monotonic() + DOWNLOAD_SECONDS)
-            answer["download_url"] = f"{self.url}/{quote(run.export.name)}.csv?X-Amz-Signature={token}"
+            name = quote(self.file_of(run).name, safe="")
+            answer["download_url"] = f"{self.storage_url}/files/{name}?X-Amz-Signature={token}"
         return 200, {"export_files": answer}
 
-    def download(self, token: str) -> bytes | None:
+    def file_of(self, run: Run) -> File:
+        """What a run brings, if nothing else is said: one applicant who does not exist."""
+        content = f'applicant_id,name,export\r\n1,"{APPLICANT}",{run.export.id}\r\n'.encode("windows-1252")
+        return run.export.file or File.of(content, f"{run.export.name}.csv")
+
+    def download(self, token: str) -> File | None:
         """The file behind a download URL; None once the URL has expired."""
         run, expires = self.downloads.get(token, (None, 0.0))
-        if run is None or time.monotonic() > expires:
-            return None
-        return f"applicant_id,export\r\n1,{run.export.id}\r\n".encode()
+        return None if run is None or time.monotonic() > expires else self.file_of(run)
 
 
 class _ApiHandler(Handler):
@@ -303,17 +328,18 @@ class _ApiHandler(Handler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, parts.path, parse_qs(parts.query), headers, self.read_body())
         webadmit = self.webadmit
-        if "X-Amz-Signature" in request.query:
-            return self._download(request)
+        is_download = "X-Amz-Signature" in request.query
         with webadmit.lock:
-            webadmit.requests.append(request)
-            webadmit.rate_used += 1
+            (webadmit.downloaded if is_download else webadmit.requests).append(request)
+            webadmit.rate_used += not is_download
             fault = next((fault for fault in webadmit.faults if fault.fits(request)), None)
             if fault:
                 fault.times -= 1
         webadmit.before(request)
         if fault and fault.delay:
             time.sleep(fault.delay)
+        if is_download and not (fault and fault.answer):
+            return self._download(request, fault or Fault())
         status, document = fault.answer if fault and fault.answer else webadmit.answer(request)
         webadmit.after(request)
         return self._answer_with(status, document, fault)
@@ -337,10 +363,25 @@ class _ApiHandler(Handler):
         }
         return self.answer(status, headers, body)
 
-    def _download(self, request: Request) -> None:
+    def _download(self, request: Request, fault: Fault) -> None:
         file = self.webadmit.download(request.query["X-Amz-Signature"][0])
         if file is None:
             return self.answer(403, {"Content-Type": "application/xml"}, b"<Error><Code>AccessDenied</Code></Error>")
-        return self.answer(200, {"Content-Type": "text/csv;charset=iso-8859-1"}, file)
+        self.send_response(200)
+        headers = {"Content-Type": file.content_type, "Content-Length": str(file.size), **fault.headers}
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        sent = 0
+        for chunk in file.chunks():
+            for start in range(0, len(chunk), _PACKET) if fault.pace or fault.spoil else (0,):
+                packet = chunk[start : start + _PACKET] if fault.pace or fault.spoil else chunk
+                if fault.spoil == "cut off" and sent + len(packet) > file.size // 2:
+                    self.wfile.write(packet[: file.size // 2 - sent])
+                    return self.drop()
+                self.wfile.write(packet)
+                sent += len(packet)
+                time.sleep(fault.pace)
+        return None
 
     do_GET = do_POST = _handle

@@ -1,0 +1,432 @@
+"""From "ready" to safely stored: real HTTP from the storage, a real S3 API, and everything that comes between."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+
+from tests.integration.conftest import World
+from tests.sandbox.lambda_runtime import Answer, AwsCall, Drop, Kill
+from tests.sandbox.package import ROOT
+from tests.sandbox.stack import Sandbox
+from tests.sandbox.webadmit_server import APPLICANT, File
+
+DOWNLOAD = r"^/files/"
+
+
+def announced(world: World, content: bytes | None = None, **file: Any) -> str:
+    """An export whose run has ended and was announced."""
+    pair = world.add_export()
+    if content is not None:
+        world.export(pair).file = File.of(content, file.pop("name", "nursing.csv"), **file)
+    world.start(pair)
+    world.finish(pair)
+    return pair
+
+
+def age(sandbox: Sandbox, *, minutes: float = 16) -> None:
+    """Until what was not archived comes again."""
+    sandbox.pass_time(minutes=minutes)
+    requests.post(f"{sandbox.aws_url}/sandbox/age-objects?seconds={minutes * 60}", timeout=10).raise_for_status()
+
+
+def only(world: World, pair: str) -> dict[str, Any]:
+    (stored,) = world.objects(pair).values()
+    return stored
+
+
+def uploads_left(sandbox: Sandbox) -> list[Any]:
+    found = sandbox.client("s3").list_multipart_uploads(Bucket=sandbox.outputs["ArchiveBucketName"])
+    return list(found.get("Uploads", []))
+
+
+# ── A file is archived ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_that_is_ready_is_stored_and_told_of(world: World) -> None:
+    pair = announced(world)
+
+    (invocation,) = world.archive()
+
+    assert invocation.payload == {"batchItemFailures": []}
+    ((key, stored),) = world.objects(pair).items()
+    run, (ready,), (receipt,) = world.run(pair), world.ready(), world.receipts()
+    finished = ready["finished_at"]
+    day, time = finished[:10].replace("-", "/"), finished[11:19].replace(":", "")
+    assert key == f"{run.export.id}/{day}/{time}-{run.id}-Export_{run.export.id}.csv"
+    assert APPLICANT.encode("windows-1252") in stored["body"]
+    assert stored["content_type"] == "text/csv;charset=iso-8859-1"
+    assert receipt == {
+        **{name: value for name, value in ready.items() if name not in ("href", "event_id", "event_type")},
+        "event_id": receipt["event_id"],
+        "event_type": "export_file.archived",
+        "bucket": world.sandbox.outputs["ArchiveBucketName"],
+        "key": key,
+        "version_id": stored["versions"][0],
+        "bytes": len(stored["body"]),
+        "sha256": hashlib.sha256(stored["body"]).hexdigest(),
+        "content_type": "text/csv;charset=iso-8859-1",
+        "charset": "windows-1252",
+        "rows": 1,
+        "header_sha256": hashlib.sha256(b"applicant_id,name,export").hexdigest(),
+        "header_changed": False,
+    }
+    assert stored["metadata"]["export-file-id"] == str(run.id)
+    assert stored["metadata"]["declared-charset"] == "iso-8859-1"
+    assert (stored["tags"]["sha256"], stored["tags"]["rows"]) == (receipt["sha256"], "1")
+    assert uploads_left(world.sandbox) == []
+
+
+def test_neither_the_key_nor_anything_else_of_ours_reaches_the_storage(world: World) -> None:
+    announced(world)
+
+    world.archive()
+
+    (request,) = world.sandbox.webadmit.downloaded[-1:]
+    assert "x-api-key" not in request.headers
+    assert world.sandbox.api_key not in json.dumps([request.headers, request.path, request.query])
+
+
+def test_the_same_announcement_twice_leaves_one_object_and_one_receipt(world: World) -> None:
+    pair = announced(world)
+    (ready,) = world.notifications("Ready")
+    world.archive()
+    queue = world.sandbox.resources["ArchiveQueue"]
+
+    for body in (json.dumps(ready["Message"]), json.dumps({**ready, "Message": json.dumps(ready["Message"])})):
+        world.sandbox.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
+        assert [one.payload for one in world.archive()] == [{"batchItemFailures": []}]
+
+    assert len(only(world, pair)["versions"]) == 1
+    assert len(world.receipts()) == 1
+
+
+def test_a_file_that_is_announced_again_by_hand_is_told_of_again(world: World) -> None:
+    pair = announced(world)
+    world.archive()
+    run = world.run(pair)
+    request = {"announce_again": {"export_id": run.export.id, "export_file_id": run.id}}
+
+    assert not world.sandbox.functions["ReconcileRunsFunction"].invoke(request).failed
+    world.archive()
+
+    first, second = world.receipts()
+    assert second == {**first, "repeated": True}
+    assert len(only(world, pair)["versions"]) == 1
+
+
+def test_files_are_compared_with_the_one_before_of_the_same_export(world: World) -> None:
+    pair = world.add_export()
+    contents = [b"id,name\r\n1,a\r\n2,b\r\n", b"id,name\r\n1,a\r\n", b"id,first,last\r\n1,a,b\r\n"]
+    for night, content in enumerate(contents):
+        world.export(pair).file = File.of(content, "nursing.csv")
+        world.start(pair, scheduled_for=world.now.replace(second=night))
+        world.finish(pair)
+        world.archive()
+
+    seen = [(one["rows"], one.get("previous_rows"), one["header_changed"]) for one in world.receipts()]
+    assert seen == [(2, None, False), (1, 2, False), (1, 1, True)]
+
+
+def run_again(world: World, pair: str) -> None:
+    """WebAdMIT begins another run under the same id, an hour after the first, and it ends."""
+    run = world.run(pair)
+    world.age(pair, hours=1)
+    run.status = "In Progress"
+    world.start(pair)
+    world.age(pair, minutes=6)
+    run.status = "Available"
+    world.sweep()
+
+
+def announced_an_hour_ago(world: World) -> tuple[str, dict[str, Any]]:
+    """An export whose run has ended, and the event of its announcement."""
+    pair = world.add_export()
+    world.start(pair, scheduled_for=world.now - timedelta(hours=1))
+    world.finish(pair)
+    event = take_announcement(world)
+    message = json.loads(event["Records"][0]["body"])
+    finished_at = datetime.fromisoformat(message["finished_at"]) - timedelta(hours=1)
+    message["finished_at"] = finished_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    event["Records"][0]["body"] = json.dumps(message)
+    return pair, event
+
+
+def test_a_new_run_under_an_old_id_is_a_new_object(world: World) -> None:
+    pair, event = announced_an_hour_ago(world)
+    world.sandbox.functions["ArchiveFileFunction"].invoke(event)
+
+    run_again(world, pair)
+    world.archive()
+
+    assert len(world.objects(pair)) == 2
+    first, second = world.receipts()
+    assert first["export_file_id"] == second["export_file_id"]
+    assert first["key"] < second["key"]
+    assert first["event_id"] != second["event_id"]
+
+
+def test_the_file_of_a_newer_run_is_not_stored_as_that_of_an_older_one(world: World) -> None:
+    pair, event = announced_an_hour_ago(world)
+
+    run_again(world, pair)
+    late = world.sandbox.functions["ArchiveFileFunction"].invoke(event)
+    world.archive()
+
+    assert late.payload == {"batchItemFailures": []}
+    assert len(world.objects(pair)) == len(world.receipts()) == 1
+    (alert,) = world.alerts()
+    assert "newer run" in alert["reason"]
+
+
+def test_what_webadmit_calls_a_file_cannot_leave_its_folder(world: World) -> None:
+    pair = announced(world, b"id\r\n1\r\n", name="../../..\\x/é\r\nX: y" + "z" * 1000 + ".csv")
+
+    world.archive()
+
+    ((key, _),) = world.objects(pair).items()
+    assert key.count("/") == 4
+    assert ".." not in key
+    assert len(key.rpartition("/")[2]) < 130
+
+
+def test_an_empty_file_and_one_that_is_no_csv_are_archived_too(world: World) -> None:
+    empty = announced(world, b"")
+    archive = announced(world, b"PK\x03\x04...", name="several.zip", content_type="application/zip")
+
+    world.archive()
+
+    assert only(world, empty)["body"] == b""
+    assert only(world, archive)["body"] == b"PK\x03\x04..."
+    by_export = {receipt["export_id"]: receipt for receipt in world.receipts()}
+    assert by_export[world.export(empty).id]["rows"] == 0
+    assert "rows" not in by_export[world.export(archive).id]
+
+
+# ── What the storage does ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(
+            {"answer": (403, "<Error><Code>AccessDenied</Code></Error>")}, id="expired before it was followed"
+        ),
+        pytest.param({"answer": (503, "<Error><Code>SlowDown</Code></Error>")}, id="slow down"),
+        pytest.param({"spoil": "cut off"}, id="cut off"),
+        pytest.param({"headers": {"Content-Length": "100000"}, "spoil": "cut off"}, id="wrong length"),
+        pytest.param({"headers": {"x-amz-checksum-crc32": "AAAAAA=="}}, id="wrong checksum"),
+    ],
+)
+def test_a_download_that_fails_is_begun_anew_with_a_fresh_url(world: World, fault: dict[str, Any]) -> None:
+    pair = announced(world)
+    world.fault(path=DOWNLOAD, **fault)
+    before = len(world.sandbox.webadmit.downloaded)
+
+    world.archive()
+
+    tokens = [one.query["X-Amz-Signature"][0] for one in world.sandbox.webadmit.downloaded[before:]]
+    assert len(set(tokens)) == 2
+    assert len(only(world, pair)["versions"]) == 1
+    assert len(world.receipts()) == 1
+    assert uploads_left(world.sandbox) == []
+
+
+def test_while_the_storage_fails_nothing_is_visible_and_it_comes_again(world: World) -> None:
+    pair = announced(world)
+    world.fault(path=DOWNLOAD, spoil="cut off", times=3)
+
+    (invocation,) = world.archive()
+
+    assert len(invocation.payload["batchItemFailures"]) == 1
+    assert world.objects(pair) == {}
+    assert uploads_left(world.sandbox) == []
+    age(world.sandbox)
+    world.archive()
+    assert len(world.objects(pair)) == len(world.receipts()) == 1
+    assert world.alerts() == []
+
+
+def test_a_redirect_is_not_followed(world: World) -> None:
+    announced(world)
+    elsewhere = {"Location": f"{world.sandbox.webadmit.url}/files/elsewhere.csv?X-Amz-Signature=x"}
+    world.fault(path=DOWNLOAD, answer=(302, ""), headers=elsewhere, times=3)
+
+    world.archive()
+
+    assert not [one for one in world.sandbox.webadmit.downloaded if "elsewhere" in one.path]
+
+
+def test_a_host_that_is_not_allowed_is_named_with_the_command_that_allows_it(world: World) -> None:
+    pair = announced(world)
+    world.sandbox.webadmit.storage_url = "https://new-storage.example"
+
+    world.archive()
+
+    (alert,) = world.alerts()
+    assert alert["event_type"] == "archive.failed"
+    assert "new-storage.example" in alert["reason"]
+    stack = "--stack-name webadmit-exports --region us-east-1"
+    hosts = "ArchiveDownloadHosts=webadmit-production.s3.amazonaws.com,new-storage.example"
+    assert f"`sam deploy {stack} --parameter-overrides {hosts}`" in alert["advice"]
+    assert alert["retry_until"]
+    world.sandbox.webadmit.storage_url = world.sandbox.webadmit.url  # as if it had been allowed
+    age(world.sandbox)
+    world.archive()
+    assert len(world.objects(pair)) == len(world.receipts()) == 1
+
+
+def test_a_file_that_comes_too_slowly_is_given_up_with_size_and_rate(world: World) -> None:
+    announced(world, b"x" * 64 * 1024 * 100, content_type="application/zip", name="a.zip")
+    world.fault(path=DOWNLOAD, pace=0.5)
+    message = take_announcement(world)
+
+    result = world.sandbox.functions["ArchiveFileFunction"].invoke(message, timeout=130)
+
+    assert result.payload == {"batchItemFailures": []}
+    (alert,) = world.alerts()
+    assert alert["bytes"] == 64 * 1024 * 100
+    assert 0 < alert["bytes_per_second"] < 1024 * 1024
+    assert "retry_until" not in alert
+    assert uploads_left(world.sandbox) == []
+
+
+def take_announcement(world: World) -> dict[str, Any]:
+    """The event of the one announcement in the queue, taken out of it."""
+    sqs, url = world.sandbox.client("sqs"), world.sandbox.resources["ArchiveQueue"]
+    (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    attributes = {"ApproximateReceiveCount": "1"}
+    return {"Records": [{"messageId": message["MessageId"], "body": message["Body"], "attributes": attributes}]}
+
+
+# ── What WebAdMIT and AWS do ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_that_webadmit_no_longer_knows_is_told_and_not_tried_again(world: World) -> None:
+    pair = announced(world)
+    del world.sandbox.webadmit.runs[world.run(pair).id]
+
+    (invocation,) = world.archive()
+
+    assert invocation.payload == {"batchItemFailures": []}
+    (alert,) = world.alerts()
+    assert (alert["event_type"], "not found" in alert["reason"]) == ("archive.failed", True)
+
+
+def test_a_refused_key_is_told_once_and_files_wait_until_it_is_repaired(world: World) -> None:
+    pairs = [announced(world), announced(world)]
+    world.sandbox.webadmit.api_key = "f" * 32
+
+    world.archive()
+
+    (alert,) = [one for one in world.alerts() if one["event_type"] == "archive.failed"]
+    assert "put-secret-value" in alert["advice"]
+    world.sandbox.webadmit.api_key = world.sandbox.api_key
+    age(world.sandbox)
+    world.archive()
+    assert [len(world.objects(pair)) for pair in pairs] == [1, 1]
+
+
+def s3_call(call: AwsCall, method: str, part: str) -> bool:
+    return call.service == "s3" and call.action.startswith(method) and part in call.action
+
+
+def test_the_lost_answer_to_the_last_call_is_settled_by_asking_for_the_object(world: World) -> None:
+    pair = announced(world)
+
+    def lose_answers(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
+        answer = forward()
+        if s3_call(call, "POST", "uploadId="):
+            raise Drop
+        return answer
+
+    world.intercept("ArchiveFileFunction", lose_answers)
+    (invocation,) = world.archive()
+
+    assert invocation.payload == {"batchItemFailures": []}
+    assert len(only(world, pair)["versions"]) == 1
+    assert len(world.receipts()) == 1
+
+
+# Each call that the function makes to AWS, for a file of one part.
+DEATHS = list(range(12))
+
+
+@pytest.mark.parametrize("number", DEATHS)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_process_may_die_at_any_call(world: World, number: int, when: str) -> None:
+    pair = announced(world)
+    calls = itertools.count()
+
+    def die(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
+        if next(calls) != number:
+            return forward()
+        if when == "after":
+            forward()
+        raise Kill
+
+    function = world.intercept("ArchiveFileFunction", die)
+    world.archive()
+    function.interceptor = None
+    age(world.sandbox)
+    world.archive()
+
+    stored = only(world, pair)
+    assert stored["tags"]["receipt"] == "sent"
+    assert {receipt["sha256"] for receipt in world.receipts()} == {hashlib.sha256(stored["body"]).hexdigest()}
+    assert len({receipt["event_id"] for receipt in world.receipts()}) == 1
+    assert len(world.receipts()) <= 2  # a death between the receipt and its mark repeats it
+
+
+def test_the_deaths_reach_every_call(world: World) -> None:
+    announced(world)
+    before = len(world.calls("ArchiveFileFunction"))
+
+    world.archive()
+
+    assert len(world.calls("ArchiveFileFunction")) - before <= len(DEATHS)
+
+
+REFUSED = b'{"__type": "AccessDeniedException"}'
+REFUSALS = {
+    "s3": b"<Error><Code>AccessDenied</Code></Error>",
+    "sns": b"<ErrorResponse><Error><Code>AuthorizationError</Code></Error></ErrorResponse>",
+}
+
+
+@pytest.mark.parametrize("service", ["s3", "sns", "dynamodb", "secretsmanager"])
+def test_while_an_aws_service_fails_the_file_waits(world: World, service: str) -> None:
+    pair = announced(world)
+
+    def fail(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
+        if call.service != service:
+            return forward()
+        return Answer(400, {"Content-Type": "application/json"}, REFUSALS.get(service, REFUSED))
+
+    function = world.intercept("ArchiveFileFunction", fail)
+    (invocation,) = world.archive()
+    assert len(invocation.payload["batchItemFailures"]) == 1
+    function.interceptor = None
+    age(world.sandbox)
+
+    world.archive()
+
+    assert len(only(world, pair)["versions"]) == 1
+    assert len(world.receipts()) == 1
+
+
+def test_what_is_no_announcement_is_dropped_and_a_broken_one_fails_alone(world: World) -> None:
+    event = json.loads((ROOT / "events" / "announcement.json").read_text(encoding="utf-8"))
+    function = world.sandbox.functions["ArchiveFileFunction"]
+    bodies = {"hello": [], '{"event_type": "export_file.ready", "export_id": 0}': [event["Records"][0]["messageId"]]}
+
+    for body, failed in bodies.items():
+        event["Records"][0]["body"] = body
+        answer = function.invoke(event).payload
+        assert [one["itemIdentifier"] for one in answer["batchItemFailures"]] == failed
