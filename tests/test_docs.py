@@ -9,9 +9,12 @@ from typing import Any
 import botocore.session
 import pytest
 
-from tests.fakes import EXPORT, NAMES, NIGHT, WORDING
+from tests.fakes import ANNOUNCED, EXPORT, NAMES, NIGHT, WORDING
 from tests.sandbox import template
 from tests.sandbox.package import ROOT
+from webadmit_exports.archive_messages import ArchiveWording
+from webadmit_exports.archived import Facts, StoredFile
+from webadmit_exports.facts import CsvFacts
 from webadmit_exports.messages import Cause, StartAlert
 from webadmit_exports.model import ExportFile
 from webadmit_exports.progress import Announcement, EventType
@@ -53,7 +56,8 @@ def test_the_runbook_has_an_entry_for_each_alarm_and_each_kind_of_mail() -> None
     written = set(re.findall(r"^### (\w+Alarm)$", DOCS["runbook.md"], re.MULTILINE))
 
     assert written == declared
-    assert [one for one in EventType if f"`{one}`" not in DOCS["runbook.md"]] == [EventType.READY]
+    files = [EventType.READY, EventType.ARCHIVED]
+    assert [one for one in EventType if f"`{one}`" not in DOCS["runbook.md"]] == files
 
 
 def test_the_metrics_of_the_runbook_are_those_of_the_code_and_at_most_six() -> None:
@@ -63,7 +67,8 @@ def test_the_metrics_of_the_runbook_are_those_of_the_code_and_at_most_six() -> N
 
     assert len(counted) <= 6
     assert [metric for metric in counted if f"| `{metric}` |" not in DOCS["runbook.md"]] == []
-    body = template.source()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    body, _ = template.source()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    body = re.sub(r"\$\{(NotArchived|ArchiveLogs)\}", "", body)
     assert [metric for metric in counted if f'"{metric}"' not in body] == []
     assert json.loads(body)["widgets"][0]["properties"]["title"].startswith("Did last night work?")
 
@@ -101,6 +106,23 @@ def test_the_message_shown_has_the_fields_of_a_real_one() -> None:
 
     assert list(json.loads(shown)) == list(real)
     assert {type(value) for value in json.loads(shown).values()} == {str, int}
+
+
+def test_the_receipt_shown_has_the_fields_of_a_real_one() -> None:
+    (shown,) = re.findall(r"```json\n(.*?)```", DOCS["handing-over.md"], re.DOTALL)
+    csv = CsvFacts(charset="utf-8", rows=1, header_sha256="x")
+    stored = StoredFile(
+        key=ANNOUNCED.key("a.csv"),
+        version_id="v",
+        etag="e",
+        size=1,
+        content_type="text/csv",
+        stored_at=NIGHT,
+        facts=Facts.of("x", csv, Facts.of("y", csv, None)),
+    )
+    real = ArchiveWording(wording=WORDING, bucket="b", download_hosts="h").receipt(ANNOUNCED, stored).body
+
+    assert list(json.loads(shown)) == list(real)
 
 
 def test_the_table_of_events_is_complete_and_names_fields_that_are_there() -> None:
@@ -143,8 +165,8 @@ def slug(heading: str) -> str:
 def test_make_targets_that_are_named_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
 
-    for target in set(re.findall(r"`make (\w+)", README)):
-        assert re.search(rf"^(\w+ )*{target}( \w+)*:", makefile, re.MULTILINE), target
+    for target in set(re.findall(r"`make ([\w-]+)", README)):
+        assert re.search(rf"^([\w-]+ )*{target}( [\w-]+)*:", makefile, re.MULTILINE), target
 
 
 def commands() -> list[list[str]]:
