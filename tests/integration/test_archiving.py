@@ -3,7 +3,9 @@
 import hashlib
 import itertools
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -352,6 +354,28 @@ def test_the_lost_answer_to_the_last_call_is_settled_by_asking_for_the_object(wo
     assert invocation.payload == {"batchItemFailures": []}
     assert len(only(world, pair)["versions"]) == 1
     assert len(world.receipts()) == 1
+
+
+def test_two_processes_at_once_leave_one_object_and_one_receipt(world: World) -> None:
+    pair = announced(world)
+    event = take_announcement(world)
+    both = threading.Barrier(2, timeout=20)
+
+    def meet_at_the_end(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
+        if s3_call(call, "POST", "uploadId="):
+            both.wait()
+        return forward()
+
+    function = world.intercept("ArchiveFileFunction", meet_at_the_end)
+    with ThreadPoolExecutor(2) as pool:
+        answers = [one.payload["batchItemFailures"] for one in pool.map(function.invoke, [event, event])]
+
+    assert sorted(len(failures) for failures in answers) == [0, 1]
+    age(world.sandbox)
+    assert function.invoke(event).payload == {"batchItemFailures": []}
+    assert len(only(world, pair)["versions"]) == 1
+    assert len(world.receipts()) == 1
+    assert uploads_left(world.sandbox) == []
 
 
 # Each call that the function makes to AWS, for a file of one part.
