@@ -205,7 +205,8 @@ class ArchiveWording:
         advice = self.wording.advice(cause) if cause else self._fill(alert.trouble.advice, alert)
         if alert.retry_until or alert.trouble.gives_up:
             return advice
-        return f"{advice} Then have it announced again: {self._again(alert.announced)}"
+        repair = "" if advice.startswith("Nothing") else f"{advice} "
+        return f"{repair}To have it tried again, {self._again(alert.announced)}"
 
     def _fill(self, text: str, alert: ArchiveAlert) -> str:
         commands, size = self.wording.commands, alert.size or 0

@@ -641,6 +641,7 @@ def test_every_alert_says_what_happened_and_what_to_do(world: World, trouble: Tr
         assert message.event_type == "archive.failed"
         assert "{" not in message.mail.replace('{"announce_again": {', "")
         assert "What to do: " in message.mail
+        assert receives < ATTEMPTS or trouble is Trouble.SUPERSEDED or "What to do: Nothing" not in message.mail
         assert message.subject.startswith("webadmit-exports: export 86446, file 74780 not archived")
         assert "  " not in str(message.body["reason"]) + str(message.body["advice"])
         assert json.dumps(message.body)
