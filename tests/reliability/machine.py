@@ -138,6 +138,10 @@ def _seen(run: ModelRun) -> Run:
     return Run(export_file_id=run.file_id, export_id=run.export.export_id, status=run.status, href=None)
 
 
+def _occurrence(callback_url: str) -> datetime:
+    return datetime.strptime(callback_url.split("/")[-2], "%Y%m%dT%H%M%S%z")
+
+
 @dataclass
 class MortalTable(FakeTable):
     """Its callers may die at each call."""
@@ -317,8 +321,7 @@ class Night(RuleBasedStateMachine):
         url, heard, records = run.callback_urls[0], len(self.topics.messages), dict(self.table.records)
         forged = ModelRun(run.export, run.file_id, [], "Available")
         if kind == "file":
-            occurrence = datetime.strptime(url.split("/")[-2], "%Y%m%dT%H%M%S%z")
-            if any(record.serves(run.export, occurrence) for record in records.values()):
+            if any(record.serves(run.export, _occurrence(url)) for record in records.values()):
                 self._deliver(forged, url, file_id=999_999)
         elif kind == "signature":
             self._deliver(forged, f"{url[:-64]}{'0' * 64}")
@@ -376,16 +379,22 @@ class Night(RuleBasedStateMachine):
     def _nothing_is_lost(self) -> None:
         heard = self._heard()
         for record in self.table.records.values():
-            run = self.webadmit.of_file(record.export.export_id, record.export_file_id)
-            assert run, "a record of a run that never was"
-            key = (record.export.export_id, record.export_file_id, EVENT_TYPES[run.status])
+            key = (record.export.export_id, record.export_file_id)
+            assert self.webadmit.of_file(*key), "a record of a run that never was"
             assert record.due_at is None, f"{key} is still due"
             assert record.notified_at is not None, f"{key} was not marked"
-            assert heard[key], f"{key} was lost"
         for run in self.webadmit.runs:
-            known = (run.export.export_id, run.file_id) in self.table.records
-            # A run that nobody knows of: its start was not answered, and it had ended before the next try.
-            assert known or self._was_replaced(run), f"run {run.file_id} of {run.export} is not known"
+            key = (run.export.export_id, run.file_id)
+            if self._is_known(run):
+                assert heard[*key, EVENT_TYPES[run.status]], f"{key} was lost: {run.status}"
+            else:
+                # Its start was not answered, and it had ended before the next try.
+                assert self._was_replaced(run), f"{key} is not known"
+
+    def _is_known(self, run: ModelRun) -> bool:
+        """Whether its record is about this run: not about an earlier or a later one of that id."""
+        record = self.table.records.get((run.export.export_id, run.file_id))
+        return record is not None and any(record.serves(run.export, _occurrence(url)) for url in run.callback_urls)
 
     def _was_replaced(self, run: ModelRun) -> bool:
         later = self.webadmit.runs[self.webadmit.runs.index(run) + 1 :]

@@ -47,6 +47,19 @@ def test_nights_of_events_in_any_order() -> None:
     assert machine.run_nights(examples=100) == Figures(cases=100)
 
 
+def test_a_run_nobody_could_know_of_is_not_missed_though_its_id_is_known() -> None:
+    export = machine.EXPORTS[0]
+    night = machine.Night()
+    night.the_schedule_fires(export, "answered", reuse=False, fate=None)
+    night.a_run_ends(export, "Failed")
+    night.the_sweep_goes_by(30, fate=None)
+
+    night.the_schedule_fires(export, "early callback", reuse=True, fate=(3, False))
+
+    assert [run.file_id for run in night.webadmit.runs] == [1000, 1000, 1002]
+    night.teardown()
+
+
 class NightThatLoses(machine.Night):
     """A service that loses announcements."""
 
