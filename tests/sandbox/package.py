@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ROOT / "functions"
+_REQUIREMENTS = FUNCTIONS / "requirements.txt"
 _CONSTRAINTS = ROOT / "tests" / "requirements.txt"
 _CACHE = ROOT / ".build"
 
@@ -26,22 +27,33 @@ class Package:
 
 def build() -> Package:
     """Builds what has changed; safe to call from several processes at once."""
-    requirements = FUNCTIONS / "requirements.txt"
-    dependencies = _cached("dependencies", [requirements], lambda folder: _pip(folder, "--requirement", requirements))
-    runtime = _cached(
-        "runtime", [_CONSTRAINTS], lambda folder: _pip(folder, "--constraint", _CONSTRAINTS, "awslambdaric", "boto3")
-    )
     code = sorted(path for path in FUNCTIONS.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    return Package(task=_cached("task", code, lambda folder: _lay_out(folder, dependencies)), runtime=runtime)
+    return Package(task=_cached("task", code, _lay_out_compiled), runtime=runtime())
 
 
-def _lay_out(folder: Path, dependencies: Path) -> None:
+def runtime() -> Path:
+    """What Lambda has of its own, with bytecode."""
+    return _cached(
+        "runtime", [_CONSTRAINTS], lambda folder: pip(folder, "--constraint", _CONSTRAINTS, "awslambdaric", "boto3")
+    )
+
+
+def lay_out(folder: Path) -> None:
+    """What is shipped, as `sam build` leaves it: without bytecode."""
+    dependencies = _cached(
+        "libraries", [_REQUIREMENTS], lambda made: pip(made, "--no-compile", "--requirement", _REQUIREMENTS)
+    )
     shutil.copytree(dependencies, folder, dirs_exist_ok=True)
     shutil.copytree(FUNCTIONS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+
+
+def _lay_out_compiled(folder: Path) -> None:
+    lay_out(folder)
     compileall.compile_dir(folder, quiet=2)
 
 
-def _pip(folder: Path, *arguments: str | Path) -> None:
+def pip(folder: Path, *arguments: str | Path) -> None:
+    """Installs into that folder."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", folder]
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
