@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo check test lint reliability chaos fuzz large-file package audit clean
+.PHONY: help demo check test lint reliability chaos fuzz large-file bench package audit clean
 
 help:
 	@echo "make demo          shows a night of exports on this machine (ARCHIVE=1: and archives their files)"
@@ -14,6 +14,7 @@ help:
 	@echo "make chaos         a bad night of 10,000 exports"
 	@echo "make fuzz          two million made-up callbacks, and 50,000 nights of events in any order"
 	@echo "make large-file    archives a large file, and measures memory and speed (MIB=2048; else 200)"
+	@echo "make bench         measures speed and memory against a typical peer (six minutes)"
 	@echo "make package       validates and builds what sam deploys (needs python3.13)"
 	@echo "make audit         looks for security flaws in the template, with all switches on and with all off"
 	@echo "make clean         removes what these have made"
@@ -40,6 +41,9 @@ chaos fuzz: .venv/ready
 
 large-file: .venv/ready
 	@$(BIN)/python -m tests.large_file $(or $(MIB),200)
+
+bench: .venv/ready
+	@PYTHONPATH=functions $(BIN)/python -m tests.bench
 
 package:
 	@python3.13 --version >/dev/null 2>&1 || { echo "make package needs a python3.13 that runs, on the PATH: sam builds for that version."; exit 1; }

@@ -3,11 +3,13 @@
 It runs in the SAM CLI's own virtual environment.
 """
 
+import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,10 @@ SETTINGS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
 }
+# The optional step of the README between `sam build` and `sam deploy`.
+BYTECODE = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", ".aws-sam/build")
+UNCHECKED_HASH = 0b01  # PEP 552
+LARGEST_ZIP = 3_500_000
 
 
 def main() -> int:
@@ -40,8 +46,15 @@ def main() -> int:
     for name, (handler, variables) in functions.items():
         import_handler(python, BUILT / name, handler, variables)
         print(f"imported {handler} from {name}")
-    size = sum(path.stat().st_size for path in (BUILT / next(iter(functions))).rglob("*") if path.is_file())
-    print(f"The package is good: {len(functions)} functions of {size / 1024 / 1024:.1f} MiB each.")
+    plain = zipped(BUILT / next(iter(functions)))
+    run(python, *BYTECODE)
+    check_bytecode()
+    size = zipped(BUILT / next(iter(functions)))
+    print(
+        f"The package is good: {len(functions)} functions of {plain / 1e6:.1f} MB each as they are uploaded,"
+        f" {size / 1e6:.1f} MB with bytecode."
+    )
+    assert size <= LARGEST_ZIP, f"a zip may have {LARGEST_ZIP / 1e6} MB"
     return 0
 
 
@@ -70,6 +83,21 @@ def check_sam_commands() -> None:
         sam = Path(sys.executable).parent / "sam"
         shown = subprocess.run([sam, *subcommand.split(), "--help"], capture_output=True, text=True, check=True).stdout
         assert not [option for option in used if option not in shown], f"sam {subcommand} does not know all of {used}"
+
+
+def check_bytecode() -> None:
+    """All modules have bytecode that counts whatever the timestamps are: those of a SAM package are all the same."""
+    assert " ".join(("python3.13", *BYTECODE)) in (ROOT / "README.md").read_text(encoding="utf-8")
+    for module in BUILT.rglob("*.py"):
+        compiled = Path(importlib.util.cache_from_source(str(module))).with_name(f"{module.stem}.cpython-313.pyc")
+        flags = int.from_bytes(compiled.read_bytes()[4:8], "little")
+        assert flags == UNCHECKED_HASH, f"{compiled} has the flags {flags:#b}"
+
+
+def zipped(folder: Path) -> int:
+    """In bytes, packed as `sam deploy` does."""
+    with tempfile.TemporaryDirectory() as made:
+        return Path(shutil.make_archive(f"{made}/package", "zip", folder)).stat().st_size
 
 
 def run(*command: str | Path) -> None:

@@ -259,7 +259,7 @@ FUNCTION_FOLDERS = {
     "SendMorningMailFunction": "send_morning_mail",
     "ArchiveFileFunction": "archive_file",
 }
-SET_BY_LAMBDA = {"AWS_REGION"}
+SET_BY_LAMBDA = {"AWS_LAMBDA_RUNTIME_API", "AWS_REGION"}
 
 
 def settings_read_in(path: str) -> set[str]:

@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from webadmit_exports.errors import AwsUnavailable, InvalidInput
 from webadmit_exports.receive import NotFound, ReceiveCallback
 from webadmit_exports.telemetry import instrumented, logger
+from webadmit_exports.warming import warm_up
 from webadmit_exports.wiring import Parts
 
 
@@ -21,6 +22,9 @@ parts = Parts(os.environ, now)
 receive_callback = ReceiveCallback(
     signing_keys=parts.signing_keys, table=parts.table, export_files=parts.export_files, now=now
 )
+
+if parts.is_in_lambda:
+    warm_up(parts.signing_keys.known, lambda: parts.table.read(1, 1), parts.topics.look)
 
 
 @instrumented

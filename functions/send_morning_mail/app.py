@@ -17,15 +17,18 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+parts = Parts(os.environ, now)
+sqs = parts.sqs
+
+
 def count_queues() -> Queues:
     return Queues(
-        retries=waiting_in(parts.sqs, parts.setting("START_RETRY_QUEUE_URL")),
-        given_up=waiting_in(parts.sqs, parts.setting("START_RETRY_DEAD_LETTER_QUEUE_URL")),
-        failed_starts=waiting_in(parts.sqs, parts.setting("FAILED_STARTS_QUEUE_URL")),
+        retries=waiting_in(sqs, parts.setting("START_RETRY_QUEUE_URL")),
+        given_up=waiting_in(sqs, parts.setting("START_RETRY_DEAD_LETTER_QUEUE_URL")),
+        failed_starts=waiting_in(sqs, parts.setting("FAILED_STARTS_QUEUE_URL")),
     )
 
 
-parts = Parts(os.environ, now)
 send_morning_mail = SendMorningMail(
     schedules=parts.schedules,
     table=parts.table,

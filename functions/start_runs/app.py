@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from webadmit_exports.failed_starts import FailedStarts
-from webadmit_exports.names import READ_SECONDS, NameBook
+from webadmit_exports.names import LISTS_SIDE_BY_SIDE, READ_SECONDS, NameBook
 from webadmit_exports.occurrence import parse_occurrence
 from webadmit_exports.retry_queue import RetryQueue
 from webadmit_exports.start import SIDE_BY_SIDE, Outcome, Result, StartRuns
@@ -35,7 +35,9 @@ start_runs = StartRuns(
     retry_queue=retry_queue,
     topics=parts.topics,
     wording=parts.wording,
-    names=NameBook(WebAdmit(parts.setting("WEBADMIT_BASE_URL"), read_seconds=READ_SECONDS), now),
+    names=NameBook(
+        WebAdmit(parts.setting("WEBADMIT_BASE_URL"), connections=1 + LISTS_SIDE_BY_SIDE, read_seconds=READ_SECONDS), now
+    ),
     now=now,
 )
 

@@ -16,5 +16,5 @@ What the six functions share, from the ground up; nothing imports from a later l
 - `export_files`: the one way in for everything that is learned about a run
 - `start` with its `gate` and `names`, `receive`, `reconcile`, `again`, `check` with its `reach`, `morning_mail`,
   `archive`: the use cases
-- `wiring`: reads the environment and puts the parts together
+- `wiring`, `warming`: reads the environment and puts the parts together; what a process does before its first event
 """

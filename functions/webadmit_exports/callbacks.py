@@ -57,7 +57,7 @@ def parse_address(segments: Mapping[str, str]) -> tuple[CallbackAddress, str] | 
             user_identity_id=parse_id(segments.get("user_identity_id", ""), "user_identity_id"),
             export_id=parse_id(segments.get("export_id", ""), "export_id"),
         )
-        scheduled_for = datetime.strptime(occurrence, _OCCURRENCE).replace(tzinfo=UTC)
+        scheduled_for = datetime.fromisoformat(occurrence)
     except (InvalidInput, ValueError):
         return None
     return CallbackAddress(export=export, scheduled_for=scheduled_for), signature

@@ -45,6 +45,11 @@ class Gate:
         """Nothing more is asked for."""
         self._closed = (cause, words)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing may be asked for at all."""
+        return self._closed is not None
+
     def close_identity(self, user_identity_id: int, words: str) -> None:
         """Nothing more is asked for under that identity."""
         self._closed_identities[user_identity_id] = words

@@ -3,15 +3,17 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from .errors import AccessRefused, WebAdmitError
+from .errors import AccessRefused, RequestRefused, WebAdmitError
 from .keys import ApiKey
 from .model import Export, Names
 from .telemetry import logger
-from .webadmit import Identity, ListedExport, WebAdmit
+from .webadmit import ListedExport, WebAdmit
 
 READ_SECONDS = 5.0
+LISTS_SIDE_BY_SIDE = 4
 _KEPT = timedelta(hours=12)
 _REST = timedelta(minutes=10)  # after a look-up that failed: one an invocation is enough
 _WAIT_SECONDS = 3.0  # for which records wait at most, in one invocation, counted from when the look-up began
@@ -50,11 +52,11 @@ class NameBook:
         self._done.wait(max(0.0, self._until - self._clock()))
         return self._names.get(export, Names())
 
-    def _exports(self, key: ApiKey, identity: Identity) -> list[ListedExport]:
+    def _exports(self, key: ApiKey, user_identity_id: int) -> list[ListedExport]:
         """Those of an identity; none where they are refused, which must not hide the names of the next."""
         try:
-            return self._webadmit.exports(key, identity.id)
-        except AccessRefused as error:
+            return self._webadmit.exports(key, user_identity_id)
+        except (AccessRefused, RequestRefused) as error:
             logger.info("names are not known", reason=str(error))
             self._good_until = self._now() + _REST
             return []
@@ -62,11 +64,13 @@ class NameBook:
     def _ask(self, key: ApiKey, wanted: frozenset[int], done: threading.Event) -> None:
         try:
             self._webadmit.drop_connections()
-            for identity in self._webadmit.identities(key):
-                if identity.id not in wanted:
-                    continue
-                for one in self._exports(key, identity):
-                    self._names[Export(user_identity_id=identity.id, export_id=one.id)] = Names(
+            with ThreadPoolExecutor(max_workers=LISTS_SIDE_BY_SIDE) as workers:
+                lists = {number: workers.submit(self._exports, key, number) for number in wanted}
+                identities = {identity.id: identity for identity in self._webadmit.identities(key)}
+            for number in wanted & identities.keys():
+                identity = identities[number]
+                for one in lists[number].result():
+                    self._names[Export(user_identity_id=number, export_id=one.id)] = Names(
                         export_name=one.name, cycle=identity.cycle, organization=identity.organization
                     )
         except WebAdmitError as error:

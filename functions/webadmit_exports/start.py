@@ -1,10 +1,12 @@
 """Starts the exports of an occurrence: for the schedule, and for the retry queue what was put off before."""
 
 import random
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -35,6 +37,9 @@ from .topics import Topics
 from .webadmit import LONGEST_CALL_SECONDS, Run, WebAdmit
 
 SIDE_BY_SIDE = 16
+# All starts begin with a query: sixteen at once would each open a connection, at more CPU than all the queries take.
+_QUERIES_AT_ONCE = 4
+_QUERY_SECONDS = 0.5
 _ATTEMPTS = 3  # in one invocation; the retry queue goes on from there
 # Kept back for what follows the last request: its answer, its record, the retry queue and the alerts.
 _RESERVE_SECONDS = LONGEST_CALL_SECONDS + 30
@@ -79,7 +84,17 @@ class _Means:
     api_key: ApiKey
     signing_key: bytes
     gate: Gate
-    exports: Sequence[Export]
+    queries: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_QUERIES_AT_ONCE))
+
+    @contextmanager
+    def few_queries(self) -> Iterator[None]:
+        """Lets few through at once, and then the next, unless DynamoDB is slow: then nobody waits for others."""
+        is_one_of_few = self.queries.acquire(timeout=_QUERY_SECONDS)
+        try:
+            yield
+        finally:
+            if is_one_of_few:
+                self.queries.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,10 +171,14 @@ class StartRuns:
         keys = self._read_keys(gate)
         self.webadmit.drop_connections()
 
-        exports = [one.export for one in wanted]
+        if not gate.is_closed:
+            # Now, beside the first requests: their records wait for the names, and so would the next requests.
+            self.names.look_up(keys[0], [one.export for one in wanted])
+
+        means = _Means(*keys, gate)
 
         def start(one: Wanted) -> Result:
-            return self._start_isolated(one, _Means(*keys, gate, exports), attempts)
+            return self._start_isolated(one, means, attempts)
 
         with ThreadPoolExecutor(max_workers=min(SIDE_BY_SIDE, len(wanted))) as workers:
             results = list(workers.map(start, wanted))
@@ -219,7 +238,8 @@ class StartRuns:
                 raise NotStarted(cause, error.words or error.what, gives_up=True) from None
 
     def _ask_once(self, wanted: Wanted, means: _Means) -> bool:
-        newest = self.table.newest(wanted.export.export_id, wanted.scheduled_for)
+        with means.few_queries():
+            newest = self.table.newest(wanted.export.export_id, wanted.scheduled_for)
         if any(file.export == wanted.export for file in newest):
             return False  # a run was started for this occurrence already, or for a later one
         as_of = self.now()
@@ -227,8 +247,6 @@ class StartRuns:
         url = address.url(self.callback_url, means.signing_key)
         run, rate_limit = self.webadmit.start_run(means.api_key, wanted.export, url)
         means.gate.learn(rate_limit)
-        if rate_limit.remaining != 0:  # and only now: a key that is refused is not tried once more for the names
-            self.names.look_up(means.api_key, means.exports)
         self._record(wanted, run, as_of, newest)
         return True
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
+from botocore.session import get_session
 
 from .errors import InvalidInput
 from .export_files import ExportFiles
@@ -40,7 +40,12 @@ class Parts:
     def __init__(self, environment: Mapping[str, str], now: Callable[[], datetime], *, connections: int = 10) -> None:
         self._environment = environment
         self._config = _AWS.merge(Config(max_pool_connections=connections))
+        self._session = get_session()
         self.now = now
+
+    def _client(self, service: str, config: Config) -> Any:
+        # boto3.client does the same, but importing boto3 also loads its resources and the S3 transfers.
+        return self._session.create_client(service, config=config)
 
     def setting(self, name: str) -> str:
         """A setting that must be there; raises InvalidInput where it is not."""
@@ -60,21 +65,27 @@ class Parts:
             raise InvalidInput(f"the environment variable {name} is {text!r}; it must be a number above zero")
         return float(text)
 
+    @property
+    def is_in_lambda(self) -> bool:
+        """Whether this process is to take events, and is not only a test or a tool that imports the module."""
+        return bool(self.optional("AWS_LAMBDA_RUNTIME_API"))
+
     @cached_property
     def table(self) -> ExportFilesTable:
         """The records."""
-        return ExportFilesTable(boto3.client("dynamodb", config=self._config), self.setting("EXPORT_FILES_TABLE"))
+        return ExportFilesTable(self._client("dynamodb", self._config), self.setting("EXPORT_FILES_TABLE"))
 
     @cached_property
     def sns(self) -> "SNSClient":
         """SNS."""
-        return boto3.client("sns", config=_AWS_SNS.merge(Config(max_pool_connections=10)))
+        client: SNSClient = self._client("sns", _AWS_SNS.merge(Config(max_pool_connections=10)))
+        return client
 
     @cached_property
     def schedules(self) -> Schedules:
         """The schedules of both lists."""
         return Schedules(
-            boto3.client("scheduler", config=self._config),
+            self._client("scheduler", self._config),
             self.setting("SCHEDULE_GROUP"),
             {"Exports": self.setting("EXPORTS_SCHEDULE"), "FrequentExports": self.setting("FREQUENT_EXPORTS_SCHEDULE")},
         )
@@ -117,7 +128,7 @@ class Parts:
     @cached_property
     def secrets(self) -> Secrets:
         """Secrets Manager."""
-        return Secrets(boto3.client("secretsmanager", config=self._config))
+        return Secrets(self._client("secretsmanager", self._config))
 
     @cached_property
     def api_key(self) -> WebAdmitApiKey:
@@ -132,9 +143,11 @@ class Parts:
     @cached_property
     def s3(self) -> "S3Client":
         """S3."""
-        return boto3.client("s3", config=_AWS_S3)
+        client: S3Client = self._client("s3", _AWS_S3)
+        return client
 
     @cached_property
     def sqs(self) -> "SQSClient":
         """SQS."""
-        return boto3.client("sqs", config=self._config)
+        client: SQSClient = self._client("sqs", self._config)
+        return client

@@ -54,7 +54,8 @@ class StandIn:
                     answer = await self._answer(path, rest, body)
                 kind = "text/xml" if answer.startswith(b"<") else "application/json"
                 writer.write(
-                    f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(answer)}\r\n\r\n".encode() + answer
+                    f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
+                    + answer
                 )
         except (asyncio.IncompleteReadError, OSError):
             writer.close()

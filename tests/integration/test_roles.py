@@ -48,6 +48,10 @@ CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
         lambda s, as_: as_("sns").publish(TopicArn=s.outputs["ReadyTopicArn"], Message='{"event_type": "of a test"}'),
         {"StartRunsFunction", "ReceiveCallbackFunction", "ReconcileRunsFunction"},
     ),
+    "look at the topic of the files": (
+        lambda s, as_: as_("sns").get_topic_attributes(TopicArn=s.outputs["ReadyTopicArn"]),
+        {"ReceiveCallbackFunction"},
+    ),
     "alert": (
         lambda s, as_: as_("sns").publish(TopicArn=s.outputs["AlertsTopicArn"], Message='{"event_type": "of a test"}'),
         {

@@ -174,7 +174,7 @@ def test_the_id_of_a_run_that_had_finished_begins_a_new_run(world: World) -> Non
 def test_two_invocations_at_the_same_moment_are_joined_by_webadmit(world: World) -> None:
     pair = world.add_export()
     both = threading.Barrier(2, timeout=20)
-    world.sandbox.webadmit.before = lambda request: both.wait() and None
+    world.sandbox.webadmit.before = lambda request: None if request.method == "GET" else both.wait() and None
 
     with ThreadPoolExecutor(2) as pool:
         outcomes = list(pool.map(lambda _: world.start(pair), range(2)))
@@ -436,7 +436,7 @@ def test_the_names_of_an_export_stand_in_its_record_and_are_asked_for_once(sandb
     world.start(pair, scheduled_for=world.now + timedelta(seconds=1))
 
     lists = [one.path for one in sandbox.webadmit.requests[before:] if one.method == "GET"]
-    assert lists == ["/api/v1/user_identities", f"/api/v1/user_identities/{world.identity}/exports"]
+    assert sorted(lists) == ["/api/v1/user_identities", f"/api/v1/user_identities/{world.identity}/exports"]
     for record in world.records(pair):
         assert (record["export_name"], record["cycle"]) == (f"Export {world.export(pair).id}", "2026 - 2027")
         assert record["organization"] == "Sandbox School of Nursing"

@@ -98,6 +98,7 @@ class LambdaFunction:
     max_instances: int = 8
     log: list[str] = field(default_factory=list)
     calls: list[AwsCall] = field(default_factory=list)
+    connections: int = 0  # that its processes have opened to AWS
     interceptor: Interceptor | None = None
     extra_environment: dict[str, str] = field(default_factory=dict)
     _idle: "queue.LifoQueue[Instance]" = field(default_factory=queue.LifoQueue)
@@ -275,7 +276,10 @@ _RUNTIME = "/2018-06-01/runtime/"
 
 
 class _RuntimeHandler(Handler):
+    """One connection of the process: to the runtime API, or to AWS."""
+
     instance: Instance
+    _is_counted = False
 
     def do_GET(self) -> None:
         if self.path != f"{_RUNTIME}invocation/next":
@@ -307,6 +311,8 @@ class _RuntimeHandler(Handler):
         is_part = service == "s3" and "partNumber=" in action
         call = AwsCall(function.name, service, action, b"" if is_part else body)  # gigabytes are not kept
         function.calls.append(call)
+        function.connections += not self._is_counted
+        self._is_counted = True
 
         def forward() -> Answer:
             return self._forward(body)
