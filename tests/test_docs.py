@@ -182,7 +182,12 @@ def test_aws_commands_are_such_as_aws_knows(command: list[str]) -> None:
     _, service, operation, *options = command
     if service in ("s3", "configure"):  # of the command line alone
         return
-    model = botocore.session.get_session().get_service_model(service)
+    session = botocore.session.get_session()
+    model = session.get_service_model(service)
+    if operation == "wait":
+        waiters = session.get_waiter_model(service)
+        waiter = next(name for name in waiters.waiter_names if botocore.xform_name(name, "-") == options[0])
+        operation = botocore.xform_name(waiters.get_waiter(waiter).operation, "-")
     name = next(name for name in model.operation_names if botocore.xform_name(name, "-") == operation)
     shape: Any = model.operation_model(name).input_shape
 
