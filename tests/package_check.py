@@ -27,8 +27,10 @@ SETTINGS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
 }
+# The largest parts of Powertools that nothing imports.
+NOT_COMPILED = "event_handler|data_classes"
 # The optional step of the README between `sam build` and `sam deploy`.
-BYTECODE = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", ".aws-sam/build")
+BYTECODE = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-x", NOT_COMPILED, ".aws-sam/build")
 UNCHECKED_HASH = 0b01  # PEP 552
 LARGEST_ZIP = 3_500_000
 
@@ -86,9 +88,12 @@ def check_sam_commands() -> None:
 
 
 def check_bytecode() -> None:
-    """All modules have bytecode that counts whatever the timestamps are: those of a SAM package are all the same."""
-    assert " ".join(("python3.13", *BYTECODE)) in (ROOT / "README.md").read_text(encoding="utf-8")
+    """What is imported has bytecode that counts whatever the timestamps are: a SAM package has the same for all."""
+    command = " ".join(("python3.13", *BYTECODE)).replace(NOT_COMPILED, f'"{NOT_COMPILED}"')
+    assert command in (ROOT / "README.md").read_text(encoding="utf-8")
     for module in BUILT.rglob("*.py"):
+        if re.search(NOT_COMPILED, str(module)):
+            continue
         compiled = Path(importlib.util.cache_from_source(str(module))).with_name(f"{module.stem}.cpython-313.pyc")
         flags = int.from_bytes(compiled.read_bytes()[4:8], "little")
         assert flags == UNCHECKED_HASH, f"{compiled} has the flags {flags:#b}"

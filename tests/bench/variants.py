@@ -3,6 +3,7 @@
 import compileall
 import json
 import py_compile
+import re
 import shutil
 import ssl
 import subprocess
@@ -101,7 +102,12 @@ def _packages(folder: Path, authority: bytes) -> Packages:
 
 def compile_for_upload(folder: Path) -> None:
     """The optional step of the README: bytecode that counts whatever the timestamps are."""
-    compileall.compile_dir(folder, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    compileall.compile_dir(
+        folder,
+        quiet=2,
+        rx=re.compile("event_handler|data_classes"),
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
 
 
 def function(package: Package, handler: str, stand_in: StandIn) -> LambdaFunction:
