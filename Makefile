@@ -48,7 +48,7 @@ bench: .venv/ready
 package:
 	@python3.13 --version >/dev/null 2>&1 || { echo "make package needs a python3.13 that runs, on the PATH: sam builds for that version."; exit 1; }
 	@$(MAKE) --no-print-directory .venv-sam/ready
-	.venv-sam/bin/python tests/package_check.py
+	.venv-sam/bin/python -m tests.package_check
 
 audit: .venv-audit/ready
 	@.venv-audit/bin/python -m tests.audit

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from typing import Any
 import yaml
 from samcli.cli.types import CfnParameterOverridesType
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.sandbox.package import BYTECODE, NOT_COMPILED, ROOT, zipped
+
 BUILT = ROOT / ".aws-sam" / "build"
 BOTO3 = ROOT / ".build" / "boto3-for-python3.13"
 # What is looked at while a handler is imported.
@@ -27,10 +27,6 @@ SETTINGS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
 }
-# The largest parts of Powertools that nothing imports.
-NOT_COMPILED = "event_handler|data_classes"
-# The optional step of the README between `sam build` and `sam deploy`.
-BYTECODE = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-x", NOT_COMPILED, ".aws-sam/build")
 UNCHECKED_HASH = 0b01  # PEP 552
 LARGEST_ZIP = 3_500_000
 
@@ -49,7 +45,7 @@ def main() -> int:
         import_handler(python, BUILT / name, handler, variables)
         print(f"imported {handler} from {name}")
     plain = zipped(BUILT / next(iter(functions)))
-    run(python, *BYTECODE)
+    run(python, *BYTECODE, BUILT.relative_to(ROOT))
     check_bytecode()
     size = zipped(BUILT / next(iter(functions)))
     print(
@@ -89,7 +85,7 @@ def check_sam_commands() -> None:
 
 def check_bytecode() -> None:
     """What is imported has bytecode that counts whatever the timestamps are: a SAM package has the same for all."""
-    command = " ".join(("python3.13", *BYTECODE)).replace(NOT_COMPILED, f'"{NOT_COMPILED}"')
+    command = " ".join(("python3.13", *BYTECODE, ".aws-sam/build")).replace(NOT_COMPILED, f'"{NOT_COMPILED}"')
     assert command in (ROOT / "README.md").read_text(encoding="utf-8")
     for module in BUILT.rglob("*.py"):
         if re.search(NOT_COMPILED, str(module)):
@@ -97,12 +93,6 @@ def check_bytecode() -> None:
         compiled = Path(importlib.util.cache_from_source(str(module))).with_name(f"{module.stem}.cpython-313.pyc")
         flags = int.from_bytes(compiled.read_bytes()[4:8], "little")
         assert flags == UNCHECKED_HASH, f"{compiled} has the flags {flags:#b}"
-
-
-def zipped(folder: Path) -> int:
-    """In bytes, packed as `sam deploy` does."""
-    with tempfile.TemporaryDirectory() as made:
-        return Path(shutil.make_archive(f"{made}/package", "zip", folder)).stat().st_size
 
 
 def run(*command: str | Path) -> None:

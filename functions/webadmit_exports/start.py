@@ -174,7 +174,6 @@ class StartRuns:
         if not gate.is_closed:
             # Now, beside the first requests: their records wait for the names, and so would the next requests.
             self.names.look_up(keys[0], [one.export for one in wanted])
-
         means = _Means(*keys, gate)
 
         def start(one: Wanted) -> Result:

@@ -5,12 +5,10 @@ import random
 import statistics
 import sys
 import time
-import zipfile
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -25,7 +23,7 @@ from tests.bench.variants import (
     start_event,
 )
 from tests.sandbox.lambda_runtime import Instance, LambdaFunction
-from tests.sandbox.package import pip
+from tests.sandbox.package import pip, zipped
 
 ROUNDS = 9
 _PEER_STARTS = 7  # of a hundred exports each, 21 seconds long
@@ -57,9 +55,9 @@ def main() -> int:
             print(f"\r{number} of {len(runs)} runs, shuffled ", end="", flush=True, file=sys.stderr)
             run()
         print(file=sys.stderr)
-        sizes = {"ours": _zipped(packages.ours.task), "plain": _zipped(packages.plain.task)}
+        sizes = {"ours": zipped(packages.ours.task), "plain": zipped(packages.plain.task)}
         pip(packages.peer.task, "--no-compile", "--upgrade", "boto3")
-        sizes["peer"] = _zipped(packages.peer.task)
+        sizes["peer"] = zipped(packages.peer.task)
     _show(figures, sizes)
     return 0
 
@@ -140,15 +138,6 @@ def _invoke(instance: Instance, event: object, made: LambdaFunction) -> float:
     return took
 
 
-def _zipped(folder: Path) -> float:
-    """In bytes, as `sam deploy` packs it."""
-    archive = folder.with_suffix(".zip")
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for path in sorted(folder.rglob("*")):
-            file.write(path, path.relative_to(folder))
-    return archive.stat().st_size
-
-
 # ── What is shown ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -177,7 +166,7 @@ def _show(figures: Figures, sizes: dict[str, float]) -> None:
     row("callback, CPU of the first call", "first CPU", "ms", 0.15)
     row("callback, warm, per AWS call", "warm, per call", "ms", 1)
     row("callback, peak memory", "memory", "MiB", 0.95, factor=1)
-    row("start, CPU per export (ours of 300, peer of 100)", "CPU per export", "ms", 0.1)
+    row("start of 300 (peer: 100), CPU per export", "CPU per export", "ms", 0.1)
     megabytes = {variant: f"{size / 1e6:.1f} MB" for variant, size in sizes.items()}
     table.add_row(
         "zip as uploaded",

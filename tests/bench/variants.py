@@ -1,9 +1,6 @@
 """What is measured: the service and the peer, laid out and run as Lambda does, against the stand-in."""
 
-import compileall
 import json
-import py_compile
-import re
 import shutil
 import ssl
 import subprocess
@@ -21,7 +18,7 @@ import trustme
 
 from tests.bench import standin
 from tests.sandbox.lambda_runtime import Credentials, LambdaFunction
-from tests.sandbox.package import ROOT, Package, lay_out, pip, runtime
+from tests.sandbox.package import BYTECODE, ROOT, Package, lay_out, pip, runtime
 from webadmit_exports.callbacks import CallbackAddress
 from webadmit_exports.model import Export, utc_seconds
 
@@ -102,12 +99,7 @@ def _packages(folder: Path, authority: bytes) -> Packages:
 
 def compile_for_upload(folder: Path) -> None:
     """The optional step of the README: bytecode that counts whatever the timestamps are."""
-    compileall.compile_dir(
-        folder,
-        quiet=2,
-        rx=re.compile("event_handler|data_classes"),
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-    )
+    subprocess.run([sys.executable, *BYTECODE, folder], check=True)
 
 
 def function(package: Package, handler: str, stand_in: StandIn) -> LambdaFunction:
