@@ -20,7 +20,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-parts = Parts(os.environ, now, connections=SIDE_BY_SIDE)
+parts = Parts(os.environ, now)
 retry_queue = RetryQueue(
     parts.sqs, parts.setting("START_RETRY_QUEUE_URL"), attempts=int(parts.number("START_RETRY_ATTEMPTS"))
 )

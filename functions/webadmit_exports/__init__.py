@@ -10,6 +10,7 @@ What the six functions share, from the ground up; nothing imports from a later l
 - `occurrence`: the exports and the time that a schedule, a message or a person asks for (pure)
 - `cron`, `night`: which runs the schedules wanted, and what became of them (pure)
 - `facts`, `archived`, `archive_messages`: a CSV's facts, an object's key and tags, receipts (pure)
+- `tls`, `aws_connections`: how all that is called is reached
 - `aws`, `table`, `topics`, `keys`, `retry_queue`, `failed_starts`, `queues`, `schedules`, `subscriptions`,
   `bucket`: what is in AWS
 - `webadmit`, `storage`, `probe`: the WebAdMIT API, the storage of its files, our own callback API

@@ -1,12 +1,10 @@
 """Starts the exports of an occurrence: for the schedule, and for the retry queue what was put off before."""
 
 import random
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -37,9 +35,6 @@ from .topics import Topics
 from .webadmit import LONGEST_CALL_SECONDS, Run, WebAdmit
 
 SIDE_BY_SIDE = 16
-# All starts begin with a query: sixteen at once would each open a connection, at more CPU than all the queries take.
-_QUERIES_AT_ONCE = 4
-_QUERY_SECONDS = 0.5
 _ATTEMPTS = 3  # in one invocation; the retry queue goes on from there
 # Kept back for what follows the last request: its answer, its record, the retry queue and the alerts.
 _RESERVE_SECONDS = LONGEST_CALL_SECONDS + 30
@@ -84,17 +79,6 @@ class _Means:
     api_key: ApiKey
     signing_key: bytes
     gate: Gate
-    queries: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_QUERIES_AT_ONCE))
-
-    @contextmanager
-    def few_queries(self) -> Iterator[None]:
-        """Lets few through at once, and then the next, unless DynamoDB is slow: then nobody waits for others."""
-        is_one_of_few = self.queries.acquire(timeout=_QUERY_SECONDS)
-        try:
-            yield
-        finally:
-            if is_one_of_few:
-                self.queries.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,8 +221,7 @@ class StartRuns:
                 raise NotStarted(cause, error.words or error.what, gives_up=True) from None
 
     def _ask_once(self, wanted: Wanted, means: _Means) -> bool:
-        with means.few_queries():
-            newest = self.table.newest(wanted.export.export_id, wanted.scheduled_for)
+        newest = self.table.newest(wanted.export.export_id, wanted.scheduled_for)
         if any(file.export == wanted.export for file in newest):
             return False  # a run was started for this occurrence already, or for a later one
         as_of = self.now()

@@ -9,16 +9,14 @@ import email.utils
 import ipaddress
 import json
 import re
-import ssl
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
-import certifi
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
@@ -26,6 +24,7 @@ from requests.adapters import HTTPAdapter
 from .errors import AccessRefused, ApiKeyRefused, InvalidInput, RateLimited, RequestRefused, Unavailable
 from .keys import ApiKey
 from .model import Export, Status, parse_id, parse_status
+from .tls import shared_context
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 25.0  # for the first byte, then for the whole body
@@ -41,6 +40,7 @@ _ANSWER_BYTES = 4 * 1024 * 1024
 _WORDS_LENGTH = 200
 _NAME_LENGTH = 120
 _API = "/api/v1"
+_HEADERS = {"accept": "application/json", "user-agent": "webadmit-exports"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,21 +88,11 @@ class ListedExport:
     format: str
 
 
-class _SharedContext(ssl.SSLContext):
-    """May be used by handshakes side by side: nothing about it changes any more."""
-
-    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
-        """Does nothing. urllib3 sets this for each connection; OpenSSL frees the old list while others may read it."""
-
-
 class _SharedTlsAdapter(HTTPAdapter):
-    """One TLS context for all connections: each of its own would read the CA file again, for 15 ms of CPU."""
+    """Connections that share a TLS context."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        context = _SharedContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(certifi.where())
-        ssl.SSLContext.set_alpn_protocols(context, ["http/1.1"])
-        super().init_poolmanager(*args, ssl_context=context, **kwargs)
+        super().init_poolmanager(*args, ssl_context=shared_context(), **kwargs)
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002 - requests' signature
         """Leaves the CA file to the context; the hook is requests' own for subclasses."""
@@ -110,7 +100,7 @@ class _SharedTlsAdapter(HTTPAdapter):
 
 
 class WebAdmit:
-    """One pooled HTTP session. Every call raises a WebAdmitError; none follows redirects or retries by itself.
+    """WebAdMIT over connections that are kept. Every call raises a WebAdmitError; none redirects or retries by itself.
 
     `read_seconds`: for the first byte of an answer, and then for the whole of it.
     """
@@ -118,12 +108,12 @@ class WebAdmit:
     def __init__(self, base_url: str, *, connections: int = 1, read_seconds: float = READ_SECONDS) -> None:
         self._base_url = checked_base_url(base_url)
         self._read_seconds = read_seconds
-        self._session = session_without_habits()
-        self._session.mount(self._base_url, _SharedTlsAdapter(pool_maxsize=connections, max_retries=0))
+        # What a session of requests would add to it is not wanted: cookies, .netrc, proxies, redirects with the key.
+        self._adapter = _SharedTlsAdapter(pool_maxsize=connections, max_retries=0)
 
     def drop_connections(self) -> None:
         """Closes what is pooled. Call it first in an invocation: while Lambda freezes a process its connections die."""
-        self._session.close()
+        self._adapter.close()
 
     def start_run(self, key: ApiKey, export: Export, callback_url: str) -> tuple[Run, RateLimit]:
         """Starts a run, or joins the one in progress.
@@ -203,16 +193,11 @@ class WebAdmit:
         raise Unavailable(path, what, words)
 
     def _send(self, method: str, path: str, key: ApiKey, parts: Mapping[str, Any]) -> "_Answer":
+        url, headers = f"{self._base_url}{_API}{path}", {**_HEADERS, "x-api-key": key.value}
         try:
-            with self._session.request(
-                method,
-                f"{self._base_url}{_API}{path}",
-                headers={"x-api-key": key.value, "accept": "application/json"},
-                timeout=(CONNECT_SECONDS, self._read_seconds),
-                allow_redirects=False,  # the key would travel along
-                stream=True,
-                **parts,
-            ) as response:
+            request = requests.Request(method, url, headers, **parts).prepare()
+            timeout = (CONNECT_SECONDS, self._read_seconds)
+            with self._adapter.send(request, stream=True, timeout=timeout) as response:
                 return _Answer(path, response.status_code, response.headers, _read(response, path, self._read_seconds))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             # `from None`: the text of these holds the whole URL, with the callback's signature.

@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
 from botocore.session import get_session
 
+from .aws_connections import AwsConnections
 from .errors import InvalidInput
 from .export_files import ExportFiles
 from .keys import Secrets, SigningKeys, WebAdmitApiKey
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 # A call that hangs is given up soon enough that its function can still say so, and repeated.
-_AWS = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 3})
+_AWS = Config(
+    connect_timeout=2,
+    read_timeout=4,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    user_agent="webadmit-exports",  # what CloudTrail shows; botocore would put a long one together for each request
+)
 # S3 may take minutes to put the parts of a large object together.
 _AWS_S3 = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 3})
 # Repeating a publish that was only slow would announce twice.
@@ -37,15 +43,17 @@ _AWS_SNS = _AWS.merge(Config(read_timeout=10, retries={"mode": "standard", "tota
 class Parts:
     """The parts of one function, each made once, when it is first asked for; `app.py` asks while it is imported."""
 
-    def __init__(self, environment: Mapping[str, str], now: Callable[[], datetime], *, connections: int = 10) -> None:
+    def __init__(self, environment: Mapping[str, str], now: Callable[[], datetime]) -> None:
         self._environment = environment
-        self._config = _AWS.merge(Config(max_pool_connections=connections))
+        self._aws_connections = AwsConnections()
         self._session = get_session()
         self.now = now
 
-    def _client(self, service: str, config: Config) -> Any:
+    def _client(self, service: str, config: Config = _AWS) -> Any:
         # boto3.client does the same, but importing boto3 also loads its resources and the S3 transfers.
-        return self._session.create_client(service, config=config)
+        client = self._session.create_client(service, config=config)
+        self._aws_connections.carry(client)
+        return client
 
     def setting(self, name: str) -> str:
         """A setting that must be there; raises InvalidInput where it is not."""
@@ -73,19 +81,19 @@ class Parts:
     @cached_property
     def table(self) -> ExportFilesTable:
         """The records."""
-        return ExportFilesTable(self._client("dynamodb", self._config), self.setting("EXPORT_FILES_TABLE"))
+        return ExportFilesTable(self._client("dynamodb"), self.setting("EXPORT_FILES_TABLE"))
 
     @cached_property
     def sns(self) -> "SNSClient":
         """SNS."""
-        client: SNSClient = self._client("sns", _AWS_SNS.merge(Config(max_pool_connections=10)))
+        client: SNSClient = self._client("sns", _AWS_SNS)
         return client
 
     @cached_property
     def schedules(self) -> Schedules:
         """The schedules of both lists."""
         return Schedules(
-            self._client("scheduler", self._config),
+            self._client("scheduler"),
             self.setting("SCHEDULE_GROUP"),
             {"Exports": self.setting("EXPORTS_SCHEDULE"), "FrequentExports": self.setting("FREQUENT_EXPORTS_SCHEDULE")},
         )
@@ -128,7 +136,7 @@ class Parts:
     @cached_property
     def secrets(self) -> Secrets:
         """Secrets Manager."""
-        return Secrets(self._client("secretsmanager", self._config))
+        return Secrets(self._client("secretsmanager"))
 
     @cached_property
     def api_key(self) -> WebAdmitApiKey:
@@ -143,11 +151,11 @@ class Parts:
     @cached_property
     def s3(self) -> "S3Client":
         """S3."""
-        client: S3Client = self._client("s3", _AWS_S3)
-        return client
+        # Sends by itself, see AwsConnections.carry.
+        return cast("S3Client", self._session.create_client("s3", config=_AWS_S3))
 
     @cached_property
     def sqs(self) -> "SQSClient":
         """SQS."""
-        client: SQSClient = self._client("sqs", self._config)
+        client: SQSClient = self._client("sqs")
         return client

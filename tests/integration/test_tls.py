@@ -1,4 +1,4 @@
-"""Certificates of WebAdMIT are checked, by one context that handshakes share; real TLS on this machine."""
+"""Certificates of WebAdMIT and AWS are checked, by one context that handshakes share; real TLS on this machine."""
 
 import json
 import ssl
@@ -7,41 +7,50 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import botocore.session
 import certifi
 import pytest
 import trustme
+from botocore.config import Config
 
 from tests.sandbox.http_server import Handler, serve
-from webadmit_exports.errors import Unavailable
-from webadmit_exports.keys import ApiKey
+from webadmit_exports.aws_connections import AwsConnections
+from webadmit_exports.errors import AwsUnavailable, Unavailable
+from webadmit_exports.keys import ApiKey, Secrets
 from webadmit_exports.model import Export
+from webadmit_exports.tls import shared_context
 from webadmit_exports.webadmit import WebAdmit
 
 KEY = ApiKey("0123456789abcdef0123456789abcdef")
 AT_ONCE = 16
 
 
-class _Starts(Handler):
+class _Answers(Handler):
+    """WebAdMIT, and Secrets Manager."""
+
     def do_POST(self) -> None:
-        self.read_body()
+        if b"SecretId" in self.read_body():
+            return self.answer(200, {}, b'{"SecretString": "0123456789abcdef"}')
         run = {"export_files": {"id": 74780, "export_id": 86446, "status": "In Progress"}}
-        self.answer(200, {"Content-Type": "application/json"}, json.dumps(run).encode())
+        return self.answer(200, {"Content-Type": "application/json"}, json.dumps(run).encode())
 
 
 @pytest.fixture
-def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> trustme.CA:
-    """An authority that is trusted like those of certifi."""
+def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[trustme.CA]:
+    """An authority that is trusted like those of certifi, by a process that has not read them yet."""
     made = trustme.CA()
     trusted = tmp_path / "cacert.pem"
     trusted.write_bytes(Path(certifi.where()).read_bytes() + made.cert_pem.bytes())
     monkeypatch.setattr(certifi, "where", lambda: str(trusted))
-    return made
+    shared_context.cache_clear()
+    yield made
+    shared_context.cache_clear()
 
 
 @contextmanager
-def webadmit(authority: trustme.CA, name: str) -> Iterator[str]:
-    """A WebAdMIT with a certificate for that name; its URL."""
-    server = serve(_Starts)
+def serving(authority: trustme.CA, name: str) -> Iterator[str]:
+    """WebAdMIT and AWS with a certificate for that name; their URL."""
+    server = serve(_Answers)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(name).configure_cert(context)
     plain = server.get_request
@@ -63,8 +72,21 @@ def start(client: WebAdmit) -> int:
     return run.export_file_id
 
 
+def secrets(url: str) -> Secrets:
+    client = botocore.session.Session().create_client(
+        "secretsmanager",
+        region_name="us-east-1",
+        endpoint_url=url,
+        aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
+        aws_secret_access_key="secret",
+        config=Config(retries={"mode": "standard", "total_max_attempts": 1}),
+    )
+    AwsConnections().carry(client)
+    return Secrets(client)  # type: ignore[arg-type]
+
+
 def test_handshakes_side_by_side_share_a_context(authority: trustme.CA) -> None:
-    with webadmit(authority, "localhost") as url, ThreadPoolExecutor(AT_ONCE) as workers:
+    with serving(authority, "localhost") as url, ThreadPoolExecutor(AT_ONCE) as workers:
         client = WebAdmit(url, connections=AT_ONCE)
         for _ in range(10):
             client.drop_connections()
@@ -79,11 +101,16 @@ def test_handshakes_side_by_side_share_a_context(authority: trustme.CA) -> None:
 def test_a_certificate_that_does_not_hold_is_refused(
     authority: trustme.CA, certified: Callable[[trustme.CA], tuple[trustme.CA, str]]
 ) -> None:
-    with webadmit(*certified(authority)) as url, pytest.raises(Unavailable, match="SSLError"):
-        start(WebAdmit(url))
+    with serving(*certified(authority)) as url:
+        with pytest.raises(Unavailable, match="SSLError"):
+            start(WebAdmit(url))
+        with pytest.raises(AwsUnavailable, match="SSLError"):
+            secrets(url).read("key")
 
 
-def test_the_certificates_are_read_once(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_certificates_are_read_once_by_all_who_connect(
+    authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reads: list[str] = []
     load = ssl.SSLContext.load_verify_locations
 
@@ -92,11 +119,9 @@ def test_the_certificates_are_read_once(authority: trustme.CA, monkeypatch: pyte
         load(context, cafile, *rest)
 
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
-    with webadmit(authority, "localhost") as url:
-        client = WebAdmit(url)
-        reads.clear()  # requests makes a context of its own for each adapter that it never uses here
+    with serving(authority, "localhost") as url:
         for _ in range(3):
-            client.drop_connections()
-            start(client)
+            assert start(WebAdmit(url)) == 74780
+            assert secrets(url).read("key") == "0123456789abcdef"
 
-    assert not reads
+    assert reads == [certifi.where()]
