@@ -105,9 +105,28 @@ class FakeTable:
         current = self.records.get(key)
         if (current.version if current else None) != (replacing.version if replacing else None):
             raise Overtaken(current)
+        return self._keep(record)
+
+    def finish(self, record: ExportFile) -> ExportFile:
+        self._called("finish")
+        current = self.records.get((record.export.export_id, record.export_file_id))
+        if current is None or not current.serves(record.export, record.scheduled_for) or current.finished_at:
+            raise Overtaken(current)
+        return self._keep(
+            replace(
+                current,
+                status=record.status,
+                finished_at=record.finished_at,
+                due_at=record.due_at,
+                updated_at=record.updated_at,
+            )
+        )
+
+    def _keep(self, record: ExportFile) -> ExportFile:
         self._version += 1
-        self.records[key] = replace(record, version=str(self._version))
-        return self.records[key]
+        kept = replace(record, version=str(self._version))
+        self.records[record.export.export_id, record.export_file_id] = kept
+        return kept
 
     @property
     def only(self) -> ExportFile:

@@ -24,7 +24,7 @@ receive_callback = ReceiveCallback(
 )
 
 if parts.is_in_lambda:
-    warm_up(parts.signing_keys.known, lambda: parts.table.read(1, 1), parts.topics.look)
+    warm_up(parts.signing_keys.known, parts.export_files.rehearse, parts.topics.look)
 
 
 @instrumented

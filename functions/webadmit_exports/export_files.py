@@ -5,17 +5,20 @@ meanwhile, begins again if somebody did; and announces, if that write made an an
 """
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from .errors import AnnouncementDelayed, AwsUnavailable
 from .messages import Wording
-from .model import ExportFile, News, is_known
+from .model import Export, ExportFile, News, Source, Status, is_known
 from .progress import (
     Announcement,
     EventType,
     Rules,
     Step,
     advance,
+    end_of_an_open_run,
     give_back,
     mark_announced,
     put_by,
@@ -63,6 +66,50 @@ class ExportFiles:
         if not is_known(news.status):
             logger.warning("WebAdMIT used a status that is not documented", **news.ids, status=news.status)
         return self._change(known, lambda record: advance(record, news, self._now(), self._rules))
+
+    def apply_unread(self, news: News, may_begin: Callable[[], None]) -> bool:
+        """Applies a callback's news to a record that nobody has read; True if it changed it.
+
+        Nearly always it ends an open run: then one write does. Else the record is looked at, as everywhere.
+        `may_begin` is asked, and may raise, before news about a file without a record makes one.
+        """
+        end = end_of_an_open_run(news, self._now(), self._rules)
+        try:
+            record = self._table.finish(end.record) if end else None
+        except Overtaken as otherwise:
+            known = otherwise.current
+        else:
+            if end and end.claimed and record:
+                self._publish(replace(end.claimed, export_file=record), record)
+                return True
+            known = self._table.read(news.export.export_id, news.export_file_id)
+        if known is None:
+            may_begin()
+        return self.apply(news, known)
+
+    def rehearse(self) -> None:
+        """Goes the way of a callback that ends a run, up to conditions that never hold: nothing is written or sent.
+
+        Raises AwsUnavailable if DynamoDB does not answer.
+        """
+        export = Export(user_identity_id=1, export_id=1)
+        now = self._now()
+        news = News(
+            source=Source.CALLBACK,
+            as_of=now,
+            export=export,
+            export_file_id=1,
+            status=Status.AVAILABLE,
+            scheduled_for=now,
+        )
+        end = end_of_an_open_run(news, now, self._rules)
+        assert end is not None, "a file that is available is told"
+        assert end.claimed is not None, "a file that is available is told"
+        self._wording.announcement(end.claimed)
+        with suppress(Overtaken):
+            self._table.finish(end.record)
+        with suppress(Overtaken):
+            self._table.store(end.record, replacing=end.record)
 
     def announce(self, known: ExportFile) -> bool:
         """Announces a finished file if it is due and nobody else does; True if it was announced now."""

@@ -44,9 +44,6 @@ class ReceiveCallback:
             count("CallbacksRefused")
             logger.warning("callback refused: its form cannot be used", reason=str(error), **address.export.ids)
             raise
-        known = self.table.read(form.export_id, form.export_file_id)
-        if known is None:
-            self._check_that_no_other_file_is_known(address, form.export_file_id)
         news = News(
             source=Source.CALLBACK,
             as_of=now,
@@ -55,7 +52,9 @@ class ReceiveCallback:
             status=form.status,
             scheduled_for=address.scheduled_for,
         )
-        changed = self.export_files.apply(news, known)
+        changed = self.export_files.apply_unread(
+            news, lambda: self._check_that_no_other_file_is_known(address, form.export_file_id)
+        )
         logger.info(
             "callback taken" if changed else "callback brought nothing new",
             **address.export.ids,

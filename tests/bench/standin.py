@@ -2,7 +2,8 @@
 
     python -m tests.bench.standin <certificate with its key, PEM> <seconds that WebAdMIT takes>
 
-Writes its port. `GET /calls` tells what came since it was last asked: the calls by name, and how many connections.
+Writes its ports, one for each of `HOSTS`. `GET /calls` tells what came since it was last asked: the calls by name, and
+how many connections.
 """
 
 import asyncio
@@ -20,7 +21,10 @@ from webadmit_exports.model import Export, ExportFile, Names
 from webadmit_exports.table import _to_item
 
 SIGNING_KEY = "the signing key of the benchmark"
+# Each of AWS's services that a callback needs is a host of its own, with connections of its own.
+HOSTS = ("WebAdMIT and the rest of AWS", "DynamoDB", "SNS")
 API_KEY = "0123456789abcdef0123456789abcdef"
+_NOT_SO = b'{"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}'
 _PUBLISHED = b"""<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult>
 <MessageId>94f20ce6-13c5-43a0-9a9e-ca52d816e90b</MessageId></PublishResult></PublishResponse>"""
 _ATTRIBUTES = b"""<GetTopicAttributesResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">
@@ -53,10 +57,9 @@ class StandIn:
                     is_counted = True
                     answer = await self._answer(path, rest, body)
                 kind = "text/xml" if answer.startswith(b"<") else "application/json"
-                writer.write(
-                    f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
-                    + answer
-                )
+                status = "400 Bad Request" if answer == _NOT_SO else "200 OK"
+                head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(answer)}\r\n\r\n"
+                writer.write(head.encode() + answer)
         except (asyncio.IncompleteReadError, OSError):
             writer.close()
 
@@ -77,10 +80,11 @@ class StandIn:
         return json.dumps(self._webadmit(path)).encode()
 
     def _aws(self, name: str, body: bytes) -> bytes:
-        if name == "GetItem":
-            key = json.loads(body)["Key"]
-            item = _to_item(open_record(int(key["export_id"]["N"]), int(key["export_file_id"]["N"])))
-            return json.dumps({"Item": item}).encode()
+        if name == "UpdateItem":
+            return _updated(json.loads(body))
+        if name == "PutItem":
+            is_rehearsal = _is_of_no_run(json.loads(body)["Item"]) and b"#version" in body
+            return _NOT_SO if is_rehearsal else b"{}"
         if name == "GetSecretValue":
             is_api_key = "api-key" in json.loads(body)["SecretId"]
             return json.dumps({"SecretString": API_KEY if is_api_key else SIGNING_KEY}).encode()
@@ -117,12 +121,31 @@ def open_record(export_id: int, export_file_id: int) -> ExportFile:
     )
 
 
+def _is_of_no_run(key: dict[str, Any]) -> bool:
+    """Whether nothing is recorded under it: what a process asks about before its first event."""
+    return all(key[name] == {"N": "1"} for name in ("export_id", "export_file_id"))
+
+
+def _updated(request: dict[str, Any]) -> bytes:
+    """The whole item where that is asked for, with each value under the name that it has in the expression."""
+    key = request["Key"]
+    if _is_of_no_run(key):
+        return _NOT_SO
+    if request.get("ReturnValues") != "ALL_NEW":
+        return b"{}"
+    names, values = request["ExpressionAttributeNames"], request["ExpressionAttributeValues"]
+    written = {names[name]: values[f":{name[1:]}"] for name in names}
+    record = open_record(int(key["export_id"]["N"]), int(key["export_file_id"]["N"]))
+    return json.dumps({"Attributes": {**_to_item(record), **written}}).encode()
+
+
 async def _main(certificate: Path, webadmit_seconds: float) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
-    server = await asyncio.start_server(StandIn(webadmit_seconds).serve, "127.0.0.1", 0, ssl=context, backlog=256)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    serve = StandIn(webadmit_seconds).serve
+    servers = [await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context, backlog=256) for _ in HOSTS]
+    print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)
+    await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
 if __name__ == "__main__":

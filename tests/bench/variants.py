@@ -38,9 +38,11 @@ class Packages:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """The stand-in's process, from outside."""
+    """The stand-in's process, from outside: the URLs of its hosts."""
 
     url: str
+    dynamodb_url: str
+    sns_url: str
     context: ssl.SSLContext
 
     def calls(self) -> tuple[dict[str, int], int]:
@@ -61,12 +63,12 @@ def laid_out() -> Iterator[tuple[Packages, StandIn]]:
         )
         packages = _packages(Path(folder), authority.cert_pem.bytes())
         context = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
-        with _running(certificate) as port:
-            yield packages, StandIn(f"https://localhost:{port}", context)
+        with _running(certificate) as ports:
+            yield packages, StandIn(*(f"https://localhost:{port}" for port in ports), context)
 
 
 @contextmanager
-def _running(certificate: Path) -> Iterator[int]:
+def _running(certificate: Path) -> Iterator[list[int]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.standin", certificate, str(WEBADMIT_SECONDS)],
         cwd=ROOT,
@@ -77,7 +79,7 @@ def _running(certificate: Path) -> Iterator[int]:
     )
     assert process.stdout is not None
     try:
-        yield int(process.stdout.readline())
+        yield [int(port) for port in process.stdout.readline().split()]
     finally:
         with process:
             process.kill()
@@ -138,8 +140,13 @@ def function(package: Package, handler: str, stand_in: StandIn) -> LambdaFunctio
         package=package,
         aws_url="",
         region=REGION,
-        # /var/task cannot be written to, so that Lambda keeps no bytecode of what is imported
-        extra_environment={"AWS_ENDPOINT_URL": stand_in.url, "PYTHONDONTWRITEBYTECODE": "1"},
+        extra_environment={
+            "AWS_ENDPOINT_URL": stand_in.url,
+            "AWS_ENDPOINT_URL_DYNAMODB": stand_in.dynamodb_url,
+            "AWS_ENDPOINT_URL_SNS": stand_in.sns_url,
+            # /var/task cannot be written to, so that Lambda keeps no bytecode of what is imported
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
     )
 
 

@@ -38,14 +38,24 @@ class OneAtATime:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(**arguments: Any) -> Any:
             if not self._keeps_conditions:
-                for part in ("ConditionExpression", "ExpressionAttributeNames", "ReturnValuesOnConditionCheckFailure"):
-                    arguments.pop(part, None)
-                if name == "put_item":
-                    arguments.pop("ExpressionAttributeValues", None)
+                arguments = _without_conditions(name, arguments)
             with self._lock:
                 return getattr(self._client, name)(**arguments)
 
         return call
+
+
+def _without_conditions(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The same write whatever is there; DynamoDB refuses names and values that no expression uses."""
+    conditions = {"ConditionExpression", "ReturnValuesOnConditionCheckFailure"}
+    if name == "put_item":
+        conditions |= {"ExpressionAttributeNames", "ExpressionAttributeValues"}
+    kept = {part: value for part, value in arguments.items() if part not in conditions}
+    if name == "update_item":
+        of_conditions = (":identity", ":occurrence")
+        values = kept["ExpressionAttributeValues"]
+        kept["ExpressionAttributeValues"] = {one: values[one] for one in values if one not in of_conditions}
+    return kept
 
 
 @contextmanager
@@ -90,7 +100,9 @@ def _round(records: ExportFilesTable, file_id: int) -> Figures:
         together.wait()  # all have seen the record as it was
         known = known if item else records.read(EXPORT.export_id, file_id)
         try:
-            if item:
+            if item and item.source is Source.CALLBACK:
+                files.apply_unread(item, lambda: None)
+            elif item:
                 files.apply(item, known)
             elif known:
                 files.announce(known)

@@ -2,14 +2,17 @@
 
 import itertools
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.fakes import FILE_ID, RULES, Clock, FakeTable, FakeTopics, after, export_files, news
+from tests.fakes import FILE_ID, NAMES, RULES, Clock, FakeTable, FakeTopics, after, export_files, news
 from webadmit_exports.errors import AnnouncementDelayed, AwsUnavailable
 from webadmit_exports.messages import Message
-from webadmit_exports.model import ExportFile, News, Source
-from webadmit_exports.progress import LEASE
+from webadmit_exports.model import Export, ExportFile, Names, News, Progress, Source, Status, progress_of
+from webadmit_exports.progress import LEASE, Rules
 from webadmit_exports.table import Overtaken
 
 START, CALLBACK, POLL = Source.START, Source.CALLBACK, Source.POLL
@@ -175,3 +178,92 @@ def test_an_unknown_status_is_followed_like_one_in_progress(status: str) -> None
     files.apply(READY, table.only)
 
     assert topics.event_types == ["export_file.ready"]
+
+
+# ── Callbacks, whose record nobody has read ─────────────────────────────────────────────────────────────────────────
+
+_MOMENTS = st.one_of(
+    st.none(), st.sampled_from([after(seconds=30), after(minutes=2), after(minutes=3), after(hours=5)])
+)
+_OCCURRENCES = st.sampled_from([after(), after(), after(), after(hours=-1), after(hours=1)])
+_STATUSES = st.sampled_from([*Status, "Being Thought About"])
+
+
+@st.composite
+def records(draw: st.DrawFn) -> ExportFile:
+    """Whatever may stand in the table: also what no run has led to so far."""
+    first, last = sorted([draw(_OCCURRENCES), draw(_OCCURRENCES)])
+    status = draw(_STATUSES)
+    has_ended = progress_of(status) >= Progress.FINISHED_WITHOUT_FILE
+    finished_at = after(minutes=1) if has_ended else None
+    return ExportFile(
+        export=Export(user_identity_id=draw(st.sampled_from([37442, 37442, 37442, 5])), export_id=86446),
+        export_file_id=FILE_ID,
+        status=status,
+        href=draw(st.sampled_from([None, "/api/v1/exports/86446/export_files/74780"])),
+        first_scheduled_for=first,
+        scheduled_for=last,
+        started_at=after(seconds=1),
+        updated_at=after(seconds=2),
+        finished_at=finished_at,
+        notified_at=draw(_MOMENTS) if finished_at else None,
+        overdue_at=draw(_MOMENTS),
+        due_at=draw(_MOMENTS),
+        reused=draw(st.booleans()),
+        names=draw(st.sampled_from([NAMES, Names()])),
+        version="0",
+    )
+
+
+def taken(record: ExportFile | None, item: News, rules: Rules, *, reads: bool) -> tuple[object, ...]:
+    """What becomes of the record and what is announced."""
+    table, topics = FakeTable(), FakeTopics()
+    if record:
+        table.records[86446, FILE_ID] = record
+    files = export_files(table, topics, Clock(after(minutes=2)), rules)
+    asked: list[bool] = []
+    known = table.read(86446, FILE_ID)
+    if reads:
+        if known is None:
+            asked.append(True)
+        changed = files.apply(item, known)
+    else:
+        changed = files.apply_unread(item, lambda: asked.append(True))
+    left = {key: replace(one, version="") for key, one in table.records.items()}
+    return changed, asked, left, [message.body for message in topics.messages]
+
+
+@settings(max_examples=1000)
+@given(
+    record=st.one_of(st.none(), records()), status=_STATUSES, occurrence=_OCCURRENCES, alert_on_empty_list=st.booleans()
+)
+def test_a_callback_comes_to_the_same_whether_or_not_the_record_was_read_first(
+    record: ExportFile | None, status: str, occurrence: datetime, alert_on_empty_list: bool
+) -> None:
+    item = news(CALLBACK, status, after(minutes=2), occurrence)
+    rules = replace(RULES, alert_on_empty_list=alert_on_empty_list)
+
+    assert taken(record, item, rules, reads=False) == taken(record, item, rules, reads=True)
+
+
+def test_an_open_run_is_ended_without_reading_its_record() -> None:
+    table, topics, clock = FakeTable(), FakeTopics(), Clock(after(minutes=2))
+    files = export_files(table, topics, clock)
+    files.apply(STARTED, None)
+    table.calls.clear()
+
+    assert files.apply_unread(READY, lambda: pytest.fail("the run is known"))
+
+    assert table.calls == ["finish", "store"]
+    assert table.only.href == STARTED.href
+    assert table.only.notified_at
+    assert topics.event_types == ["export_file.ready"]
+
+
+def test_a_rehearsal_goes_the_whole_way_and_leaves_nothing() -> None:
+    table, topics = FakeTable(), FakeTopics()
+
+    export_files(table, topics, Clock()).rehearse()
+
+    assert table.calls == ["finish", "store"]
+    assert (table.records, topics.messages) == ({}, [])

@@ -67,14 +67,14 @@ class World:
         ).receive(segments, body, is_base64=False, content_type=None)
 
 
-def test_a_good_callback_needs_one_read_two_writes_and_no_look_at_the_keys() -> None:
+def test_a_good_callback_needs_two_writes_no_read_and_no_look_at_the_keys() -> None:
     world = World()
     world.receive(status="In+Progress")
     world.table.calls.clear()
 
     world.receive()
 
-    assert world.table.calls == ["read", "store", "store"]
+    assert world.table.calls == ["finish", "store"]
     assert world.topics.event_types == ["export_file.ready"]
     assert world.keys.looks == 0
 
@@ -141,12 +141,14 @@ def test_another_occurrence_may_have_another_file() -> None:
     assert len(world.table.records) == 2
 
 
-@pytest.mark.parametrize("call", ["read", "newest", "store"])
-def test_a_table_that_does_not_answer_has_webadmit_try_again(call: str) -> None:
+@pytest.mark.parametrize(
+    ("call", "status"), [("finish", "Available"), ("read", "Queued"), ("newest", "Available"), ("store", "Available")]
+)
+def test_a_table_that_does_not_answer_has_webadmit_try_again(call: str, status: str) -> None:
     world = World(table=FakeTable(failing=[call]))
 
     with pytest.raises(AwsUnavailable):
-        world.receive()
+        world.receive(status=status)
     world.receive()
 
     assert world.topics.event_types == ["export_file.ready"]
