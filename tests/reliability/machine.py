@@ -50,10 +50,11 @@ class Fate:
         self.at -= 1
         if self.at == 0 and self.before:
             raise Crash
-        done = act()
-        if self.at == 0:
-            raise Crash
-        return done
+        try:
+            return act()
+        finally:
+            if self.at == 0:  # also where the call was answered with an error
+                raise Crash
 
 
 @dataclass
@@ -156,6 +157,9 @@ class MortalTable(FakeTable):
 
     def store(self, record: ExportFile, *, replacing: ExportFile | None) -> ExportFile:
         return self.fate.call(lambda: FakeTable.store(self, record, replacing=replacing))  # type: ignore[return-value]
+
+    def finish(self, record: ExportFile) -> ExportFile:
+        return self.fate.call(lambda: FakeTable.finish(self, record))  # type: ignore[return-value]
 
 
 @dataclass
@@ -386,7 +390,8 @@ class Night(RuleBasedStateMachine):
         for run in self.webadmit.runs:
             key = (run.export.export_id, run.file_id)
             if self._is_known(run):
-                assert heard[*key, EVENT_TYPES[run.status]], f"{key} was lost: {run.status}"
+                was_told = heard[*key, EVENT_TYPES[run.status]]
+                assert was_told or self._was_taken_over(run), f"{key} was lost: {run.status}"
             else:
                 # Its start was not answered, and it had ended before the next try.
                 assert self._was_replaced(run), f"{key} is not known"
@@ -395,6 +400,11 @@ class Night(RuleBasedStateMachine):
         """Whether its record is about this run: not about an earlier or a later one of that id."""
         record = self.table.records.get((run.export.export_id, run.file_id))
         return record is not None and any(record.serves(run.export, _occurrence(url)) for url in run.callback_urls)
+
+    def _was_taken_over(self, run: ModelRun) -> bool:
+        """Whether a process may have died before it told of the end, and a newer run has taken the id over since."""
+        later = self.webadmit.runs[self.webadmit.runs.index(run) + 1 :]
+        return bool(self.crashes) and any((one.export, one.file_id) == (run.export, run.file_id) for one in later)
 
     def _was_replaced(self, run: ModelRun) -> bool:
         later = self.webadmit.runs[self.webadmit.runs.index(run) + 1 :]

@@ -60,6 +60,20 @@ def test_a_run_nobody_could_know_of_is_not_missed_though_its_id_is_known() -> No
     night.teardown()
 
 
+def test_an_end_that_nobody_has_told_is_not_missed_where_its_id_has_been_taken_over() -> None:
+    export = machine.EXPORTS[0]
+    night = machine.Night()
+    night.the_schedule_fires(export, "answered", reuse=False, fate=None)
+    night.a_run_ends(export, "Failed")
+    night.a_callback_comes(0, 0, fate=(2, True))  # stored, and dies before it tells
+
+    night.the_schedule_fires(export, "early callback", reuse=True, fate=None)
+
+    assert [run.file_id for run in night.webadmit.runs] == [1000, 1000]
+    night.teardown()
+    assert night.topics.event_types == ["export_file.ready"]
+
+
 class NightThatLoses(machine.Night):
     """A service that loses announcements."""
 
