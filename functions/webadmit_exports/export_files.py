@@ -74,15 +74,16 @@ class ExportFiles:
         `may_begin` is asked, and may raise, before news about a file without a record makes one.
         """
         end = end_of_an_open_run(news, self._now(), self._rules)
-        try:
-            record = self._table.finish(end.record) if end else None
-        except Overtaken as otherwise:
-            known = otherwise.current
-        else:
-            if end and end.claimed and record:
-                self._publish(replace(end.claimed, export_file=record), record)
-                return True
+        if end is None:
             known = self._table.read(news.export.export_id, news.export_file_id)
+        else:
+            try:
+                record = self._table.finish(end.export_file)
+            except Overtaken as otherwise:
+                known = otherwise.current
+            else:
+                self._publish(replace(end, export_file=record), record)
+                return True
         if known is None:
             may_begin()
         return self.apply(news, known)
@@ -92,24 +93,22 @@ class ExportFiles:
 
         Raises AwsUnavailable if DynamoDB does not answer.
         """
-        export = Export(user_identity_id=1, export_id=1)
-        now = self._now()
+        now, nobodys = self._now(), Export(user_identity_id=1, export_id=1)
         news = News(
             source=Source.CALLBACK,
             as_of=now,
-            export=export,
+            export=nobodys,
             export_file_id=1,
             status=Status.AVAILABLE,
             scheduled_for=now,
         )
         end = end_of_an_open_run(news, now, self._rules)
-        assert end is not None, "a file that is available is told"
-        assert end.claimed is not None, "a file that is available is told"
-        self._wording.announcement(end.claimed)
+        assert end is not None, "a file that can be fetched is always told"
+        self._wording.announcement(end)
         with suppress(Overtaken):
-            self._table.finish(end.record)
+            self._table.finish(end.export_file)
         with suppress(Overtaken):
-            self._table.store(end.record, replacing=end.record)
+            self._table.store(end.export_file, replacing=end.export_file)
 
     def announce(self, known: ExportFile) -> bool:
         """Announces a finished file if it is due and nobody else does; True if it was announced now."""

@@ -85,15 +85,15 @@ def advance(record: ExportFile | None, news: News, now: datetime, rules: Rules) 
     return _changed(record, _settle(current, now, rules), now)
 
 
-def end_of_an_open_run(news: News, now: datetime, rules: Rules) -> Step | None:
-    """What a callback does to the record that it nearly always meets, so that nobody has to read that one first.
+def end_of_an_open_run(news: News, now: datetime, rules: Rules) -> Announcement | None:
+    """What a callback makes of the record that it nearly always meets, so that nobody has to read that one first.
 
-    Such a record is of an open run that serves the callback's occurrence. Whatever else stands in it, the step changes
-    `status`, `finished_at`, `due_at` and `updated_at`, and leaves the rest. None where the record has to be looked at:
-    the news ends no run, or nobody is to be told.
+    Such a record is of an open run that serves the callback's occurrence. Whatever else stands in it, the callback
+    changes `status`, `finished_at`, `due_at` and `updated_at` to those of the `export_file` here, leaves the rest, and
+    claims this announcement. None where the record has to be looked at: the news ends no run, or nobody is to be told.
     """
     step = advance(replace(_begin(news, now), status=Status.INITIALIZING), news, now, rules)
-    return step if step and step.claimed else None
+    return replace(step.claimed, export_file=step.record) if step and step.claimed else None
 
 
 def take_over(record: ExportFile, now: datetime, rules: Rules) -> Step | None:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from typing import Protocol
 from urllib.parse import unquote
 
@@ -18,7 +19,7 @@ import requests
 import urllib3
 
 from .errors import AddressRefused, DownloadFailed, HostRefused
-from .webadmit import DownloadUrl, is_loopback, session_without_habits
+from .webadmit import DownloadUrl, is_loopback
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0  # for each packet; how long the whole may take, its taker decides
@@ -140,7 +141,7 @@ class Storage:
     def open(self, url: DownloadUrl) -> Iterator[Download]:
         """The file behind a download URL, to be read within."""
         self._hosts.check(url)
-        with session_without_habits() as session:  # HTTPAdapter retries nothing by itself
+        with _session_without_habits() as session:  # HTTPAdapter retries nothing by itself
             with _answering():
                 response = session.get(
                     url.value,
@@ -153,6 +154,14 @@ class Storage:
                 if response.status_code != 200:
                     raise DownloadFailed(f"the storage answered {response.status_code}")
                 yield Download(response, url)
+
+
+def _session_without_habits() -> requests.Session:
+    """A session that takes nothing from its surroundings, and keeps nothing for later."""
+    session = requests.Session()
+    session.trust_env = False  # no .netrc, no proxies: what is sent goes to the host that is named and nowhere else
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
 
 
 @contextmanager

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -212,14 +211,6 @@ def checked_base_url(url: str) -> str:
     if not parts.hostname or parts.username or parts.query or parts.fragment:
         raise InvalidInput("WEBADMIT_BASE_URL must be a scheme and a host, such as https://api.webadmit.org")
     return url.rstrip("/")
-
-
-def session_without_habits() -> requests.Session:
-    """A session that takes nothing from its surroundings, and keeps nothing for later."""
-    session = requests.Session()
-    session.trust_env = False  # no .netrc, no proxies: what is sent goes to the host that is named and nowhere else
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return session
 
 
 def is_loopback(host: str) -> bool:
