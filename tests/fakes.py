@@ -110,7 +110,9 @@ class FakeTable:
     def finish(self, record: ExportFile) -> ExportFile:
         self._called("finish")
         current = self.records.get((record.export.export_id, record.export_file_id))
-        if current is None or not current.serves(record.export, record.scheduled_for) or current.finished_at:
+        if current is None or not current.serves(record.export, record.scheduled_for):
+            raise Overtaken(current)
+        if current.finished_at or current.notified_at or current.reason or current.expires_at:
             raise Overtaken(current)
         return self._keep(
             replace(

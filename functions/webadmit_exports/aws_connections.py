@@ -1,4 +1,4 @@
-"""Sends what botocore has signed, for all clients over one pool of connections with one TLS context.
+"""Sends what botocore has signed, for all clients but S3's over one pool of connections with one TLS context.
 
 botocore's own sender makes a pool for each client, and each connection reads the certificates again. The event
 `before-send` is botocore's way to send by other means: what its handler answers is taken for the service's answer.
@@ -48,7 +48,7 @@ class AwsConnections:
     def carry(self, client: Any) -> None:
         """Has all requests of that botocore client sent here, with the time-outs of its own configuration.
 
-        Not for S3: its bodies are too large to be read whole.
+        Not for S3: its bodies are too large to be read whole. Proxies and CA files of the environment are not used.
         """
         config = client.meta.config
         timeout = urllib3.Timeout(connect=config.connect_timeout, read=config.read_timeout)
@@ -70,7 +70,7 @@ class AwsConnections:
                 retries=False,  # botocore's own are configured in the wiring
                 decode_content=False,
             )
-        except (causes.HTTPError, OSError) as error:
+        except Exception as error:  # as botocore's own sender: urllib3 lets bare errors through where framing is broken
             kind = next((named for cause, named in _ERRORS if isinstance(error, cause)), exceptions.HTTPClientError)
             raise kind(endpoint_url=request.url, error=error) from error
         finally:

@@ -1,7 +1,8 @@
 """The one way in: whoever learns something about an export file applies it here.
 
 Reads the record, lets `progress` decide what it becomes, stores that on condition that nobody stored anything
-meanwhile, begins again if somebody did; and announces, if that write made an announcement due.
+meanwhile, begins again if somebody did; and announces, if that write made an announcement due. Where it is clear
+beforehand what nearly every record becomes, the condition of the write is that it is such a record.
 """
 
 from collections.abc import Callable
@@ -93,12 +94,12 @@ class ExportFiles:
 
         Raises AwsUnavailable if DynamoDB does not answer.
         """
-        now, nobodys = self._now(), Export(user_identity_id=1, export_id=1)
+        now, nobodys = self._now(), Export(user_identity_id=0, export_id=0)  # WebAdMIT's ids do not begin with zero
         news = News(
             source=Source.CALLBACK,
             as_of=now,
             export=nobodys,
-            export_file_id=1,
+            export_file_id=0,
             status=Status.AVAILABLE,
             scheduled_for=now,
         )

@@ -88,7 +88,7 @@ def advance(record: ExportFile | None, news: News, now: datetime, rules: Rules) 
 def end_of_an_open_run(news: News, now: datetime, rules: Rules) -> Announcement | None:
     """What a callback makes of the record that it nearly always meets, so that nobody has to read that one first.
 
-    Such a record is of an open run that serves the callback's occurrence. Whatever else stands in it, the callback
+    Such a record is of an open run that serves the callback's occurrence, without a trace of an end. The callback
     changes `status`, `finished_at`, `due_at` and `updated_at` to those of the `export_file` here, leaves the rest, and
     claims this announcement. None where the record has to be looked at: the news ends no run, or nobody is to be told.
     """

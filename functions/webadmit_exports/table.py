@@ -25,8 +25,9 @@ _PAGE = 25  # runs of one export that are looked at in one go
 _NOBODY_HAS_RECORDED_IT = "attribute_not_exists(export_file_id)"
 _NOBODY_HAS_WRITTEN_SINCE_IT_WAS_READ = "#version = :read"
 _IT_IS_OPEN_AND_SERVES_THE_OCCURRENCE = (
-    "attribute_not_exists(finished_at) AND user_identity_id = :identity"
-    " AND first_scheduled_for <= :occurrence AND scheduled_for >= :occurrence"
+    "attribute_not_exists(finished_at) AND attribute_not_exists(notified_at)"
+    " AND attribute_not_exists(reason) AND attribute_not_exists(expires_at)"
+    " AND user_identity_id = :identity AND first_scheduled_for <= :occurrence AND scheduled_for >= :occurrence"
 )
 _AN_END_WRITES = ("status", "finished_at", "due_at", "unfinished", "updated_at", "version")
 

@@ -1,4 +1,4 @@
-"""One TLS context for all connections of a process: each of its own would read the certificates again, 15 ms of CPU."""
+"""One TLS context for a process: connections with one of their own would read the certificates again, 15 ms of CPU."""
 
 import functools
 import ssl

@@ -123,7 +123,7 @@ def open_record(export_id: int, export_file_id: int) -> ExportFile:
 
 def _is_of_no_run(key: dict[str, Any]) -> bool:
     """Whether nothing is recorded under it: what a process asks about before its first event."""
-    return all(key[name] == {"N": "1"} for name in ("export_id", "export_file_id"))
+    return all(key[name] == {"N": "0"} for name in ("export_id", "export_file_id"))
 
 
 def _updated(request: dict[str, Any]) -> bytes:

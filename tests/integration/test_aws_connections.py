@@ -137,14 +137,20 @@ def _never(handler: Handler) -> None:
     handler.drop()
 
 
+def _nonsense(handler: Handler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n")
+    handler.drop()
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
+        (_nonsense, exceptions.HTTPClientError),
         (Handler.drop, exceptions.ConnectionClosedError),
         (_half, exceptions.ConnectionClosedError),
         (_never, exceptions.ReadTimeoutError),
     ],
-    ids=["dropped", "cut off", "slow"],
+    ids=["with no meaning", "dropped", "cut off", "slow"],
 )
 def test_what_fails_on_the_way_has_the_name_that_botocore_gives_it(
     service: Service, answer: Callable[[Handler], None], error: type[Exception]

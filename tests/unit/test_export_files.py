@@ -185,6 +185,7 @@ def test_an_unknown_status_is_followed_like_one_in_progress(status: str) -> None
 _MOMENTS = st.one_of(
     st.none(), st.sampled_from([after(seconds=30), after(minutes=2), after(minutes=3), after(hours=5)])
 )
+_RARELY = st.sampled_from([None, None, None, after(minutes=2), after(days=90)])
 _OCCURRENCES = st.sampled_from([after(), after(), after(), after(hours=-1), after(hours=1)])
 _STATUSES = st.sampled_from([*Status, "Being Thought About"])
 
@@ -206,7 +207,9 @@ def records(draw: st.DrawFn) -> ExportFile:
         started_at=after(seconds=1),
         updated_at=after(seconds=2),
         finished_at=finished_at,
-        notified_at=draw(_MOMENTS) if finished_at else None,
+        reason=draw(st.sampled_from([None, None, "WebAdMIT does not know it"])),
+        notified_at=draw(_RARELY),
+        expires_at=draw(_RARELY),
         overdue_at=draw(_MOMENTS),
         due_at=draw(_MOMENTS),
         reused=draw(st.booleans()),

@@ -72,6 +72,9 @@ def test_the_end_of_an_open_run_is_written_over_what_changes_and_nothing_else(
         {"first_scheduled_for": after(seconds=1), "scheduled_for": after(hours=1)},
         {"first_scheduled_for": after(hours=-1), "scheduled_for": after(seconds=-1)},
         {"status": "Failed", "finished_at": after(hours=1)},
+        {"notified_at": after(hours=1)},
+        {"reason": "WebAdMIT does not know it"},
+        {"expires_at": after(days=90)},
     ],
     ids="-".join,
 )
