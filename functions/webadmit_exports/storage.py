@@ -9,14 +9,14 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Protocol
 from urllib.parse import unquote
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
 from .errors import AddressRefused, DownloadFailed, HostRefused
 from .webadmit import DownloadUrl, is_loopback
@@ -141,27 +141,15 @@ class Storage:
     def open(self, url: DownloadUrl) -> Iterator[Download]:
         """The file behind a download URL, to be read within."""
         self._hosts.check(url)
-        with _session_without_habits() as session:  # HTTPAdapter retries nothing by itself
+        # No session, as in `webadmit`: it would add cookies, .netrc, proxies and redirects. An adapter retries nothing.
+        with closing(HTTPAdapter()) as adapter:
             with _answering():
-                response = session.get(
-                    url.value,
-                    headers={"accept-encoding": "identity"},
-                    timeout=(CONNECT_SECONDS, READ_SECONDS),
-                    allow_redirects=False,
-                    stream=True,
-                )
+                request = requests.Request("GET", url.value, {"accept-encoding": "identity"}).prepare()
+                response = adapter.send(request, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
             with response:
                 if response.status_code != 200:
                     raise DownloadFailed(f"the storage answered {response.status_code}")
                 yield Download(response, url)
-
-
-def _session_without_habits() -> requests.Session:
-    """A session that takes nothing from its surroundings, and keeps nothing for later."""
-    session = requests.Session()
-    session.trust_env = False  # no .netrc, no proxies: what is sent goes to the host that is named and nowhere else
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return session
 
 
 @contextmanager

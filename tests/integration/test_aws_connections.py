@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import botocore.session
 import pytest
 from botocore import exceptions
-from botocore.config import Config
 
+from tests.integration.conftest import secrets_client
 from tests.sandbox.http_server import Handler, serve, url_of
 from webadmit_exports import aws_connections
 from webadmit_exports.aws_connections import AwsConnections
@@ -30,16 +29,7 @@ class Service:
     connections: int = 0
 
     def client(self, connections: AwsConnections, **settings: Any) -> Any:
-        made = botocore.session.Session().create_client(
-            "secretsmanager",
-            region_name="us-east-1",
-            endpoint_url=self.url,
-            aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
-            aws_secret_access_key="secret",
-            config=Config(**{"retries": {"mode": "standard", "total_max_attempts": 1}, **settings}),
-        )
-        connections.carry(made)
-        return made
+        return secrets_client(self.url, connections, **settings)
 
 
 @pytest.fixture

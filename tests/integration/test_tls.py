@@ -7,12 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import botocore.session
 import certifi
 import pytest
 import trustme
-from botocore.config import Config
 
+from tests.integration.conftest import secrets_client
 from tests.sandbox.http_server import Handler, serve
 from webadmit_exports.aws_connections import AwsConnections
 from webadmit_exports.errors import AwsUnavailable, Unavailable
@@ -73,16 +72,7 @@ def start(client: WebAdmit) -> int:
 
 
 def secrets(url: str) -> Secrets:
-    client = botocore.session.Session().create_client(
-        "secretsmanager",
-        region_name="us-east-1",
-        endpoint_url=url,
-        aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
-        aws_secret_access_key="secret",
-        config=Config(retries={"mode": "standard", "total_max_attempts": 1}),
-    )
-    AwsConnections().carry(client)
-    return Secrets(client)  # type: ignore[arg-type]
+    return Secrets(secrets_client(url, AwsConnections()))
 
 
 def test_handshakes_side_by_side_share_a_context(authority: trustme.CA) -> None:

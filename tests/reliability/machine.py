@@ -403,12 +403,15 @@ class Night(RuleBasedStateMachine):
 
     def _was_taken_over(self, run: ModelRun) -> bool:
         """Whether a process may have died before it told of the end, and a newer run has taken the id over since."""
-        later = self.webadmit.runs[self.webadmit.runs.index(run) + 1 :]
-        return bool(self.crashes) and any((one.export, one.file_id) == (run.export, run.file_id) for one in later)
+        return self.crashes > 0 and any(later.file_id == run.file_id for later in self._later_runs(run))
 
     def _was_replaced(self, run: ModelRun) -> bool:
+        return bool(self._later_runs(run))
+
+    def _later_runs(self, run: ModelRun) -> list[ModelRun]:
+        """Those of the same export."""
         later = self.webadmit.runs[self.webadmit.runs.index(run) + 1 :]
-        return any(other.export == run.export for other in later)
+        return [one for one in later if one.export == run.export]
 
 
 def run_nights(*, examples: int, night: type[Night] = Night, shrinks: bool = True) -> Figures:

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.fakes import EXPORT, FILE_ID, NAMES, NIGHT, after
+from tests.fakes import EXPORT, FILE_ID, NAMES, NIGHT, RULES, after, news
 from tests.reliability import races
-from webadmit_exports.model import Export, ExportFile
+from webadmit_exports.model import Export, ExportFile, Source
+from webadmit_exports.progress import end_of_an_open_run
 from webadmit_exports.table import ExportFilesTable, Overtaken
 
 OPEN = ExportFile(
@@ -26,18 +27,9 @@ OPEN = ExportFile(
     reused=True,
     names=NAMES,
 )
-# What is known of the run without its record.
-END = ExportFile(
-    export=EXPORT,
-    export_file_id=FILE_ID,
-    status="Available",
-    first_scheduled_for=NIGHT,
-    scheduled_for=NIGHT,
-    started_at=after(hours=5),
-    updated_at=after(hours=5),
-    finished_at=after(hours=5),
-    due_at=after(hours=5, minutes=2),
-)
+_TOLD = end_of_an_open_run(news(Source.CALLBACK, "Available", after(hours=5)), after(hours=5), RULES)
+assert _TOLD
+END = _TOLD.export_file
 
 
 @pytest.fixture
@@ -60,7 +52,11 @@ def test_the_end_of_an_open_run_is_written_over_what_changes_and_nothing_else(
     assert finished.version not in ("", stored.version)
     assert finished == table.read(EXPORT.export_id, FILE_ID)
     assert replace(finished, version="") == replace(
-        record, status="Available", finished_at=END.finished_at, due_at=END.due_at, updated_at=END.updated_at
+        record,
+        status="Available",
+        finished_at=after(hours=5),
+        due_at=after(hours=5, minutes=2),
+        updated_at=after(hours=5),
     )
     assert list(table.unfinished(after(hours=6))) == [finished]
 

@@ -73,8 +73,7 @@ def test_time_outs_are_set_and_redirects_and_the_machines_own_settings_are_off(
     start()
 
     settings = http.calls[0].request.req_kwargs  # type: ignore[attr-defined]
-    assert settings["timeout"] == (5.0, 25.0)
-    assert not settings.get("proxies")
+    assert settings == {"stream": True, "timeout": (5.0, 25.0)}  # no proxies among them
 
 
 # ── Good answers ────────────────────────────────────────────────────────────────────────────────────────────────────
