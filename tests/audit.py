@@ -1,9 +1,8 @@
 """What `make audit` runs: cfn-lint and checkov over what CloudFormation gets, with all switches on and with all off.
 
 Both overlook what hangs on a condition that is false by default. So each variant is what is left when every condition
-is true, or every one false. Checks that are deliberately not followed are named in template.yaml, beside the resource,
-under `Metadata: checkov: skip:`, with the reason. SAM carries that over to functions and APIs, but not to what it makes
-of their events, nor to the API's stage.
+is true, or every one false. Checks that are deliberately not followed are named with the reason: those that many
+resources share in .checkov.yaml, the others in template.yaml, beside the resource, under `Metadata: checkov: skip:`.
 
 It runs in a virtual environment of its own, with the scanners.
 """
@@ -93,11 +92,11 @@ def branch(value: Any, *, on: bool) -> Any:
 
 def scan(path: Path, *, resources: int) -> tuple[list[Finding], list[Skip]]:
     """What both scanners say of a file, which has so many resources."""
-    # Parameters that only conditions use are unused now; `make package` looks for those that nothing uses.
-    linted = output(
-        "cfn-lint", "--format", "json", "--regions", template.REGION, "--ignore-checks", "W2001", "--", path
-    )
-    report = output("checkov", "--framework", "cloudformation", "--skip-download", "--output", "json", "--file", path)
+    # Parameters and mappings that hang on conditions may be unused now; `make package` looks for those nothing uses.
+    unused = ("--ignore-checks", "W2001", "W7001")
+    linted = output("cfn-lint", "--format", "json", "--regions", template.REGION, *unused, "--", path)
+    settings = ("--framework", "cloudformation", "--skip-download", "--config-file", ROOT / ".checkov.yaml")
+    report = output("checkov", *settings, "--output", "json", "--file", path)
     seen = report.get("summary", report)
     complete = not seen["parsing_errors"] and seen["resource_count"] == resources
     assert complete, f"checkov did not look at all {resources} resources of {path.name}: {seen}"

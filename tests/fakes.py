@@ -70,7 +70,7 @@ class Clock:
         return self.time
 
 
-@dataclass(slots=True)
+@dataclass
 class FakeTable:
     """ExportFilesTable in memory. `failing`: the calls that fail the next time, before anything happens."""
 
@@ -106,23 +106,6 @@ class FakeTable:
         if (current.version if current else None) != (replacing.version if replacing else None):
             raise Overtaken(current)
         return self._keep(record)
-
-    def finish(self, record: ExportFile) -> ExportFile:
-        self._called("finish")
-        current = self.records.get((record.export.export_id, record.export_file_id))
-        if current is None or not current.serves(record.export, record.scheduled_for):
-            raise Overtaken(current)
-        if current.finished_at or current.notified_at or current.reason or current.expires_at:
-            raise Overtaken(current)
-        return self._keep(
-            replace(
-                current,
-                status=record.status,
-                finished_at=record.finished_at,
-                due_at=record.due_at,
-                updated_at=record.updated_at,
-            )
-        )
 
     def _keep(self, record: ExportFile) -> ExportFile:
         self._version += 1

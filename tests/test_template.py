@@ -1,6 +1,7 @@
 """What template.yaml promises and sam validate does not see."""
 
 import ast
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from tests.sandbox import template
 from tests.sandbox.package import FUNCTIONS
 from webadmit_exports.archive import RETRY_EVERY as ARCHIVE_RETRY_EVERY
 from webadmit_exports.callbacks import LIFETIME
-from webadmit_exports.retry_queue import RETRY_EVERY
+from webadmit_exports.start_queue import RETRY_EVERY
 from webadmit_exports.table import UNFINISHED_INDEX
 
 SOURCE = template.source()
@@ -147,7 +148,8 @@ GOOD = [
     ("ArchiveFiles", "true"),
     ("ArchiveRetentionDays", "1"),
     ("ArchiveDownloadHosts", "webadmit-production.s3.amazonaws.com,files.liaison.example"),
-    ("ArchiveMaxMegabytes", "51200"),
+    ("ArchiveMaxMegabytes", "5000"),
+    ("Dashboard", "true"),
     ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:policy/team/boundary"),
 ]
 BAD = [
@@ -186,6 +188,8 @@ BAD = [
     ],
     *[("ArchiveDownloadHosts", text) for text in ("*.amazonaws.com", "a.example:8443", "a.example/x", "a@b.example")],
     ("ArchiveMaxMegabytes", "0"),
+    ("ArchiveMaxMegabytes", "5001"),
+    ("Dashboard", "yes"),
 ]
 
 
@@ -210,7 +214,7 @@ def test_the_default_times_avoid_the_hours_that_a_night_in_the_us_may_lack_or_ha
     for name in ("ScheduleExpression", "FrequentScheduleExpression"):
         hours = SOURCE["Parameters"][name]["Default"].removeprefix("cron(").split()[1]
         assert not set(range(int(hours.split("-")[0]), int(hours.split("-")[-1]) + 1)) & {1, 2}
-    assert "01:00 to 02:59" in SOURCE["Parameters"]["ScheduleExpression"]["Description"]
+    assert "02:00 to 02:59" in SOURCE["Parameters"]["ScheduleExpression"]["Description"]
 
 
 # ── Numbers that stand in two places ────────────────────────────────────────────────────────────────────────────────
@@ -279,7 +283,7 @@ def settings_read_in(path: str) -> set[str]:
 def test_every_setting_that_a_function_reads_is_set_and_every_one_that_is_set_is_read() -> None:
     shared = settings_read_in("webadmit_exports/wiring.py")
     read = shared.union(*(settings_read_in(f"{folder}/app.py") for folder in FUNCTION_FOLDERS.values()))
-    powertools = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
+    powertools = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_DISABLED"}
 
     declared: set[str] = set()
     for name, folder in FUNCTION_FOLDERS.items():
@@ -437,12 +441,100 @@ def test_every_alarm_says_what_happened_and_what_to_do_and_tells_people() -> Non
     assert alarms["SetupProblemsAlarm"]["TreatMissingData"] == "ignore", "one problem is told once"
 
 
-def test_messages_that_lie_in_a_dead_letter_queue_do_not_keep_the_next_from_ringing() -> None:
-    for name in ("FailedStartsAlarm", "GivenUpStartsAlarm", "NotArchivedAlarm"):
-        expressions = [
-            one["Expression"] for one in of_type("AWS::CloudWatch::Alarm")[name]["Metrics"] if "Expression" in one
-        ]
-        assert expressions == ["DIFF(FILL(waiting, 0))"]
+class Queue:
+    """An SQS queue's metric, and an alarm over DIFF(FILL(metric, 0)) as CloudWatch evaluates it.
+
+    After the user guide, "Evaluating an alarm": of the newest EvaluationPeriods periods, DatapointsToAlarm must breach.
+    The metric of a queue that was idle comes late (SQS developer guide: up to fifteen minutes), and FILL takes what has
+    not come for zero ("Using metric math", on FILL).
+    """
+
+    def __init__(self, alarm: Any, *, late_by: int) -> None:
+        (expression,) = [one["Expression"] for one in alarm["Metrics"] if "Expression" in one]
+        assert expression == "DIFF(FILL(waiting, 0))"
+        assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+        self.evaluated, self.needed = (
+            alarm["EvaluationPeriods"],
+            alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]),
+        )
+        self.threshold, self.late_by = alarm["Threshold"], late_by
+        self.levels: list[int] = []
+
+    def goes_on(self, level: int, periods: int) -> list[bool]:
+        """Whether the alarm rings after each of these periods, in which so many messages lie there."""
+        rings = []
+        for _ in range(periods):
+            self.levels.append(level)
+            late = self.late_by if len(self.levels) < self._first_message + 4 else 0
+            arrived = self.levels[: len(self.levels) - late] + [0] * late
+            differences = [now - before for before, now in itertools.pairwise([0] * self.evaluated + arrived)]
+            rings.append(sum(one > self.threshold for one in differences[-self.evaluated :]) >= self.needed)
+        return rings
+
+    @property
+    def _first_message(self) -> int:
+        return next((number for number, level in enumerate(self.levels) if level), len(self.levels))
+
+
+@pytest.mark.parametrize("late_by", [0, 1, 2, 3])
+def test_each_message_in_a_dead_letter_queue_rings_also_where_its_metric_comes_late(late_by: int) -> None:
+    alarm = of_type("AWS::CloudWatch::Alarm")["NotArchivedAlarm"]
+    assert alarm["Metrics"][1]["MetricStat"]["Period"] == 300
+    queue = Queue(alarm, late_by=late_by)
+
+    assert not any(queue.goes_on(0, 12))
+    assert any(queue.goes_on(1, 8)), "the first message"
+    assert not any(queue.goes_on(1, 12)[-4:]), "a message that lies there must not silence the next"
+    assert any(queue.goes_on(2, 4)), "the second message"
+
+
+def test_what_a_mail_of_ours_tells_has_no_alarm_besides() -> None:
+    """Starts that are given up are told at their last try and in the morning mail."""
+    watched = [text for alarm in of_type("AWS::CloudWatch::Alarm").values() for text in texts(alarm)]
+
+    assert not [text for text in watched if "StartRetry" in text]
+
+
+def test_an_error_of_the_start_rings_whether_or_not_it_heals() -> None:
+    alarm = of_type("AWS::CloudWatch::Alarm")["StartRunsFailAlarm"]
+
+    assert (alarm["MetricName"], alarm["Namespace"], alarm["Threshold"]) == ("Errors", "AWS/Lambda", 0)
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "StartRunsFunction"}}]
+
+
+def test_a_start_that_failed_as_a_whole_goes_to_the_queue_that_brings_it_back() -> None:
+    queue = {"Fn::GetAtt": ["StartRetryQueue", "Arn"]}
+    config = next(
+        one
+        for one in of_type("AWS::Lambda::EventInvokeConfig").values()
+        if one["FunctionName"] == {"Ref": "StartRunsFunction"}
+    )
+
+    assert config["DestinationConfig"]["OnFailure"]["Destination"] == queue
+    for name in ("StartRunsFunctionSchedule", "StartRunsFunctionFrequentSchedule"):
+        assert RESOURCES[name]["Properties"]["Target"]["DeadLetterConfig"] == {"Arn": queue}
+
+
+def test_nothing_is_charged_for_metrics_and_a_dashboard_unless_they_are_wanted() -> None:
+    dashboard = RESOURCES["RunsDashboard"]
+    disabled = SOURCE["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_METRICS_DISABLED"]
+
+    assert SOURCE["Parameters"]["Dashboard"]["Default"] == "false"
+    assert dashboard["Condition"] == SOURCE["Outputs"]["DashboardUrl"]["Condition"] == "DashboardIsOn"
+    assert disabled == {"Fn::If": ["DashboardIsOn", "false", "true"]}
+    namespaces = {text for alarm in of_type("AWS::CloudWatch::Alarm").values() for text in texts(alarm)}
+    assert "WebAdmitExports" not in namespaces, "an alarm would miss its metric where the dashboard is off"
+
+
+def test_the_build_is_the_same_for_all_functions() -> None:
+    """SAM builds once for all functions that differ in nothing that it looks at, metadata among it."""
+    assert not [name for name in FUNCTION_FOLDERS if "Metadata" in DECLARED[name]]
+
+
+def test_display_names_are_short_enough_whatever_the_stack_is_called() -> None:
+    for topic in of_type("AWS::SNS::Topic").values():
+        assert isinstance(topic["DisplayName"], str)
+        assert len(topic["DisplayName"]) <= 100
 
 
 def test_a_permissions_boundary_is_put_on_every_role() -> None:

@@ -1,5 +1,6 @@
 """HTTP API → a callback is taken."""
 
+import contextlib
 import json
 import os
 from datetime import UTC, datetime
@@ -10,7 +11,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from webadmit_exports.errors import AwsUnavailable, InvalidInput
 from webadmit_exports.receive import NotFound, ReceiveCallback
 from webadmit_exports.telemetry import instrumented, logger
-from webadmit_exports.warming import warm_up
 from webadmit_exports.wiring import Parts
 
 
@@ -23,8 +23,10 @@ receive_callback = ReceiveCallback(
     signing_keys=parts.signing_keys, table=parts.table, export_files=parts.export_files, now=now
 )
 
+# Lambda gives a process that starts a whole core, and nobody waits for it.
 if parts.is_in_lambda:
-    warm_up(parts.signing_keys.known, parts.export_files.rehearse, parts.topics.look)
+    with contextlib.suppress(AwsUnavailable):  # the first callback finds it out again, and says so
+        parts.signing_keys.known()
 
 
 @instrumented

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from webadmit_exports.morning_mail import SendMorningMail
 from webadmit_exports.night import Outcome, Queues
-from webadmit_exports.queues import waiting_in
+from webadmit_exports.start_queue import waiting_in
 from webadmit_exports.telemetry import instrumented, logger
 from webadmit_exports.wiring import Parts
 
@@ -25,7 +25,6 @@ def count_queues() -> Queues:
     return Queues(
         retries=waiting_in(sqs, parts.setting("START_RETRY_QUEUE_URL")),
         given_up=waiting_in(sqs, parts.setting("START_RETRY_DEAD_LETTER_QUEUE_URL")),
-        failed_starts=waiting_in(sqs, parts.setting("FAILED_STARTS_QUEUE_URL")),
     )
 
 

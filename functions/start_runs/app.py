@@ -1,4 +1,4 @@
-"""EventBridge Scheduler, the retry queue or a person → exports are started."""
+"""EventBridge Scheduler, the start queue or a person → exports are started."""
 
 import os
 from datetime import UTC, datetime
@@ -6,11 +6,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from webadmit_exports.failed_starts import FailedStarts
 from webadmit_exports.names import LISTS_SIDE_BY_SIDE, READ_SECONDS, NameBook
 from webadmit_exports.occurrence import parse_occurrence
-from webadmit_exports.retry_queue import RetryQueue
-from webadmit_exports.start import SIDE_BY_SIDE, Outcome, Result, StartRuns
+from webadmit_exports.start import SIDE_BY_SIDE, Outcome, StartRuns
+from webadmit_exports.start_queue import StartQueue
 from webadmit_exports.telemetry import instrumented
 from webadmit_exports.webadmit import WebAdmit
 from webadmit_exports.wiring import Parts
@@ -21,10 +20,9 @@ def now() -> datetime:
 
 
 parts = Parts(os.environ, now)
-retry_queue = RetryQueue(
+start_queue = StartQueue(
     parts.sqs, parts.setting("START_RETRY_QUEUE_URL"), attempts=int(parts.number("START_RETRY_ATTEMPTS"))
 )
-failed_starts = FailedStarts(parts.sqs, parts.setting("FAILED_STARTS_QUEUE_URL"))
 start_runs = StartRuns(
     webadmit=WebAdmit(parts.setting("WEBADMIT_BASE_URL"), connections=SIDE_BY_SIDE),
     api_key=parts.api_key,
@@ -32,7 +30,7 @@ start_runs = StartRuns(
     callback_url=parts.setting("CALLBACK_URL"),
     table=parts.table,
     export_files=parts.export_files,
-    retry_queue=retry_queue,
+    start_queue=start_queue,
     topics=parts.topics,
     wording=parts.wording,
     names=NameBook(
@@ -44,31 +42,19 @@ start_runs = StartRuns(
 
 @instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Takes the schedule's input, see `occurrence`, and answers with the pairs by what became of them.
+    """Takes the schedule's input, see `occurrence`, and returns the pairs grouped by outcome.
 
-    An SQS event is answered with the messages that shall come again (partial batch answer). `{"start_again": "failed"}`
-    starts what stands in FailedStartsQueue.
+    An SQS event is answered with the messages that shall come again (partial batch answer).
     """
 
     def time_left() -> float:
         return context.get_remaining_time_in_millis() / 1000
 
     if "Records" in event:
-        deliveries, unusable = retry_queue.read(event["Records"], now())
-        results = start_runs.from_retry_queue(deliveries, time_left)
-        put_off = [
-            delivery.message_id
-            for delivery, result in zip(deliveries, results, strict=True)
-            if result.outcome is Outcome.PUT_OFF
-        ]
-        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in [*unusable, *put_off]]}
-    if event.get("start_again") == "failed":
-        results, problems = start_runs.again(failed_starts, time_left)
-        return {**_summary(results), "unusable": problems}
-    return _summary(start_runs.for_occurrence(parse_occurrence(event, now()), time_left))
-
-
-def _summary(results: list[Result]) -> dict[str, list[str]]:
+        deliveries, unreadable = start_queue.read(event["Records"], now())
+        again = [*unreadable, *start_runs.from_queue(deliveries, time_left)]
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
+    results = start_runs.for_occurrence(parse_occurrence(event, now()), time_left)
     return {
         outcome.value: [str(result.wanted.export) for result in results if result.outcome is outcome]
         for outcome in Outcome

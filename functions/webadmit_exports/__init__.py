@@ -10,12 +10,12 @@ What the six functions share, from the ground up; nothing imports from a later l
 - `occurrence`: the exports and the time that a schedule, a message or a person asks for (pure)
 - `cron`, `night`: which runs the schedules wanted, and what became of them (pure)
 - `facts`, `archived`, `archive_messages`: a CSV's facts, an object's key and tags, receipts (pure)
-- `tls`, `aws_connections`: how all that is called is reached
-- `aws`, `table`, `topics`, `keys`, `retry_queue`, `failed_starts`, `queues`, `schedules`, `subscriptions`,
+- `http_session`: how sessions to WebAdMIT and its storage are made
+- `aws`, `table`, `topics`, `keys`, `start_queue`, `schedules`, `subscriptions`,
   `bucket`: what is in AWS
 - `webadmit`, `storage`, `probe`: the WebAdMIT API, the storage of its files, our own callback API
 - `export_files`: the one way in for everything that is learned about a run
 - `start` with its `gate` and `names`, `receive`, `reconcile`, `again`, `check` with its `reach`, `morning_mail`,
   `archive`: the use cases
-- `wiring`, `warming`: reads the environment and puts the parts together; what a process does before its first event
+- `wiring`: reads the environment and puts the parts together
 """

@@ -1,13 +1,12 @@
 """What people and programs are told about files on their way into the archive. Pure."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
 from .archived import AnnouncedFile, StoredFile
-from .messages import VERSION, Cause, Message, Wording
+from .messages import VERSION, Cause, Message, Wording, attributes
 from .model import utc_seconds
 from .progress import EventType, event_id
 from .prose import paragraphs, sentence
@@ -25,8 +24,8 @@ class Trouble(Enum):
         "its download host is not allowed",
         "WebAdMIT's download URL leads to {words}, which is not among the hosts that files may be fetched from",
         (
-            "If that is Liaison's storage (ask Liaison if you do not know it), allow it with `{allow}`, and write"
-            " ArchiveDownloadHosts into your samconfig file as well."
+            "If that is Liaison's storage (Liaison has moved its systems; ask if you do not know the host), allow it:"
+            " {allow}."
         ),
     )
     ADDRESS_REFUSED = (
@@ -67,7 +66,7 @@ class Trouble(Enum):
     TOO_LARGE = (
         "larger than allowed",
         "it is {size}, larger than is allowed",
-        "If that is right, allow more with `{enlarge}`, then have it announced again: {again}",
+        "If that is right, allow more (up to 5,000): {enlarge}. Then have it announced again: {again}",
     )
     TOO_SLOW = (
         "too slow to fetch",
@@ -156,7 +155,7 @@ class ArchiveWording:
                 "Its columns are not those of the file before it." if stored.facts.header_changed else "",
                 self.wording.signature(),
             ),
-            attributes=_attributes(EventType.ARCHIVED, announced),
+            attributes=attributes(EventType.ARCHIVED, announced.status, announced.export, announced.names),
         )
 
     def alert(self, alert: ArchiveAlert) -> Message:
@@ -197,7 +196,7 @@ class ArchiveWording:
                 _rows(announced, self.wording),
                 self.wording.signature(),
             ),
-            attributes=_attributes(EventType.ARCHIVE_FAILED, announced),
+            attributes=attributes(EventType.ARCHIVE_FAILED, announced.status, announced.export, announced.names),
         )
 
     def _advice(self, alert: ArchiveAlert) -> str:
@@ -239,15 +238,6 @@ def _about(event_type: EventType, announced: AnnouncedFile) -> dict[str, str | i
         "status": announced.status,
         "scheduled_for": utc_seconds(announced.scheduled_for),
         "finished_at": utc_seconds(announced.finished_at),
-        **announced.names.known,
-    }
-
-
-def _attributes(event_type: EventType, announced: AnnouncedFile) -> Mapping[str, str | int]:
-    return {
-        "event_type": event_type,
-        "status": announced.status,
-        **announced.export.ids,
         **announced.names.known,
     }
 

@@ -80,16 +80,19 @@ class CheckSetup:
             try:
                 findings.problems += look()
             except AwsUnavailable as error:
-                findings.problems.append(_aws_problem(error))
+                findings.problems.append(self._aws_problem(error))
         try:
             schedules = self.schedules.read()
         except AwsUnavailable as error:
-            findings.problems.append(_aws_problem(error))
+            findings.problems.append(self._aws_problem(error))
             schedules = []
         findings.lines += ["Schedules:", *(f"  {_schedule_line(one)}" for one in schedules), ""]
         self._look_at_webadmit(findings, schedules, time_left)
         if schedules and not any(one.exports for one in schedules):
-            repair = "put pairs from the list above into Exports, in your samconfig file, and deploy this stack again"
+            repair = "repair the other problems first; then this check lists the pairs that Exports can have"
+            if findings.pairs:
+                choice = self.commands.deploy(Exports=f"{findings.pairs[0]},…")
+                repair = f"choose pairs from the list above; {choice}"
             findings.problems.append(Problem(what="Exports is empty: nothing is ever started.", repair=repair))
         return findings
 
@@ -114,8 +117,12 @@ class CheckSetup:
         if not alerted.has_any and not alerted.pending_mails:
             yield Problem(
                 what="Nobody is told when something goes wrong: AlertsTopic has no subscriber.",
-                repair="put an address into AlertEmail, in your samconfig file, and deploy this stack again",
+                repair=self.commands.deploy(AlertEmail="…"),
             )
+
+    def _aws_problem(self, error: AwsUnavailable) -> Problem:
+        repair = f"run this check again; if it stays, {self.commands.deploy()}"
+        return Problem(what=sentence(str(error)), repair=repair)
 
     def _subscribe(self, mailbox: Mailbox) -> str:
         command = self.commands.subscribe(mailbox.topic_arn, f"the address in {mailbox.parameter}")
@@ -135,8 +142,8 @@ class CheckSetup:
             yield Problem(
                 what=f"The callback API {answer} where it should answer 400: callbacks do not come in, and files are"
                 " found by asking only, minutes later.",
-                repair="run this check again; if it stays, run: sam deploy, and see: "
-                + self.commands.logs("ReceiveCallbackFunction"),
+                repair=f"run this check again; if it stays, {self.commands.deploy()}, and see:"
+                f" {self.commands.logs('ReceiveCallbackFunction')}",
             )
 
     def _look_at_webadmit(
@@ -151,7 +158,7 @@ class CheckSetup:
             what = "WebAdMIT refuses the API key (401): it was replaced by a new one, or its owner lost the permission."
             findings.problems.append(Problem(what=what, repair=self._store_key()))
         except AwsUnavailable as error:
-            findings.problems.append(_aws_problem(error))
+            findings.problems.append(self._aws_problem(error))
         except WebAdmitError as error:
             findings.problems.append(_webadmit_problem(error))
         else:
@@ -159,7 +166,7 @@ class CheckSetup:
             reach = self._lists(key, identities, wanted, findings, time_left)
             findings.lines += reach.lines(wanted)
             findings.pairs += reach.pairs()
-            findings.problems += reach.problems(wanted)
+            findings.problems += reach.problems(wanted, self.commands)
 
     def _lists(
         self,
@@ -199,10 +206,6 @@ def _schedule_line(schedule: Schedule) -> str:
     count = "1 export" if len(schedule.exports) == 1 else f"{len(schedule.exports)} exports"
     state = "on" if schedule.is_on else "off (ScheduleState is DISABLED)"
     return f"{schedule.name}: {count}, {schedule.expression} {schedule.timezone}, {state}"
-
-
-def _aws_problem(error: AwsUnavailable) -> Problem:
-    return Problem(what=sentence(str(error)), repair="run this check again; if it stays, run: sam deploy")
 
 
 def _not_listed(identity: Identity, error: WebAdmitError | None) -> Problem:

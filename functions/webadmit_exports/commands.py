@@ -39,6 +39,10 @@ class Commands:
         return f"sam remote invoke {function} {self._stack}{event}"
 
     def deploy(self, **parameters: str) -> str:
-        """Changes parameters of the stack; all others keep their values."""
-        values = " ".join(f"{name}={value}" for name, value in parameters.items())
-        return f"sam deploy {self._stack} --parameter-overrides {values}"
+        """Deploys the stack again, with these parameters changed: what a sentence says after "then" or "to do that".
+
+        `sam deploy` alone would deploy what was built last, in a fresh clone nothing.
+        """
+        values = ", ".join(f'"{name}={value}"' for name, value in parameters.items())
+        change = f"put {values} into parameter_overrides in your samconfig file, then " if values else ""
+        return f"{change}run `sam build` and `sam deploy` in the folder that you deploy {self.stack_name} from"

@@ -1,25 +1,21 @@
 """The one way in: whoever learns something about an export file applies it here.
 
 Reads the record, lets `progress` decide what it becomes, stores that on condition that nobody stored anything
-meanwhile, begins again if somebody did; and announces, if that write made an announcement due. Where it is clear
-beforehand what nearly every record becomes, the condition of the write is that it is such a record.
+meanwhile, begins again if somebody did; and announces, if that write made an announcement due.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 
 from .errors import AnnouncementDelayed, AwsUnavailable
 from .messages import Wording
-from .model import Export, ExportFile, News, Source, Status, is_known
+from .model import ExportFile, News, is_known
 from .progress import (
     Announcement,
     EventType,
     Rules,
     Step,
     advance,
-    end_of_an_open_run,
     give_back,
     mark_announced,
     put_by,
@@ -67,49 +63,6 @@ class ExportFiles:
         if not is_known(news.status):
             logger.warning("WebAdMIT used a status that is not documented", **news.ids, status=news.status)
         return self._change(known, lambda record: advance(record, news, self._now(), self._rules))
-
-    def apply_unread(self, news: News, may_begin: Callable[[], None]) -> bool:
-        """Applies a callback's news to a record that nobody has read; True if it changed it.
-
-        Nearly always it ends an open run: then one write does. Else the record is looked at, as everywhere.
-        `may_begin` is asked, and may raise, before news about a file without a record makes one.
-        """
-        end = end_of_an_open_run(news, self._now(), self._rules)
-        if end is None:
-            known = self._table.read(news.export.export_id, news.export_file_id)
-        else:
-            try:
-                record = self._table.finish(end.export_file)
-            except Overtaken as otherwise:
-                known = otherwise.current
-            else:
-                self._publish(replace(end, export_file=record), record)
-                return True
-        if known is None:
-            may_begin()
-        return self.apply(news, known)
-
-    def rehearse(self) -> None:
-        """Goes the way of a callback that ends a run, up to conditions that never hold: nothing is written or sent.
-
-        Raises AwsUnavailable if DynamoDB does not answer.
-        """
-        now, nobodys = self._now(), Export(user_identity_id=0, export_id=0)  # WebAdMIT's ids do not begin with zero
-        news = News(
-            source=Source.CALLBACK,
-            as_of=now,
-            export=nobodys,
-            export_file_id=0,
-            status=Status.AVAILABLE,
-            scheduled_for=now,
-        )
-        end = end_of_an_open_run(news, now, self._rules)
-        assert end is not None, "a file that can be fetched is always told"
-        self._wording.announcement(end)
-        with suppress(Overtaken):
-            self._table.finish(end.export_file)
-        with suppress(Overtaken):
-            self._table.store(end.export_file, replacing=end.export_file)
 
     def announce(self, known: ExportFile) -> bool:
         """Announces a finished file if it is due and nobody else does; True if it was announced now."""

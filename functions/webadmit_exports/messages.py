@@ -12,7 +12,7 @@ from enum import Enum
 
 from .callbacks import LIFETIME
 from .commands import Commands
-from .model import Export, ExportFile, Status, time_zone, utc_microseconds, utc_seconds
+from .model import Export, ExportFile, Names, Status, time_zone, utc_microseconds, utc_seconds
 from .progress import Announcement, EventType, event_id
 from .prose import listing, paragraphs, sentence
 
@@ -114,13 +114,14 @@ class Wording:
         if repeated:
             body["repeated"] = True
         name = _quoted(file.names.export_name, _NAME_LENGTH)
-        headline = _HEADLINES[event_type].format(file=file, export=file.export, name=name)
+        headline = _UNKNOWN_HEADLINE if file.reason else _HEADLINES[event_type]
+        headline = headline.format(file=file, export=file.export, name=name)
         return Message(
             event_type=event_type,
             subject=self.subject(f"again: {headline}" if repeated else headline),
             body=body,
             mail=self._file_mail(file, event_type, repeated=repeated),
-            attributes={"event_type": event_type, "status": file.status, **file.export.ids, **file.names.known},
+            attributes=attributes(event_type, file.status, file.export, file.names),
         )
 
     def start_alert(self, alert: StartAlert) -> Message:
@@ -191,7 +192,7 @@ class Wording:
             "Name": file.names.export_name,
             "Program": ", ".join(text for text in (file.names.organization, file.names.cycle) if text),
             "File": str(file.export_file_id),
-            "Status": file.status,
+            "Status": "unknown" if file.reason else file.status,
             "Scheduled": self.time(file.scheduled_for),
             "Started": self.time(file.started_at),
         }
@@ -266,6 +267,14 @@ class Wording:
         return f"--\nStack {self.stack_name} in {self.region}"
 
 
+def attributes(event_type: EventType, status: str, export: Export, names: Names) -> Mapping[str, str | int]:
+    """The message attributes about one file.
+
+    `export` is a text because SNS compares numbers only up to 10⁹ (filter policies), and ids may be larger.
+    """
+    return {"event_type": event_type, "status": status, "export": str(export), **export.ids, **names.known}
+
+
 def _quoted(name: str, length: int) -> str:
     """An export's name, cut to that length, for the middle of a sentence."""
     return f' "{name if len(name) <= length else name[: length - 3] + "..."}"' if name else ""
@@ -293,11 +302,15 @@ _HEADLINES = {
 }
 
 # A run that we gave up ourselves, for the reason that the mail names.
+_UNKNOWN_HEADLINE = "export {export.export_id}{name}: outcome unknown, file {file.export_file_id}"
 _UNKNOWN = (
-    "WebAdMIT says nothing more about this run of export {export.export_id}; whether there is a file is not known.",
     """\
-The run was deleted in WebAdMIT, or access to it was lost. Look there whether the export has run; if not, run it by
-hand. This run is not followed any more; the next scheduled time starts a new one.""",
+WebAdMIT no longer answers questions about this run of export {export.export_id}, so we do not know whether it produced
+a file.""",
+    """\
+The run was deleted in WebAdMIT, or access to it was lost. This stack no longer follows it; the next scheduled run
+starts as usual. Check in WebAdMIT whether the export has run. If not, start it from this stack: "Start an export now"
+in docs/runbook.md.""",
 )
 
 _OPENINGS = {

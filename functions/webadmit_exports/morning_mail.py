@@ -79,7 +79,6 @@ def morning_message(night: Night, wording: Wording) -> Message:
         "still_open": len(night.older),
         "waiting_for_retry": night.queues.retries,
         "given_up": night.queues.given_up,
-        "failed_starts": night.queues.failed_starts,
     }
     if last:
         body["last_ready_at"] = utc_seconds(last)
@@ -97,22 +96,23 @@ def _field(outcome: Outcome) -> str:
 
 
 def _headline(night: Night, wording: Wording) -> str:
-    queues = night.queues
-    person = ", a person is needed" if queues.given_up or queues.failed_starts else ""
+    """First of all whether somebody has to act: a subject is cut where it is too long."""
+    return f"{'ACTION NEEDED: ' if _asks(night, wording) else ''}{_summary(night, wording)}"
+
+
+def _summary(night: Night, wording: Wording) -> str:
     if not night.runs:
-        waiting = f", {queues.retries} starts are tried again" if queues.retries else ""
-        older = f", {len(night.older)} older runs are open" if night.older else ""
-        return (
-            f"a person should look at the starts{older}"
-            if person
-            else f"nothing was to run since yesterday{waiting}{older}"
-        )
+        parts = ["no runs were scheduled since yesterday"]
+        parts += [f"{night.queues.given_up} starts were given up"] if night.queues.given_up else []
+        parts += [f"{night.queues.retries} starts are tried again"] if night.queues.retries else []
+        parts += [f"{len(night.older)} older runs are open"] if night.older else []
+        return ", ".join(parts)
     headline = f"{len(night.of(Outcome.READY))} of {len(night.runs)} ready"
     others = [f"{len(night.of(one))} {one}" for one in Outcome if one is not Outcome.READY and night.of(one)]
     if others:
-        return ", ".join([headline, *others]) + person
+        return ", ".join([headline, *others])
     assert night.last_ready_at, "all are ready"
-    return f"{headline}, the last at {wording.clock(night.last_ready_at)}{person}"
+    return f"{headline}, the last at {wording.clock(night.last_ready_at)}"
 
 
 def _mail(night: Night, wording: Wording) -> str:
@@ -140,7 +140,7 @@ def _opening(night: Night, wording: Wording) -> str:
         return (
             "The schedules are off (ScheduleState is DISABLED): nothing is started, and open runs are still followed."
         )
-    return f"By the schedules, nothing was to run since {wording.time(night.since)}."
+    return f"No runs were scheduled since {wording.time(night.since)}."
 
 
 def _reservations(night: Night, wording: Wording) -> str:
@@ -185,9 +185,6 @@ def _asks(night: Night, wording: Wording) -> list[str]:
     asks = []
     if night.older:
         asks.append(f"Open for more than a day ({len(night.older)}): look at them in WebAdMIT.")
-    if night.queues.failed_starts:
-        command = wording.commands.invoke("StartRunsFunction", "events/start_again.json")
-        asks.append(f"Whole starts failed ({night.queues.failed_starts}). Start them now: {command}")
     if night.queues.given_up:
         asks.append(
             f"Exports could not be started for twelve hours ({night.queues.given_up}). See the mails about them, or"

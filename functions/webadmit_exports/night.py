@@ -35,11 +35,10 @@ class ExpectedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queues:
-    """How much waits: `retries` are tried again by themselves, the others wait for a person."""
+    """How many messages wait: `retries` are tried again without anyone, `given_up` wait for a person."""
 
     retries: int
     given_up: int
-    failed_starts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,11 @@ class Night:
 def look_back(
     schedules: Sequence[Schedule], files: Mapping[Export, Sequence[ExportFile]], since: datetime, until: datetime
 ) -> list[ExpectedRun]:
-    """What should have run from `since` to before `until`, and what else ran; `files` are the runs of each export."""
+    """What should have run from `since` to before `until`, and what else ran; `files` are the runs of each export.
+
+    Each run belongs to one day: what a schedule wanted to that of its time, any other run to that of its start. What a
+    schedule wants at `until` or later is the next day's, also where it has run already.
+    """
     runs: list[ExpectedRun] = []
     counted: set[tuple[int, int]] = set()
     expected = {
@@ -88,7 +91,8 @@ def look_back(
         runs.append(ExpectedRun(export=export, scheduled_for=moment, outcome=_outcome(file), file=file))
     for export, ones in files.items():
         for file in ones:
-            if (export.export_id, file.export_file_id) not in counted:
+            is_of_this_day = since <= file.first_scheduled_for and file.scheduled_for < until
+            if is_of_this_day and (export.export_id, file.export_file_id) not in counted:
                 counted.add((export.export_id, file.export_file_id))
                 runs.append(
                     ExpectedRun(export=export, scheduled_for=file.scheduled_for, outcome=_outcome(file), file=file)

@@ -1,4 +1,4 @@
-"""The exports of one occurrence of the schedule, as the schedule and the retry queue write them. Pure."""
+"""The exports of one occurrence of the schedule, as the schedule and the start queue write them. Pure."""
 
 import json
 import re
@@ -13,6 +13,7 @@ from .model import Export, parse_time, utc_seconds
 
 _PAIR = re.compile(r"([1-9][0-9]{0,17}):([1-9][0-9]{0,17})")
 _SHOWN = 60  # characters of bad input that an error repeats
+_NOT_REPLACED = "<aws.scheduler.scheduled-time>"  # what a schedule's input has in the place of its time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,51 @@ def parse_occurrence(event: Mapping[str, Any], now: datetime) -> Occurrence:
         exports=parse_exports(event.get("exports")),
         scheduled_for=now.replace(microsecond=0) if scheduled_for is None else _scheduled_for(scheduled_for, now),
     )
+
+
+def parse_queued(body: str, attributes: Mapping[str, str], now: datetime) -> tuple[Occurrence, bool]:
+    """Reads a message of the start queue; also tells whether the message is our own. Raises InvalidInput.
+
+    It may be what `Occurrence.to_json` writes, or a start that failed as a whole:
+
+    - What Lambda sends after an asynchronous invocation has failed for good. The event is `requestPayload` (Lambda
+      developer guide, "Capturing records of Lambda asynchronous invocations").
+    - What EventBridge Scheduler sends when it could not invoke: its API request, whose `Payload` is the event, as text
+      or as an object. `attributes` are the message's; SCHEDULED_TIME is the time of the schedule, which the event may
+      lack (EventBridge Scheduler user guide, "Configuring a dead-letter queue").
+    """
+    document = _object(body)
+    if "requestPayload" in document:
+        # Without a time in the event, it was meant to be the time of the invocation; the record has that of its end.
+        return _queued(_object(document["requestPayload"]), document.get("timestamp"), now), False
+    if "Payload" in document:
+        return _queued(_object(document["Payload"]), attributes.get("SCHEDULED_TIME"), now), False
+    return _queued(document, None, now), True
+
+
+def _queued(event: Mapping[str, Any], otherwise: object, now: datetime) -> Occurrence:
+    """The occurrence of an event that may have no time of its own, but another one beside it."""
+    scheduled_for = event.get("scheduled_for")
+    if scheduled_for in (None, "", _NOT_REPLACED):
+        scheduled_for = otherwise
+    if not scheduled_for:
+        raise InvalidInput('the message has no "scheduled_for"')
+    occurrence = parse_occurrence({**event, "scheduled_for": scheduled_for}, now)
+    if not occurrence.exports:
+        raise InvalidInput("the message names no export")
+    return occurrence
+
+
+def _object(document: object) -> Mapping[str, Any]:
+    """A JSON object, or the text of one."""
+    if isinstance(document, str):
+        try:
+            document = json.loads(document)
+        except (ValueError, RecursionError):
+            raise InvalidInput("the message is not JSON") from None
+    if not isinstance(document, dict):
+        raise InvalidInput("the message is not an object")
+    return document
 
 
 def parse_exports(text: object) -> tuple[Export, ...]:

@@ -2,6 +2,8 @@
 
 import requests
 
+from .http_session import plain_session
+
 _TIMEOUT = (3.0, 10.0)  # to connect, and for the answer: the function may have to start
 
 
@@ -11,12 +13,13 @@ class Probe:
     def post_nothing(self, url: str) -> int | None:
         """The HTTP status of the answer to an empty form; None where there is none."""
         try:
-            return requests.post(
-                url,
-                data=b"",
-                headers={"Content-Type": "application/x-www-form-urlencoded"},
-                timeout=_TIMEOUT,
-                allow_redirects=False,
-            ).status_code
+            with plain_session() as session:
+                return session.post(
+                    url,
+                    data=b"",
+                    headers={"Content-Type": "application/x-www-form-urlencoded"},
+                    timeout=_TIMEOUT,
+                    allow_redirects=False,
+                ).status_code
         except requests.RequestException:  # its text holds the URL, which is a proof
             return None

@@ -71,29 +71,22 @@ class Step:
 
 
 def advance(record: ExportFile | None, news: News, now: datetime, rules: Rules) -> Step | None:
-    """What the record becomes with this news; None where it changes nothing, or is about a run that is not ours."""
-    if record is None and news.source is Source.POLL:
-        return None
-    if record is None or _is_a_new_run(record, news):
+    """What the record becomes with this news; None where it changes nothing, or is about a run that is not ours.
+
+    Only the answer to a start makes a record and says which occurrences it serves; a callback changes a record that
+    serves its own occurrence, and a poll one that is there.
+    """
+    if news.source is Source.START and (record is None or _is_a_new_run(record, news)):
         begun = replace(_begin(news, now), reused=record is not None)
         return _settle(_finish_or_wait(begun, news, now), now, rules)
+    if record is None or not _is_about(record, news):
+        return None
     if _may_be_about_an_earlier_run(record, news):
         return _changed(record, Step(record=_ask_at_once(record, now)), now)
     current = _move(_join(record, news), news, now)
     if news.source is Source.POLL:
         return _changed(record, _settle_asked(current, now, rules), now)
     return _changed(record, _settle(current, now, rules), now)
-
-
-def end_of_an_open_run(news: News, now: datetime, rules: Rules) -> Announcement | None:
-    """What a callback makes of the record that it nearly always meets, so that nobody has to read that one first.
-
-    Such a record is of an open run that serves the callback's occurrence, without a trace of an end. The callback
-    changes `status`, `finished_at`, `due_at` and `updated_at` to those of the `export_file` here, leaves the rest, and
-    claims this announcement. None where the record has to be looked at: the news ends no run, or nobody is to be told.
-    """
-    step = advance(replace(_begin(news, now), status=Status.INITIALIZING), news, now, rules)
-    return replace(step.claimed, export_file=step.record) if step and step.claimed else None
 
 
 def take_over(record: ExportFile, now: datetime, rules: Rules) -> Step | None:
@@ -153,8 +146,15 @@ def _is_a_new_run(record: ExportFile, news: News) -> bool:
     return news.source is Source.START and record.finished_at is not None and record.finished_at < news.as_of
 
 
+def _is_about(record: ExportFile, news: News) -> bool:
+    """Whether the news may change that record: an address that leaked speaks for the run of its occurrence alone."""
+    if news.source is not Source.CALLBACK:
+        return True
+    return news.scheduled_for is not None and record.serves(news.export, news.scheduled_for)
+
+
 def _begin(news: News, now: datetime) -> ExportFile:
-    assert news.scheduled_for is not None, "starts and callbacks know their occurrence"
+    assert news.scheduled_for is not None, "a start knows its occurrence"
     return ExportFile(
         export=news.export,
         export_file_id=news.export_file_id,
@@ -170,11 +170,8 @@ def _begin(news: News, now: datetime) -> ExportFile:
 
 
 def _join(record: ExportFile, news: News) -> ExportFile:
-    """A start that was answered with a run that we know joins it: the run then serves that occurrence too.
-
-    So does a callback at the address of another occurrence: its start was sent, whether or not its answer has come.
-    """
-    if news.scheduled_for is None:
+    """A start that was answered with a run that we know joins it: the run then serves that occurrence too."""
+    if news.source is not Source.START or news.scheduled_for is None:
         return record
     return replace(
         record,
@@ -191,14 +188,10 @@ def _move(record: ExportFile, news: News, now: datetime) -> ExportFile:
 
 
 def _may_be_about_an_earlier_run(record: ExportFile, news: News) -> bool:
-    """An id can serve run after run; a late callback, or an answer long on its way, may tell of the one before."""
-    if progress_of(news.status) <= progress_of(record.status):
-        return False  # it would change nothing anyway
-    if news.source is Source.CALLBACK and news.scheduled_for is not None:
-        return record.reused and news.scheduled_for < record.first_scheduled_for
-    if news.source is Source.POLL:
-        return news.as_of < (record.started_at if record.finished_at else record.updated_at)
-    return False
+    """An id can serve run after run; an answer that was long on its way may tell of the one before."""
+    if news.source is not Source.POLL or progress_of(news.status) <= progress_of(record.status):
+        return False
+    return news.as_of < (record.started_at if record.finished_at else record.updated_at)
 
 
 def _ask_at_once(record: ExportFile, now: datetime) -> ExportFile:
@@ -253,9 +246,11 @@ def _claim(record: ExportFile, event_type: EventType, now: datetime) -> Step:
 
 
 def _outcome(record: ExportFile, rules: Rules) -> EventType | None:
+    if progress_of(record.status) is Progress.FINISHED_WITH_FILE:
+        return EventType.READY
     if record.status == Status.EMPTY_LIST:
         return EventType.EMPTY if rules.alert_on_empty_list else None
-    return EventType.FAILED if record.status == Status.FAILED else EventType.READY
+    return EventType.FAILED
 
 
 def _pending(record: ExportFile, rules: Rules, event_type: EventType) -> str | None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .commands import Commands
 from .model import Export
 from .webadmit import Identity, ListedExport
 
@@ -51,8 +52,8 @@ class Reach:
                 )
         return lines
 
-    def problems(self, wanted: Sequence[Export]) -> Iterator[Problem]:
-        """What is wrong with the pairs that are scheduled."""
+    def problems(self, wanted: Sequence[Export], commands: Commands) -> Iterator[Problem]:
+        """What is wrong with the pairs that are scheduled; `commands` are for this stack."""
         for identity_id in dict.fromkeys(export.user_identity_id for export in wanted):
             exports = [export for export in wanted if export.user_identity_id == identity_id]
             identity = self.identities.get(identity_id)
@@ -65,20 +66,22 @@ class Reach:
                 )
                 continue
             if identity_id in self.exports:
-                yield from self._unknown(identity_id, exports)
-            yield from self._outdated(identity, exports, wanted)
+                yield from self._unknown(identity_id, exports, commands)
+            yield from self._outdated(identity, exports, wanted, commands)
 
-    def _unknown(self, identity_id: int, exports: Sequence[Export]) -> Iterator[Problem]:
+    def _unknown(self, identity_id: int, exports: Sequence[Export], commands: Commands) -> Iterator[Problem]:
         there = {one.id for one in self.exports[identity_id]}
         unknown = [export for export in exports if export.export_id not in there]
         if unknown:
             yield Problem(
                 what=f"Identity {identity_id} has no such export: {joined(unknown)}.",
                 repair="take it out of Exports, or put the right pair from the list above in its place, in"
-                " your samconfig file, and deploy this stack again",
+                f" parameter_overrides in your samconfig file, then {commands.deploy()}",
             )
 
-    def _outdated(self, identity: Identity, exports: Sequence[Export], wanted: Sequence[Export]) -> Iterator[Problem]:
+    def _outdated(
+        self, identity: Identity, exports: Sequence[Export], wanted: Sequence[Export], commands: Commands
+    ) -> Iterator[Problem]:
         """A newer cycle of the same program, unless some of its exports are scheduled already."""
         newer = [
             one
@@ -97,7 +100,7 @@ class Reach:
             what=f"The cycle {newest.cycle} has begun: identity {newest.id} stands beside identity {identity.id} of"
             f" {identity.cycle} ({_program_name(identity)}).",
             repair=f"put its exports into Exports, beside or in the place of {joined(exports)} ({by_name}), in"
-            " your samconfig file, and deploy this stack again",
+            f" parameter_overrides in your samconfig file, then {commands.deploy()}",
         )
 
 

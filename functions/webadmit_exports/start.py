@@ -1,4 +1,4 @@
-"""Starts the exports of an occurrence: for the schedule, and for the retry queue what was put off before."""
+"""Starts the exports of an occurrence: for the schedule, and for the start queue what could not start before."""
 
 import random
 import time
@@ -21,32 +21,31 @@ from .errors import (
     Unavailable,
 )
 from .export_files import ExportFiles
-from .failed_starts import FailedStarts
 from .gate import Gate, NotStarted
 from .keys import ApiKey, SigningKeys, WebAdmitApiKey
 from .messages import Cause, StartAlert, Wording
 from .model import Export, ExportFile, News, Source, utc_seconds
 from .names import NameBook
 from .occurrence import Occurrence
-from .retry_queue import Delivery, RetryQueue
+from .start_queue import Delivery, StartQueue
 from .table import ExportFilesTable
 from .telemetry import count, logger
 from .topics import Topics
 from .webadmit import LONGEST_CALL_SECONDS, Run, WebAdmit
 
 SIDE_BY_SIDE = 16
-_ATTEMPTS = 3  # in one invocation; the retry queue goes on from there
-# Kept back for what follows the last request: its answer, its record, the retry queue and the alerts.
+_ATTEMPTS = 3  # in one invocation; the start queue goes on from there
+# Kept back for what follows the last request: its answer, its record, the start queue and the alerts.
 _RESERVE_SECONDS = LONGEST_CALL_SECONDS + 30
 
 
 class Outcome(Enum):
-    """What became of one export."""
+    """The outcome for one export."""
 
     STARTED = "started"  # or joined: WebAdMIT does not tell
-    STARTED_BEFORE = "started_before"
-    PUT_OFF = "put_off"
-    GIVEN_UP = "given_up"
+    ALREADY_STARTED = "already_started"  # for this occurrence or a later one
+    DEFERRED = "deferred"  # the start queue brings it back
+    FAILED = "failed"  # trying again would not help
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +90,7 @@ class StartRuns:
     callback_url: str
     table: ExportFilesTable
     export_files: ExportFiles
-    retry_queue: RetryQueue
+    start_queue: StartQueue
     topics: Topics
     wording: Wording
     names: NameBook
@@ -100,51 +99,50 @@ class StartRuns:
     sleep: Callable[[float], None] = time.sleep
 
     def for_occurrence(self, occurrence: Occurrence, time_left: Callable[[], float]) -> list[Result]:
-        """Starts the exports; what is put off goes to the retry queue, and a person is told.
+        """Starts the exports; those that cannot start yet go to the start queue, and a person is told.
 
-        `time_left`: the seconds that the invocation still has. Raises AwsUnavailable if the retry queue or the alerts
+        `time_left`: the seconds that the invocation still has. Raises AwsUnavailable if the start queue or the alerts
         cannot be reached; repeating the whole call is safe.
         """
         scheduled_for = occurrence.scheduled_for
         wanted = [Wanted(export=export, scheduled_for=scheduled_for) for export in occurrence.exports]
         results = self._start_all(wanted, time_left, attempts=_ATTEMPTS)
-        put_off = [result for result in results if result.outcome is Outcome.PUT_OFF]
-        self.retry_queue.put([result.wanted.export for result in put_off], scheduled_for)
-        self._alert(put_off, self.now() + self.retry_queue.span)
-        self._alert([result for result in results if result.outcome is Outcome.GIVEN_UP], None)
+        deferred = [result for result in results if result.outcome is Outcome.DEFERRED]
+        self.start_queue.put([result.wanted.export for result in deferred], scheduled_for)
+        self._alert(deferred, self.now() + self.start_queue.span)
+        self._alert([result for result in results if result.outcome is Outcome.FAILED], None)
         return results
 
-    def again(self, failed_starts: FailedStarts, time_left: Callable[[], float]) -> tuple[list[Result], list[str]]:
-        """Starts what stands in FailedStartsQueue, under its first time; the results, and what cannot be used and why.
+    def from_queue(self, deliveries: Sequence[Delivery], time_left: Callable[[], float]) -> list[str]:
+        """Starts what the start queue brings; returns the ids of the messages that shall come again.
 
-        What cannot be used stays in the queue, and so does what there is no time for.
+        A start that failed as a whole is made up for as the schedule would have made it, so that what it cannot start
+        goes back as a message for each export, and a person is told. Then WebAdMIT is asked once for each single
+        export; nobody is told before its last try. Raises AwsUnavailable if the queue or the alerts cannot be reached:
+        then all messages shall come again.
         """
-        results: list[Result] = []
-        problems: list[str] = []
-        for failed_start in failed_starts.take(self.now()):
-            if failed_start.occurrence is None:
-                problems.append(failed_start.problem)
-                continue
-            if time_left() < _RESERVE_SECONDS:
-                break
-            results += self.for_occurrence(failed_start.occurrence, time_left)
-            failed_starts.done(failed_start)
-        return results, problems
+        again = []
+        for delivery in (one for one in deliveries if one.is_whole):
+            if time_left() < _RESERVE_SECONDS and not delivery.is_last:
+                again.append(delivery.message_id)
+            else:
+                self.for_occurrence(delivery.occurrence, time_left)
+        return again + self._singles([one for one in deliveries if not one.is_whole], time_left)
 
-    def from_retry_queue(self, deliveries: Sequence[Delivery], time_left: Callable[[], float]) -> list[Result]:
-        """Asks once for each delivery, a result each; what is put off again shall stay in the queue.
-
-        Nobody is told before the last try. Raises AwsUnavailable if the alerts cannot be sent: then all shall stay.
-        """
-        wanted = [Wanted(export=delivery.export, scheduled_for=delivery.scheduled_for) for delivery in deliveries]
-        results = self._start_all(wanted, time_left, attempts=1)
+    def _singles(self, deliveries: Sequence[Delivery], time_left: Callable[[], float]) -> list[str]:
+        wanted = [
+            Wanted(export=export, scheduled_for=delivery.occurrence.scheduled_for)
+            for delivery in deliveries
+            for export in delivery.occurrence.exports
+        ]
+        results = list(zip(deliveries, self._start_all(wanted, time_left, attempts=1), strict=True))
         lost = [
             result
-            for delivery, result in zip(deliveries, results, strict=True)
-            if result.outcome is Outcome.GIVEN_UP or (result.outcome is Outcome.PUT_OFF and delivery.is_last)
+            for delivery, result in results
+            if result.outcome is Outcome.FAILED or (result.outcome is Outcome.DEFERRED and delivery.is_last)
         ]
         self._alert(lost, None)
-        return results
+        return [delivery.message_id for delivery, result in results if result.outcome is Outcome.DEFERRED]
 
     def _start_all(self, wanted: Sequence[Wanted], time_left: Callable[[], float], *, attempts: int) -> list[Result]:
         if not wanted:
@@ -170,7 +168,7 @@ class StartRuns:
         return results
 
     def _read_keys(self, gate: Gate) -> tuple[ApiKey, bytes]:
-        """Both keys; without them the gate is closed, and the exports are put off like any others."""
+        """Both keys; without them the gate is closed, and the exports are deferred like any others."""
         try:
             return self.api_key.read(), self.signing_keys.current()
         except ApiKeyUnusable as error:
@@ -188,12 +186,12 @@ class StartRuns:
         except NotStarted as why:
             count("RunsRefused")
             logger.warning("not started", **fields, cause=why.cause.name, words=why.words, gives_up=why.gives_up)
-            outcome = Outcome.GIVEN_UP if why.gives_up else Outcome.PUT_OFF
+            outcome = Outcome.FAILED if why.gives_up else Outcome.DEFERRED
             return Result(wanted=wanted, outcome=outcome, cause=why.cause, words=why.words)
         except Exception:  # noqa: BLE001 - the edge: an error with one export must not keep the others from starting
             logger.exception("not started because of an error in the code", **fields)
-            return Result(wanted=wanted, outcome=Outcome.PUT_OFF, cause=Cause.UNEXPECTED)
-        return Result(wanted=wanted, outcome=Outcome.STARTED if started else Outcome.STARTED_BEFORE)
+            return Result(wanted=wanted, outcome=Outcome.DEFERRED, cause=Cause.UNEXPECTED)
+        return Result(wanted=wanted, outcome=Outcome.STARTED if started else Outcome.ALREADY_STARTED)
 
     def _start(self, wanted: Wanted, means: _Means, attempts: int) -> bool:
         """True if the run was started or joined now, False if it had been before; raises NotStarted."""

@@ -9,16 +9,16 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from .errors import AddressRefused, DownloadFailed, HostRefused
+from .http_session import plain_session
 from .webadmit import DownloadUrl, is_loopback
 
 CONNECT_SECONDS = 5.0
@@ -141,11 +141,15 @@ class Storage:
     def open(self, url: DownloadUrl) -> Iterator[Download]:
         """The file behind a download URL, to be read within."""
         self._hosts.check(url)
-        # No session, as in `webadmit`: it would add cookies, .netrc, proxies and redirects. An adapter retries nothing.
-        with closing(HTTPAdapter()) as adapter:
+        with plain_session() as session:
             with _answering():
-                request = requests.Request("GET", url.value, {"accept-encoding": "identity"}).prepare()
-                response = adapter.send(request, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
+                response = session.get(
+                    url.value,
+                    headers={"accept-encoding": "identity"},
+                    timeout=(CONNECT_SECONDS, READ_SECONDS),
+                    allow_redirects=False,
+                    stream=True,
+                )
             with response:
                 if response.status_code != 200:
                     raise DownloadFailed(f"the storage answered {response.status_code}")

@@ -1,7 +1,7 @@
 """The record of every export file, in DynamoDB. The only module that knows attribute names."""
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -24,12 +24,6 @@ _PAGE = 25  # runs of one export that are looked at in one go
 # Each condition says what it protects.
 _NOBODY_HAS_RECORDED_IT = "attribute_not_exists(export_file_id)"
 _NOBODY_HAS_WRITTEN_SINCE_IT_WAS_READ = "#version = :read"
-_IT_IS_OPEN_AND_SERVES_THE_OCCURRENCE = (
-    "attribute_not_exists(finished_at) AND attribute_not_exists(notified_at)"
-    " AND attribute_not_exists(reason) AND attribute_not_exists(expires_at)"
-    " AND user_identity_id = :identity AND first_scheduled_for <= :occurrence AND scheduled_for >= :occurrence"
-)
-_AN_END_WRITES = ("status", "finished_at", "due_at", "unfinished", "updated_at", "version")
 
 
 class Overtaken(Exception):
@@ -106,46 +100,22 @@ class ExportFilesTable:
                 "ExpressionAttributeNames": {"#version": "version"},
                 "ExpressionAttributeValues": {":read": {"S": replacing.version}},
             }
-        self._write(self._client.put_item, record.version, Item=_to_item(record), **condition)
-        return record
-
-    def finish(self, record: ExportFile) -> ExportFile:
-        """Writes the end of a run over its record, which nobody has read; returns the whole of it.
-
-        What the end changes says `progress.end_of_an_open_run`. Raises Overtaken, with what is there, unless that is
-        an open run that serves `record.scheduled_for`.
-        """
-        record = replace(record, version=uuid.uuid4().hex)
-        item = _to_item(record)
-        written = self._write(
-            self._client.update_item,
-            record.version,
-            Key={name: item[name] for name in ("export_id", "export_file_id")},
-            UpdateExpression=f"SET {', '.join(f'#{name} = :{name}' for name in _AN_END_WRITES)}",
-            ConditionExpression=_IT_IS_OPEN_AND_SERVES_THE_OCCURRENCE,
-            ExpressionAttributeNames={f"#{name}": name for name in _AN_END_WRITES},
-            ExpressionAttributeValues={
-                ":identity": item["user_identity_id"],
-                ":occurrence": item["scheduled_for"],
-                **{f":{name}": item[name] for name in _AN_END_WRITES},
-            },
-            ReturnValues="ALL_NEW",
-        )
-        return _from_item(written)
-
-    def _write(self, call: Callable[..., Any], version: str, **request: Any) -> Mapping[str, Any]:
-        """A conditional write that leaves `version` behind; what DynamoDB returns of the item."""
         with asking("DynamoDB"):
             try:
-                answer = call(TableName=self._name, ReturnValuesOnConditionCheckFailure="ALL_OLD", **request)
+                self._client.put_item(
+                    TableName=self._name,
+                    Item=_to_item(record),
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **condition,
+                )
             except ClientError as error:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise
                 item = cast("Item", error.response.get("Item", {}))
-                if item.get("version") != {"S": version}:
+                # Unless botocore has repeated a write whose answer was lost: then what is there is our own.
+                if item.get("version") != {"S": record.version}:
                     raise Overtaken(_from_item(item) if item else None) from None
-                return item  # botocore has repeated a write whose answer was lost: what is there is our own
-        return cast("Item", answer.get("Attributes", {}))
+        return record
 
 
 def _readable(items: Iterable[Mapping[str, Any]]) -> Iterator[ExportFile]:

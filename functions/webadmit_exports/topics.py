@@ -61,11 +61,6 @@ class Topics:
         self._arns = {EventType.READY: ready_arn, EventType.ARCHIVED: archived_arn}
         self._paces = {arn: Pace() for arn in (ready_arn, alerts_arn, archived_arn)}
 
-    def look(self) -> None:
-        """Opens the connection to SNS with a question of no consequence; raises AwsUnavailable if it has no answer."""
-        with asking("SNS"):
-            self._client.get_topic_attributes(TopicArn=self._arns[EventType.READY])
-
     def publish(self, message: Message) -> None:
         """Publishes to the topic that the event type belongs to; raises AwsUnavailable if SNS does not take it."""
         topic = self._arns.get(message.event_type, self._alerts_arn)

@@ -18,12 +18,11 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from .errors import AccessRefused, ApiKeyRefused, InvalidInput, RateLimited, RequestRefused, Unavailable
+from .http_session import plain_session
 from .keys import ApiKey
 from .model import Export, Status, parse_id, parse_status
-from .tls import shared_context
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 25.0  # for the first byte, then for the whole body
@@ -87,17 +86,6 @@ class ListedExport:
     format: str
 
 
-class _SharedTlsAdapter(HTTPAdapter):
-    """Connections that share a TLS context."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=shared_context(), **kwargs)
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002 - requests' signature
-        """Leaves the CA file to the context; the hook is requests' own for subclasses."""
-        conn.cert_reqs = "CERT_REQUIRED"
-
-
 class WebAdmit:
     """WebAdMIT over connections that are kept. Every call raises a WebAdmitError; none redirects or retries by itself.
 
@@ -107,12 +95,11 @@ class WebAdmit:
     def __init__(self, base_url: str, *, connections: int = 1, read_seconds: float = READ_SECONDS) -> None:
         self._base_url = checked_base_url(base_url)
         self._read_seconds = read_seconds
-        # What a session of requests would add to it is not wanted: cookies, .netrc, proxies, redirects with the key.
-        self._adapter = _SharedTlsAdapter(pool_maxsize=connections, max_retries=0)
+        self._session = plain_session(connections=connections)
 
     def drop_connections(self) -> None:
         """Closes what is pooled. Call it first in an invocation: while Lambda freezes a process its connections die."""
-        self._adapter.close()
+        self._session.close()
 
     def start_run(self, key: ApiKey, export: Export, callback_url: str) -> tuple[Run, RateLimit]:
         """Starts a run, or joins the one in progress.
@@ -194,9 +181,15 @@ class WebAdmit:
     def _send(self, method: str, path: str, key: ApiKey, parts: Mapping[str, Any]) -> "_Answer":
         url, headers = f"{self._base_url}{_API}{path}", {**_HEADERS, "x-api-key": key.value}
         try:
-            request = requests.Request(method, url, headers, **parts).prepare()
-            timeout = (CONNECT_SECONDS, self._read_seconds)
-            with self._adapter.send(request, stream=True, timeout=timeout) as response:
+            with self._session.request(
+                method,
+                url,
+                headers=headers,
+                timeout=(CONNECT_SECONDS, self._read_seconds),
+                allow_redirects=False,
+                stream=True,
+                **parts,
+            ) as response:
                 return _Answer(path, response.status_code, response.headers, _read(response, path, self._read_seconds))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             # `from None`: the text of these holds the whole URL, with the callback's signature.

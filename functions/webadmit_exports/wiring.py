@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
+import boto3
 from botocore.config import Config
-from botocore.session import get_session
 
-from .aws_connections import AwsConnections
 from .errors import InvalidInput
 from .export_files import ExportFiles
 from .keys import Secrets, SigningKeys, WebAdmitApiKey
@@ -32,10 +31,13 @@ _AWS = Config(
     connect_timeout=2,
     read_timeout=4,
     retries={"mode": "standard", "total_max_attempts": 3},
-    user_agent="webadmit-exports",  # what CloudTrail shows; botocore would put a long one together for each request
+    max_pool_connections=16,  # as many starts as run side by side
+    user_agent_extra="webadmit-exports",  # so that CloudTrail shows who called
 )
+# Read while a process starts, for which Lambda allows ten seconds.
+_AWS_SECRETS = _AWS.merge(Config(read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2}))
 # S3 may take minutes to put the parts of a large object together.
-_AWS_S3 = Config(connect_timeout=5, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 3})
+_AWS_S3 = _AWS.merge(Config(connect_timeout=5, read_timeout=120))
 # Repeating a publish that was only slow would announce twice.
 _AWS_SNS = _AWS.merge(Config(read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2}))
 
@@ -45,15 +47,7 @@ class Parts:
 
     def __init__(self, environment: Mapping[str, str], now: Callable[[], datetime]) -> None:
         self._environment = environment
-        self._aws_connections = AwsConnections()
-        self._session = get_session()
         self.now = now
-
-    def _client(self, service: str, config: Config = _AWS) -> Any:
-        # boto3.client does the same, but importing boto3 also loads its resources and the S3 transfers.
-        client = self._session.create_client(service, config=config)
-        self._aws_connections.carry(client)
-        return client
 
     def setting(self, name: str) -> str:
         """A setting that must be there; raises InvalidInput where it is not."""
@@ -81,19 +75,18 @@ class Parts:
     @cached_property
     def table(self) -> ExportFilesTable:
         """The records."""
-        return ExportFilesTable(self._client("dynamodb"), self.setting("EXPORT_FILES_TABLE"))
+        return ExportFilesTable(boto3.client("dynamodb", config=_AWS), self.setting("EXPORT_FILES_TABLE"))
 
     @cached_property
     def sns(self) -> "SNSClient":
         """SNS."""
-        client: SNSClient = self._client("sns", _AWS_SNS)
-        return client
+        return boto3.client("sns", config=_AWS_SNS)
 
     @cached_property
     def schedules(self) -> Schedules:
         """The schedules of both lists."""
         return Schedules(
-            self._client("scheduler"),
+            boto3.client("scheduler", config=_AWS),
             self.setting("SCHEDULE_GROUP"),
             {"Exports": self.setting("EXPORTS_SCHEDULE"), "FrequentExports": self.setting("FREQUENT_EXPORTS_SCHEDULE")},
         )
@@ -136,7 +129,7 @@ class Parts:
     @cached_property
     def secrets(self) -> Secrets:
         """Secrets Manager."""
-        return Secrets(self._client("secretsmanager"))
+        return Secrets(boto3.client("secretsmanager", config=_AWS_SECRETS))
 
     @cached_property
     def api_key(self) -> WebAdmitApiKey:
@@ -151,11 +144,9 @@ class Parts:
     @cached_property
     def s3(self) -> "S3Client":
         """S3."""
-        # Sends by itself, see AwsConnections.carry.
-        return cast("S3Client", self._session.create_client("s3", config=_AWS_S3))
+        return boto3.client("s3", config=_AWS_S3)
 
     @cached_property
     def sqs(self) -> "SQSClient":
         """SQS."""
-        client: SQSClient = self._client("sqs")
-        return client
+        return boto3.client("sqs", config=_AWS)

@@ -24,11 +24,8 @@ SIGNING_KEY = "the signing key of the benchmark"
 # Each of AWS's services that a callback needs is a host of its own, with connections of its own.
 HOSTS = ("WebAdMIT and the rest of AWS", "DynamoDB", "SNS")
 API_KEY = "0123456789abcdef0123456789abcdef"
-_NOT_SO = b'{"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}'
 _PUBLISHED = b"""<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult>
 <MessageId>94f20ce6-13c5-43a0-9a9e-ca52d816e90b</MessageId></PublishResult></PublishResponse>"""
-_ATTRIBUTES = b"""<GetTopicAttributesResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">
-<GetTopicAttributesResult><Attributes/></GetTopicAttributesResult></GetTopicAttributesResponse>"""
 
 
 class StandIn:
@@ -57,8 +54,7 @@ class StandIn:
                     is_counted = True
                     answer = await self._answer(path, rest, body)
                 kind = "text/xml" if answer.startswith(b"<") else "application/json"
-                status = "400 Bad Request" if answer == _NOT_SO else "200 OK"
-                head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(answer)}\r\n\r\n"
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(answer)}\r\n\r\n"
                 writer.write(head.encode() + answer)
         except (asyncio.IncompleteReadError, OSError):
             writer.close()
@@ -80,14 +76,14 @@ class StandIn:
         return json.dumps(self._webadmit(path)).encode()
 
     def _aws(self, name: str, body: bytes) -> bytes:
-        if name == "UpdateItem":
-            return _updated(json.loads(body))
-        if name == "PutItem":
-            return _NOT_SO if _is_of_no_run(json.loads(body)["Item"]) else b"{}"
+        if name == "GetItem":
+            key = json.loads(body)["Key"]
+            record = open_record(int(key["export_id"]["N"]), int(key["export_file_id"]["N"]))
+            return json.dumps({"Item": _to_item(record)}).encode()
         if name == "GetSecretValue":
             is_api_key = "api-key" in json.loads(body)["SecretId"]
             return json.dumps({"SecretString": API_KEY if is_api_key else SIGNING_KEY}).encode()
-        return {"Query": b'{"Items": []}', "Publish": _PUBLISHED, "GetTopicAttributes": _ATTRIBUTES}.get(name, b"{}")
+        return {"Query": b'{"Items": []}', "Publish": _PUBLISHED}.get(name, b"{}")
 
     def _webadmit(self, path: str) -> dict[str, Any]:
         number = re.search(r"/exports/([0-9]+)/export_files", path)
@@ -118,24 +114,6 @@ def open_record(export_id: int, export_file_id: int) -> ExportFile:
         names=Names(export_name=f"Export {export_id}", cycle="2026 - 2027", organization="Example School"),
         version="0" * 32,
     )
-
-
-def _is_of_no_run(key: dict[str, Any]) -> bool:
-    """Whether nothing is recorded under it: what a process asks about before its first event."""
-    return all(key[name] == {"N": "0"} for name in ("export_id", "export_file_id"))
-
-
-def _updated(request: dict[str, Any]) -> bytes:
-    """The whole item where that is asked for, with each value under the name that it has in the expression."""
-    key = request["Key"]
-    if _is_of_no_run(key):
-        return _NOT_SO
-    if request.get("ReturnValues") != "ALL_NEW":
-        return b"{}"
-    names, values = request["ExpressionAttributeNames"], request["ExpressionAttributeValues"]
-    written = {names[name]: values[f":{name[1:]}"] for name in names}
-    record = open_record(int(key["export_id"]["N"]), int(key["export_file_id"]["N"]))
-    return json.dumps({"Attributes": {**_to_item(record), **written}}).encode()
 
 
 async def _main(certificate: Path, webadmit_seconds: float) -> None:

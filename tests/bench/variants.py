@@ -18,7 +18,7 @@ import trustme
 
 from tests.bench import standin
 from tests.sandbox.lambda_runtime import Credentials, LambdaFunction
-from tests.sandbox.package import BYTECODE, ROOT, Package, lay_out, pip, runtime
+from tests.sandbox.package import ROOT, Package, compile_for_upload, lay_out, pip, runtime
 from webadmit_exports.callbacks import CallbackAddress
 from webadmit_exports.model import Export, utc_seconds
 
@@ -90,18 +90,14 @@ def _packages(folder: Path, authority: bytes) -> Packages:
     plain, ours, peer = folder / "plain", folder / "ours", folder / "peer"
     lay_out(plain)
     shutil.copytree(plain, ours)
-    compile_for_upload(ours)
+    compile_for_upload(sys.executable, ours)
     pip(peer, "--no-compile", "--requirement", ROOT / "functions" / "requirements.txt")
     shutil.copytree(ROOT / "tests" / "bench" / "peer", peer / "peer", ignore=shutil.ignore_patterns("__pycache__"))
+    compile_for_upload(sys.executable, peer)  # packaged in the same way, so that the code is what is compared
     for task in (plain, ours, peer):
         with (task / "certifi" / "cacert.pem").open("ab") as file:
             file.write(authority)
     return Packages(*(Package(task, of_lambda) for task in (ours, plain, peer)))
-
-
-def compile_for_upload(folder: Path) -> None:
-    """The optional step of the README: bytecode that counts whatever the timestamps are."""
-    subprocess.run([sys.executable, *BYTECODE, folder], check=True)
 
 
 def function(package: Package, handler: str, stand_in: StandIn) -> LambdaFunction:
@@ -124,7 +120,6 @@ def function(package: Package, handler: str, stand_in: StandIn) -> LambdaFunctio
         "CALLBACK_SIGNING_KEY_ARN": _ARN.format("secretsmanager", "secret:signing-key"),
         "START_RETRY_QUEUE_URL": f"{stand_in.url}/retry",
         "START_RETRY_ATTEMPTS": "48",
-        "FAILED_STARTS_QUEUE_URL": f"{stand_in.url}/failed",
     }
     return LambdaFunction(
         configuration={

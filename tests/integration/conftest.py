@@ -8,16 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-import botocore.session
 import pytest
 import requests
-from botocore.config import Config
 
 from tests.integration.secrecy import Secrecy
 from tests.sandbox.lambda_runtime import AwsCall, Interceptor, Invocation, LambdaFunction
 from tests.sandbox.stack import Sandbox, wait_until
 from tests.sandbox.webadmit_server import Callback, Export, Fault, Run
-from webadmit_exports.aws_connections import AwsConnections
 
 NOTIFICATION_EMAIL = "registrar@university.example"
 ALERT_EMAIL = "integration-team@university.example"
@@ -27,6 +24,7 @@ PARAMETERS = {
     "NotificationEmail": NOTIFICATION_EMAIL,
     "AlertEmail": ALERT_EMAIL,
     "ArchiveFiles": "true",
+    "Dashboard": "true",
 }
 _numbers = itertools.count(1)
 
@@ -221,17 +219,3 @@ def urlencoded(form: dict[str, object]) -> str:
 
 def base64_of(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
-
-
-def secrets_client(url: str, connections: AwsConnections, **settings: Any) -> Any:
-    """A botocore client for Secrets Manager at that URL, whose requests are sent by `connections`; it tries once."""
-    client = botocore.session.Session().create_client(
-        "secretsmanager",
-        region_name="us-east-1",
-        endpoint_url=url,
-        aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
-        aws_secret_access_key="secret",
-        config=Config(**{"retries": {"mode": "standard", "total_max_attempts": 1}, **settings}),
-    )
-    connections.carry(client)
-    return client

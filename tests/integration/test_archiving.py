@@ -273,9 +273,9 @@ def test_a_host_that_is_not_allowed_is_named_with_the_command_that_allows_it(wor
     (alert,) = world.alerts()
     assert alert["event_type"] == "archive.failed"
     assert "new-storage.example" in alert["reason"]
-    stack = "--stack-name webadmit-exports --region us-east-1"
     hosts = "ArchiveDownloadHosts=webadmit-production.s3.amazonaws.com,new-storage.example"
-    assert f"`sam deploy {stack} --parameter-overrides {hosts}`" in alert["advice"]
+    assert f'put "{hosts}" into parameter_overrides' in alert["advice"]
+    assert "`sam build` and `sam deploy`" in alert["advice"]
     assert alert["retry_until"]
     world.sandbox.webadmit.storage_url = world.sandbox.webadmit.url  # as if it had been allowed
     age(world.sandbox)

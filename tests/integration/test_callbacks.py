@@ -232,13 +232,15 @@ def test_an_address_that_is_not_ours_costs_no_call_to_aws_beyond_the_cached_key(
 def test_an_address_is_honoured_for_seven_days_and_not_before_its_time(
     world: World, age: timedelta, status: int
 ) -> None:
-    pair = world.add_export()
-    world.sandbox.webadmit.start(world.export(pair), None)
+    pair, moment = world.add_export(), world.now - age
+    world.start(pair)
+    at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    world.sandbox.change_record(world.record(pair), first_scheduled_for=at, scheduled_for=at)
 
-    answer = world.post(signed_url(world, pair, world.now - age), world.form(pair))
+    answer = world.post(signed_url(world, pair, moment), world.form(pair))
 
     assert answer.status_code == status
-    assert len(world.records(pair)) == (1 if status == 200 else 0)
+    assert len(world.ready()) == (1 if status == 200 else 0)
 
 
 def test_the_signature_of_one_export_does_not_serve_another(world: World, pair: str) -> None:
@@ -282,20 +284,52 @@ def test_a_made_up_file_is_refused_for_every_occurrence_that_a_joined_run_serves
     assert answers == [404, 404, 404]
 
 
-def test_a_made_up_file_is_refused_however_many_runs_came_after(world: World) -> None:
-    pair = world.add_export(seconds=0, callbacks=0)
-    for hours in range(60, -1, -1):  # more than one page of the table
-        world.start(pair, scheduled_for=world.now - timedelta(hours=hours))
-    assert len(world.records(pair)) == 61
+def test_forty_made_up_files_at_once_are_refused_also_before_any_run_is_recorded(world: World) -> None:
+    pair = world.add_export()
+    world.sandbox.webadmit.start(world.export(pair), None)
+    url = signed_url(world, pair, world.now)
 
-    answers = {
-        world.post(
-            signed_url(world, pair, world.now - timedelta(hours=hours)), world.form(pair, id=999_999)
-        ).status_code
-        for hours in (0, 24, 26, 59, 60)
-    }
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(
+            pool.map(lambda number: world.post(url, world.form(pair, id=900_000 + number)).status_code, range(40))
+        )
 
-    assert answers == {404}
+    assert answers == [404] * 40
+    assert (world.records(pair), world.ready(), world.alerts()) == ([], [], [])
+
+
+@pytest.mark.parametrize("status", ["Available", "Failed", "Queued"])
+def test_one_leaked_address_says_nothing_about_the_runs_of_other_nights(world: World, status: str) -> None:
+    """The address of one night, with the ids of the nights before and after it: open, failed, and long over."""
+    pair = world.add_export()
+    for days in (3, 2, 1):
+        world.start(pair, scheduled_for=world.now - timedelta(days=days))
+        world.finish(pair, "Failed")
+    world.start(pair)
+    leaked = signed_url(world, pair, world.now - timedelta(days=2))
+    records = world.records(pair)
+    ids = [record["export_file_id"] for record in records]
+    world.alerts()
+
+    answers = {file_id: world.post(leaked, world.form(pair, status, id=file_id)).status_code for file_id in ids}
+
+    assert answers == {ids[0]: 404, ids[1]: 200, ids[2]: 404, ids[3]: 404}
+    assert [one for one in world.records(pair) if one["export_file_id"] != ids[1]] == [records[0], *records[2:]]
+    assert [message["export_file_id"] for message in world.ready()] == ([ids[1]] if status == "Available" else [])
+    assert len(world.alerts()) == 3
+
+
+def test_known_and_unknown_ids_are_answered_alike(world: World) -> None:
+    """Else an address would tell which ids exist."""
+    pair = world.add_export()
+    world.start(pair, scheduled_for=world.now - timedelta(hours=2))
+    world.finish(pair)
+    world.start(pair)
+    other = signed_url(world, pair, world.now - timedelta(hours=1))
+
+    answers = [world.post(other, world.form(pair, id=one)) for one in (world.run(pair).id, 999_999)]
+
+    assert [(one.status_code, one.content) for one in answers] == [not_found(world.sandbox)[:2]] * 2
 
 
 def test_refused_callbacks_are_counted(world: World, pair: str) -> None:
@@ -422,9 +456,7 @@ def failing(service: str, action: str, times: int = 99) -> Callable[[AwsCall, Ca
     return intercept
 
 
-@pytest.mark.parametrize(
-    ("service", "action"), [("dynamodb", "UpdateItem"), ("dynamodb", "PutItem"), ("sns", "Publish")]
-)
+@pytest.mark.parametrize(("service", "action"), [("dynamodb", "GetItem"), ("dynamodb", "PutItem"), ("sns", "Publish")])
 def test_while_the_table_or_the_topic_is_down_webadmit_is_told_to_try_again_and_nothing_is_lost(
     world: World, pair: str, service: str, action: str
 ) -> None:
@@ -453,7 +485,7 @@ def test_a_write_whose_answer_was_lost_is_known_again(world: World, pair: str) -
 
     def lose_the_first_answer(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
         answer = forward()
-        if call.action == "UpdateItem" and not lost:
+        if call.action == "PutItem" and not lost:
             lost.append(call)
             return Answer(500, {"Content-Type": "application/x-amz-json-1.0"}, b'{"__type": "InternalServerError"}')
         return answer
@@ -465,11 +497,11 @@ def test_a_write_whose_answer_was_lost_is_known_again(world: World, pair: str) -
     assert lost
 
 
-def test_a_callback_is_announced_with_three_calls_to_aws(world: World, pair: str) -> None:
+def test_a_callback_is_announced_with_four_calls_to_aws(world: World, pair: str) -> None:
     world.post(world.callback_url(pair), world.form(pair, "Queued"))  # the key is in memory now
     calls = world.calls("ReceiveCallbackFunction")
     before = len(calls)
 
     world.finish(pair)
 
-    assert [call.action for call in calls[before:]] == ["UpdateItem", "Publish", "PutItem"]
+    assert [call.action for call in calls[before:]] == ["GetItem", "PutItem", "Publish", "PutItem"]

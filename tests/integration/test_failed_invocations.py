@@ -1,4 +1,4 @@
-"""Starts that fail as a whole, and the commands that bring them back."""
+"""Starts that fail as a whole come back by themselves, in AWS's own shapes."""
 
 import json
 from collections.abc import Callable
@@ -24,12 +24,6 @@ def exports(sandbox: Sandbox, world: World) -> list[str]:
     return ["37442:86446", "37442:86447"]
 
 
-def start_again(sandbox: Sandbox) -> dict[str, Any]:
-    invocation = sandbox.functions["StartRunsFunction"].invoke({"start_again": "failed"})
-    assert not invocation.failed, invocation.payload
-    return dict(invocation.payload)
-
-
 def waiting(sandbox: Sandbox, queue: str) -> list[Any]:
     """The bodies of what lies in a queue; they are visible again afterwards."""
     answer = sandbox.client("sqs").receive_message(
@@ -38,33 +32,54 @@ def waiting(sandbox: Sandbox, queue: str) -> list[Any]:
     return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
 
 
-def test_a_start_that_dies_three_times_is_kept_and_started_again_under_its_first_time(
+def test_a_start_that_dies_three_times_comes_back_by_itself_under_its_first_time(
     sandbox: Sandbox, world: World, exports: list[str]
 ) -> None:
     function = world.intercept("StartRunsFunction", die)
 
     invocations = sandbox.fire("StartRunsFunctionSchedule", world.now - timedelta(hours=3))
     function.interceptor = None
-
     assert [one.failed for one in invocations] == [True, True, True]
-    assert [one["requestPayload"]["exports"] for one in waiting(sandbox, "FailedStartsQueue")] == [",".join(exports)]
-    assert start_again(sandbox)["started"] == exports
+    world.retry()
+
     moment = (world.now - timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert {record["scheduled_for"] for record in world.records()} == {moment}
-    assert waiting(sandbox, "FailedStartsQueue") == []
+    assert len(world.records()) == len(exports)
+    assert world.alerts() == []
+    assert waiting(sandbox, "StartRetryQueue") == []
+
+
+def test_a_start_that_dies_whenever_it_comes_back_is_kept_for_a_person(
+    sandbox: Sandbox, world: World, exports: list[str]
+) -> None:
+    world.intercept("StartRunsFunction", die)
+    sandbox.fire("StartRunsFunctionSchedule", world.now)
+
+    for _ in range(49):
+        world.retry()
+
+    assert waiting(sandbox, "StartRetryQueue") == []
+    (kept,) = waiting(sandbox, "StartRetryDeadLetterQueue")
+    assert kept["requestPayload"]["exports"] == ",".join(exports)
 
 
 @pytest.mark.parametrize("schedule", ["StartRunsFunctionSchedule", "StartRunsFunctionFrequentSchedule"])
-def test_an_event_that_lambda_does_not_take_is_kept_and_started_again(
+def test_a_start_that_lambda_does_not_take_comes_back_by_itself_under_its_time(
     sandbox: Sandbox, world: World, exports: list[str], schedule: str
 ) -> None:
     sandbox.webadmit.add_export(37442, 86448)
+    due = world.now - timedelta(hours=24)
 
-    assert sandbox.fire(schedule, world.now, lambda_is_down=True) == []
+    assert sandbox.fire(schedule, due, lambda_is_down=True) == []
+    sandbox.pass_time(minutes=15)
+    (request,) = waiting(sandbox, "StartRetryQueue")
+    assert set(request) == {"FunctionName", "InvocationType", "Payload"}
+    sandbox.deliver("StartRetryQueue")
 
-    wanted = exports if schedule == "StartRunsFunctionSchedule" else ["37442:86448"]
-    assert start_again(sandbox)["started"] == wanted
-    assert waiting(sandbox, "FailedStartsQueue") == []
+    wanted = [86446, 86447] if schedule == "StartRunsFunctionSchedule" else [86448]
+    assert [record["export_id"] for record in world.records()] == wanted
+    assert {record["scheduled_for"] for record in world.records()} == {due.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    assert waiting(sandbox, "StartRetryQueue") == []
 
 
 def test_what_had_started_before_the_invocation_died_is_not_started_twice(
@@ -80,24 +95,39 @@ def test_what_had_started_before_the_invocation_died_is_not_started_twice(
     sandbox.fire("StartRunsFunctionSchedule", world.now)
     function.interceptor = None
 
-    start_again(sandbox)
+    world.retry()
 
     assert len(world.records()) == 2
     assert len(sandbox.webadmit.runs) == 2
 
 
-def test_what_cannot_be_used_stays_and_is_named(sandbox: Sandbox, world: World, exports: list[str]) -> None:
-    sqs, url = sandbox.client("sqs"), sandbox.resources["FailedStartsQueue"]
-    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"exports": "1:2", "scheduled_for": "2020-01-01T00:00:00Z"}))
-    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"exports": exports[0], "scheduled_for": str(world.now)}))
+def test_what_still_cannot_start_is_split_told_once_and_starts_later(
+    sandbox: Sandbox, world: World, exports: list[str]
+) -> None:
+    sandbox.fire("StartRunsFunctionSchedule", world.now, lambda_is_down=True)
+    world.fault(method="POST", path="/86447/", answer=(503, None), times=4)
 
-    answer = start_again(sandbox)
-    sandbox.pass_time(minutes=15)
+    world.retry()
+    assert [record["export_id"] for record in world.records()] == [86446]
+    assert [one["exports"] for one in waiting(sandbox, "StartRetryQueue")] == []  # it is delayed
+    for _ in range(2):
+        world.retry()
 
-    assert answer["started"] == [exports[0]]
-    assert len(answer["unusable"]) == 1
-    assert "more than 7 days ago" in answer["unusable"][0]
-    assert len(waiting(sandbox, "FailedStartsQueue")) == 1
+    assert [record["export_id"] for record in world.records()] == [86446, 86447]
+    assert {record["scheduled_for"] for record in world.records()} == {world.now.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    assert [(one["event_type"], one["exports"]) for one in world.alerts()] == [("start.delayed", "37442:86447")]
+
+
+def test_an_export_of_a_whole_start_that_is_given_up_is_told_once(
+    sandbox: Sandbox, world: World, exports: list[str]
+) -> None:
+    del sandbox.webadmit.exports[86447]
+    sandbox.fire("StartRunsFunctionSchedule", world.now, lambda_is_down=True)
+
+    for _ in range(3):
+        world.retry()
+
+    assert [(one["event_type"], one["exports"]) for one in world.alerts()] == [("start.failed", "37442:86447")]
 
 
 def test_a_sweep_that_fails_is_not_repeated_and_not_kept(sandbox: Sandbox, world: World) -> None:
@@ -107,7 +137,7 @@ def test_a_sweep_that_fails_is_not_repeated_and_not_kept(sandbox: Sandbox, world
     function.interceptor = None
 
     assert [one.failed for one in invocations] == [True]
-    assert waiting(sandbox, "FailedStartsQueue") == []
+    assert waiting(sandbox, "StartRetryQueue") == []
 
 
 def test_what_the_retry_queue_gave_up_goes_back_with_one_command_under_its_first_time(

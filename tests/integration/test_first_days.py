@@ -34,7 +34,7 @@ def test_a_key_that_was_never_stored_is_told_once_with_the_command_that_stores_i
 
     invocation = fresh.start(*pairs)
 
-    assert invocation.payload["put_off"] == pairs
+    assert invocation.payload["deferred"] == pairs
     assert fresh.webadmit.requests == []
     (mail,) = fresh.mails()
     assert mail["subject"] == "webadmit-exports: 40 exports not started yet: no usable API key is stored"

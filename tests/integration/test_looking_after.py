@@ -51,7 +51,7 @@ def night(stack: Sandbox) -> Iterator[Sandbox]:
     stack.webadmit.runs.clear()
     stack.webadmit.api_key = stack.api_key
     stack.store_api_key(stack.api_key)
-    for queue in ("StartRetryQueue", "StartRetryDeadLetterQueue", "FailedStartsQueue"):
+    for queue in ("StartRetryQueue", "StartRetryDeadLetterQueue"):
         stack.client("sqs").purge_queue(QueueUrl=stack.resources[queue])
 
 
@@ -189,21 +189,43 @@ def test_what_did_not_work_is_named(night: Sandbox, ran_at: datetime) -> None:
 
     mail = morning_mail(night)
 
-    assert mail["subject"] == "webadmit-exports: 1 of 3 ready, 1 not started, 1 failed"
+    assert mail["subject"] == "webadmit-exports: ACTION NEEDED: 1 of 3 ready, 1 not started, 1 failed"
     assert "Not started (1):\n  37442:3, scheduled for" in mail["text"]
     assert '37442:2 "Pharmacy", file' in mail["text"]
 
 
 def test_a_night_on_which_the_schedule_never_fired_is_told(night: Sandbox) -> None:
-    assert morning_mail(night)["subject"] == "webadmit-exports: 0 of 3 ready, 3 not started"
+    assert morning_mail(night)["subject"] == "webadmit-exports: ACTION NEEDED: 0 of 3 ready, 3 not started"
 
 
-def test_starts_that_failed_as_a_whole_come_with_their_command(night: Sandbox, ran_at: datetime) -> None:
+def test_a_start_that_failed_as_a_whole_is_counted_as_one_that_is_tried_again(night: Sandbox, ran_at: datetime) -> None:
     night.fire("StartRunsFunctionSchedule", ran_at, lambda_is_down=True)
 
-    mail = morning_mail(night)
+    (invocation,) = night.fire("SendMorningMailFunctionDaily")
 
-    assert "Whole starts failed (1). Start them now: sam remote invoke StartRunsFunction" in mail["text"]
+    assert invocation.payload["not started"] == 3
+    assert "Not started (3):" in night.mails()[-1]["text"]
+
+
+def test_no_metrics_are_written_where_there_is_no_dashboard(night: Sandbox, ran_at: datetime) -> None:
+    night.fire("StartRunsFunctionSchedule", ran_at)
+    end(night, 1)
+    requests.post(f"{night.callback_url}/callbacks/1/1/20261123T033000Z/{'0' * 64}", timeout=10)
+
+    logs = [line for function in night.functions.values() for line in function.log]
+
+    assert any("callback refused" in line for line in logs)
+    assert not [line for line in logs if '"_aws"' in line]
+
+
+def test_the_morning_mail_knows_its_time_zone_also_on_an_image_without_zone_data() -> None:
+    """The Lambda runtime does not promise it; tzdata is shipped."""
+    with Sandbox({"Exports": f"{IDENTITY}:1", "AlertEmail": ADDRESS, "ScheduleTimezone": "America/Chicago"}) as sandbox:
+        sandbox.functions["SendMorningMailFunction"].extra_environment["PYTHONTZPATH"] = ""
+
+        mail = morning_mail(sandbox)
+
+    assert "America/Chicago" in mail["text"]
 
 
 # ── Again ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -239,7 +261,8 @@ def test_off_season_nothing_starts_open_runs_are_followed_and_the_next_time_is_t
     parameters = {"Exports": f"{IDENTITY}:1", "ScheduleState": "DISABLED", "AlertEmail": ADDRESS}
     with Sandbox(parameters) as sandbox:
         sandbox.webadmit.add_export(IDENTITY, 1, callbacks=0)
-        sandbox.start(f"{IDENTITY}:1", scheduled_for=datetime.now(UTC))  # as before the season ended
+        before = datetime.now(UTC) - timedelta(hours=1)
+        sandbox.start(f"{IDENTITY}:1", scheduled_for=before)  # as before the season ended
         assert sandbox.fire("StartRunsFunctionSchedule") == []
 
         sandbox.webadmit.run_of(1).status = "Available"

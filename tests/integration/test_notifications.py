@@ -35,6 +35,7 @@ def test_a_ready_file_is_announced_as_the_contract_says(world: World) -> None:
     assert notification["MessageAttributes"] == {
         "event_type": {"Type": "String", "Value": "export_file.ready"},
         "status": {"Type": "String", "Value": "Available"},
+        "export": {"Type": "String", "Value": f"{world.identity}:{run.export.id}"},
         "export_id": {"Type": "Number", "Value": str(run.export.id)},
         "user_identity_id": {"Type": "Number", "Value": str(world.identity)},
         "export_name": {"Type": "String", "Value": f"Export {run.export.id}"},

@@ -48,10 +48,6 @@ CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
         lambda s, as_: as_("sns").publish(TopicArn=s.outputs["ReadyTopicArn"], Message='{"event_type": "of a test"}'),
         {"StartRunsFunction", "ReceiveCallbackFunction", "ReconcileRunsFunction"},
     ),
-    "look at the topic of the files": (
-        lambda s, as_: as_("sns").get_topic_attributes(TopicArn=s.outputs["ReadyTopicArn"]),
-        {"ReceiveCallbackFunction"},
-    ),
     "alert": (
         lambda s, as_: as_("sns").publish(TopicArn=s.outputs["AlertsTopicArn"], Message='{"event_type": "of a test"}'),
         {
@@ -70,8 +66,8 @@ CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
         lambda s, as_: as_("sqs").send_message(QueueUrl=s.resources["StartRetryQueue"], MessageBody="{}"),
         {"StartRunsFunction"},
     ),
-    "take a failed start": (
-        lambda s, as_: as_("sqs").receive_message(QueueUrl=s.resources["FailedStartsQueue"]),
+    "take a deferred start": (
+        lambda s, as_: as_("sqs").receive_message(QueueUrl=s.resources["StartRetryQueue"]),
         {"StartRunsFunction"},
     ),
     "count what was given up": (

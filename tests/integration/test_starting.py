@@ -11,7 +11,8 @@ import pytest
 
 from tests.integration.conftest import World
 from tests.sandbox.http_server import Handler, serve, url_of
-from tests.sandbox.stack import Sandbox
+from tests.sandbox.stack import Sandbox, wait_until
+from tests.sandbox.webadmit_server import Request
 
 # ── The path ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -73,7 +74,7 @@ def test_an_occurrence_that_fires_twice_starts_an_export_once(world: World) -> N
     pair = world.add_export()
 
     assert world.start(pair) == {"started": [pair]}
-    assert world.start(pair) == {"started_before": [pair]}
+    assert world.start(pair) == {"already_started": [pair]}
 
     assert len(world.asked()) == 1
 
@@ -111,30 +112,39 @@ def test_an_answer_that_is_finished_is_announced_once_also_if_the_callback_comes
     assert [message["status"] for message in world.ready()] == ["Available"]
 
 
-def test_a_callback_that_comes_before_the_answer_is_kept_and_the_answer_changes_nothing(world: World) -> None:
+def test_a_callback_that_overtakes_the_answer_to_its_start_waits_for_its_record(sandbox: Sandbox, world: World) -> None:
     pair = world.add_export(early=True)
+    before = len(sandbox.webadmit.callbacks)
 
     world.start(pair)
 
-    assert len(world.ready()) == 1
-    record = world.record(pair)
+    assert len(world.wait_for_ready()) == 1
+    wait_until(lambda: len(sandbox.webadmit.callbacks) > before)
+    assert [callback.status for callback in sandbox.webadmit.callbacks[before:]] == [200]
+    record = wait_until(lambda: "notified_at" in world.record(pair) and world.record(pair))
     assert record["status"] == "Available"
-    assert record["notified_at"]
     assert "due_at" not in record
 
 
-def test_a_start_answer_that_was_on_its_way_for_long_changes_nothing(world: World) -> None:
-    """The callback comes while the answer is on its way, and that still says Initializing."""
+def test_a_callback_that_comes_before_its_start_is_answered_is_refused_and_the_sweep_finds_the_end(
+    world: World,
+) -> None:
+    """It comes while the answer, which still says Initializing, is on its way for longer than a callback waits."""
     pair = world.add_export()
-    world.sandbox.webadmit.after = lambda request: (
-        world.finish(pair) if request.method == "POST" else None,
-        setattr(world.run(pair), "status", "Initializing"),
-    )
+    refused: list[int] = []
+
+    def finish_before_the_answer(request: Request) -> None:
+        if request.method == "POST":
+            refused.append(world.finish(pair).status)
+
+    world.sandbox.webadmit.after = finish_before_the_answer
 
     world.start(pair)
+    assert (refused, world.ready()) == ([404], [])
+    world.age(pair, minutes=6)
 
-    assert world.record(pair)["status"] == "Available"
-    assert len(world.ready()) == 1
+    assert world.sweep() == {"asked": 1, "found": 1}
+    assert [message["status"] for message in world.ready()] == ["Available"]
 
 
 def test_a_later_occurrence_joins_the_run_in_progress(world: World) -> None:
@@ -195,7 +205,7 @@ def test_one_export_of_forty_that_webadmit_does_not_know_is_told_and_the_others_
     outcomes = world.start(*pairs, unknown)
 
     assert sorted(outcomes["started"]) == sorted(pairs)
-    assert outcomes["given_up"] == [unknown]
+    assert outcomes["failed"] == [unknown]
     (alert,) = world.alerts()
     assert alert["event_type"] == "start.failed"
     assert alert["exports"] == unknown
@@ -209,7 +219,7 @@ def test_other_refusals_are_told_with_webadmits_words(world: World, status: int)
     pair = world.add_export()
     world.fault(method="POST", answer=(status, {"errors": {"schema": ["The export is switched off."]}}))
 
-    assert world.start(pair) == {"given_up": [pair]}
+    assert world.start(pair) == {"failed": [pair]}
 
     (alert,) = world.alerts()
     assert "The export is switched off." in alert["reason"]
@@ -222,7 +232,7 @@ def test_a_refused_key_is_told_once_and_the_nights_runs_start_when_it_is_repaire
     pairs = [world.add_export() for _ in range(40)]
     sandbox.webadmit.api_key = "f" * 32
 
-    assert sorted(world.start(*pairs)["put_off"]) == sorted(pairs)
+    assert sorted(world.start(*pairs)["deferred"]) == sorted(pairs)
     world.retry()
     (alert,) = world.alerts()
     assert alert["event_type"] == "start.delayed"
@@ -237,7 +247,7 @@ def test_a_refused_key_is_told_once_and_the_nights_runs_start_when_it_is_repaire
     assert len(world.alerts()) == 1
 
 
-def test_an_identity_without_access_is_put_off_and_the_others_go_on(sandbox: Sandbox, world: World) -> None:
+def test_an_identity_without_access_is_deferred_and_the_others_go_on(sandbox: Sandbox, world: World) -> None:
     other = world.identity + 100_000
     refused, good = [world.add_export() for _ in range(3)], [world.add_export(identity=other) for _ in range(3)]
     sandbox.webadmit.forbidden.add(world.identity)
@@ -246,7 +256,7 @@ def test_an_identity_without_access_is_put_off_and_the_others_go_on(sandbox: San
     sandbox.webadmit.forbidden.clear()
     world.retry()
 
-    assert outcomes == {"put_off": refused, "started": good}
+    assert outcomes == {"deferred": refused, "started": good}
     (alert,) = world.alerts()
     assert alert["exports"] == ",".join(refused)
     assert len(world.records()) == 6
@@ -264,7 +274,7 @@ def test_a_rate_limit_that_lasts_too_long_is_left_to_the_retry_queue(world: Worl
     pairs = [world.add_export() for _ in range(20)]
     world.fault(method="POST", answer=(429, None), headers={"Retry-After": "3000"}, times=99)
 
-    assert sorted(world.start(*pairs)["put_off"]) == sorted(pairs)
+    assert sorted(world.start(*pairs)["deferred"]) == sorted(pairs)
     world.sandbox.webadmit.faults.clear()
     world.retry()
 
@@ -287,7 +297,7 @@ def test_a_redirect_is_not_followed_and_the_key_stays_home(world: World) -> None
     for status in (301, 302, 307):
         world.fault(method="POST", answer=(status, None), headers={"Location": f"{url_of(elsewhere)}/api"})
     try:
-        assert world.start(pair) == {"put_off": [pair]}
+        assert world.start(pair) == {"deferred": [pair]}
     finally:
         elsewhere.shutdown()
         elsewhere.server_close()
@@ -305,7 +315,7 @@ def test_while_webadmit_is_down_exports_wait_and_start_by_themselves(sandbox: Sa
     pair = world.add_export()
     world.fault(method="POST", answer=(503, "<html>Scheduled maintenance</html>"), times=3 + 8)
 
-    assert world.start(pair) == {"put_off": [pair]}
+    assert world.start(pair) == {"deferred": [pair]}
     for _ in range(8):  # two hours
         world.retry()
         assert world.records() == []
@@ -348,7 +358,7 @@ def test_a_message_that_cannot_be_read_fails_alone(sandbox: Sandbox, world: Worl
     assert left["ApproximateNumberOfMessagesNotVisible"] == "2"
 
 
-def test_what_there_was_no_time_for_is_put_off(sandbox: Sandbox, world: World) -> None:
+def test_what_there_was_no_time_for_is_deferred(sandbox: Sandbox, world: World) -> None:
     pairs = [world.add_export() for _ in range(60)]
     world.fault(method="POST", delay=0.4, times=99)
 
@@ -356,8 +366,8 @@ def test_what_there_was_no_time_for_is_put_off(sandbox: Sandbox, world: World) -
     invocation = sandbox.functions["StartRunsFunction"].invoke(event, timeout=111)
 
     outcomes = invocation.payload
-    assert len(outcomes["started"]) + len(outcomes["put_off"]) == 60
-    assert outcomes["put_off"]
+    assert len(outcomes["started"]) + len(outcomes["deferred"]) == 60
+    assert outcomes["deferred"]
     world.sandbox.webadmit.faults.clear()
     world.retry()
     assert len(world.records()) == 60

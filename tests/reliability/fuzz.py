@@ -3,14 +3,14 @@
 import base64
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from urllib.parse import quote, quote_plus
 
 from tests.fakes import EXPORT, NIGHT, Clock, FakeTable, FakeTopics, after, export_files
 from webadmit_exports.callbacks import CallbackAddress
 from webadmit_exports.errors import InvalidInput
-from webadmit_exports.model import Export
+from webadmit_exports.model import Export, News, Source
 from webadmit_exports.receive import NotFound, ReceiveCallback
 
 from .figures import Figures, tell
@@ -30,7 +30,7 @@ class _Keys:
 
 
 class _Receiver:
-    """ReceiveCallback with a table that tells whether it was touched."""
+    """ReceiveCallback with a table of runs that were started."""
 
     def __init__(self) -> None:
         self.table = FakeTable()
@@ -40,18 +40,33 @@ class _Receiver:
             table=self.table,  # type: ignore[arg-type]
             export_files=export_files(self.table, FakeTopics(), clock),
             now=clock.now,
+            sleep=lambda seconds: None,
         )
+        self._files = export_files(self.table, FakeTopics(), clock)
+
+    def start(self, export: Export, file_ids: Iterable[int], scheduled_for: datetime) -> None:
+        """These runs, and no others, are in progress."""
+        self.table.records.clear()
+        for file_id in file_ids:
+            started = News(
+                source=Source.START,
+                as_of=scheduled_for,
+                export=export,
+                export_file_id=file_id,
+                status="Initializing",
+                scheduled_for=scheduled_for,
+            )
+            self._files.apply(started, None)
 
     def takes(
         self, segments: Mapping[str, str], body: str | None, *, is_base64: bool, content_type: str | None
     ) -> bool:
         """Whether it is taken; raises whatever is neither taking nor refusing."""
-        self.table.records.clear()
-        self.table.calls.clear()
+        before = dict(self.table.records)
         try:
             self._receive.receive(segments, body, is_base64=is_base64, content_type=content_type)
         except (NotFound, InvalidInput):
-            assert not self.table.records, "what is refused must write nothing"
+            assert self.table.records == before, "what is refused must write nothing"
             return False
         return True
 
@@ -92,6 +107,7 @@ def _body_is_right(chance: random.Random, receiver: _Receiver, segments: Mapping
         ["application/x-www-form-urlencoded"] * 6
         + [None, "", "Application/X-WWW-Form-Urlencoded; charset=x", "text/html"]
     )
+    receiver.start(EXPORT, [74780, 1, int("9" * 18)], NIGHT)
     taken = receiver.takes(segments, body, is_base64=is_base64, content_type=content_type)
     values: dict[str, set[str]] = {}
     for name, value in fields:
@@ -137,6 +153,7 @@ def _address_is_right(chance: random.Random, receiver: _Receiver) -> bool:
         if chance.random() < 0.05:
             del sent[name]
     form = f"export_file[id]=7&export_file[export_id]={export.export_id}&export_file[status]=Available"
+    receiver.start(export, [7], moment)
     taken = receiver.takes(sent, form, is_base64=False, content_type=None)
     return taken is (good and sent == made)
 

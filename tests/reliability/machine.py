@@ -158,9 +158,6 @@ class MortalTable(FakeTable):
     def store(self, record: ExportFile, *, replacing: ExportFile | None) -> ExportFile:
         return self.fate.call(lambda: FakeTable.store(self, record, replacing=replacing))  # type: ignore[return-value]
 
-    def finish(self, record: ExportFile) -> ExportFile:
-        return self.fate.call(lambda: FakeTable.finish(self, record))  # type: ignore[return-value]
-
 
 @dataclass
 class MortalTopics(FakeTopics):
@@ -187,7 +184,7 @@ class _Keys:
 
 
 @dataclass
-class _RetryQueue:
+class _StartQueue:
     waiting: list[tuple[Export, datetime]] = field(default_factory=list)
     span: timedelta = timedelta(hours=12)
 
@@ -209,7 +206,7 @@ class Night(RuleBasedStateMachine):
         self.table, self.topics = MortalTable(fate=self.fate), MortalTopics(fate=self.fate)
         self.webadmit = ModelWebAdmit(self.fate, on_early=lambda run: self._deliver(run, run.callback_urls[-1]))
         self.webadmit.is_known_to_have_ended = self._is_known_to_have_ended
-        self.retry_queue = _RetryQueue()
+        self.start_queue = _StartQueue()
         self.crashes = 0
         files = export_files(self.table, self.topics, self.clock)
         keys = _Keys()
@@ -220,7 +217,7 @@ class Night(RuleBasedStateMachine):
             callback_url="",
             table=self.table,  # type: ignore[arg-type]
             export_files=files,
-            retry_queue=self.retry_queue,  # type: ignore[arg-type]
+            start_queue=self.start_queue,  # type: ignore[arg-type]
             topics=self.topics,  # type: ignore[arg-type]
             wording=WORDING,
             names=FakeNames(),  # type: ignore[arg-type]
@@ -233,6 +230,7 @@ class Night(RuleBasedStateMachine):
             table=self.table,  # type: ignore[arg-type]
             export_files=files,
             now=self.clock.now,
+            sleep=lambda seconds: None,
         )
         self.sweeps = ReconcileRuns(
             webadmit=self.webadmit,  # type: ignore[arg-type]
@@ -287,7 +285,7 @@ class Night(RuleBasedStateMachine):
 
     @rule()
     def the_retry_queue_delivers(self) -> None:
-        waiting, self.retry_queue.waiting = self.retry_queue.waiting, []
+        waiting, self.start_queue.waiting = self.start_queue.waiting, []
         self.clock.go_on(minutes=15)
         for export, scheduled_for in waiting:
             self._start(export, scheduled_for, None)
@@ -317,16 +315,24 @@ class Night(RuleBasedStateMachine):
         with contextlib.suppress(NotFound):
             self.receives.receive(parts, form, is_base64=False, content_type=None)
 
-    @rule(number=st.integers(0, 50), kind=st.sampled_from(["file", "signature", "export"]))
-    def a_callback_is_forged(self, number: int, kind: str) -> None:
+    @rule(
+        number=st.integers(0, 50),
+        other_number=st.integers(0, 50),
+        kind=st.sampled_from(["file", "other run", "signature", "export"]),
+    )
+    def a_callback_is_forged(self, number: int, other_number: int, kind: str) -> None:
         if not self.webadmit.runs:
             return
         run = self.webadmit.runs[number % len(self.webadmit.runs)]
         url, heard, records = run.callback_urls[0], len(self.topics.messages), dict(self.table.records)
         forged = ModelRun(run.export, run.file_id, [], "Available")
         if kind == "file":
-            if any(record.serves(run.export, _occurrence(url)) for record in records.values()):
-                self._deliver(forged, url, file_id=999_999)
+            self._deliver(forged, url, file_id=999_999)
+        elif kind == "other run":
+            of_export = [one for one in self.webadmit.runs if one.export == run.export and url not in one.callback_urls]
+            others = {one.file_id for one in of_export} - {run.file_id}
+            if others:
+                self._deliver(forged, url, file_id=sorted(others)[other_number % len(others)])
         elif kind == "signature":
             self._deliver(forged, f"{url[:-64]}{'0' * 64}")
         else:

@@ -50,12 +50,7 @@ def _without_conditions(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     conditions = {"ConditionExpression", "ReturnValuesOnConditionCheckFailure"}
     if name == "put_item":
         conditions |= {"ExpressionAttributeNames", "ExpressionAttributeValues"}
-    kept = {part: value for part, value in arguments.items() if part not in conditions}
-    if name == "update_item":
-        of_conditions = (":identity", ":occurrence")
-        values = kept["ExpressionAttributeValues"]
-        kept["ExpressionAttributeValues"] = {one: values[one] for one in values if one not in of_conditions}
-    return kept
+    return {part: value for part, value in arguments.items() if part not in conditions}
 
 
 @contextmanager
@@ -100,9 +95,7 @@ def _round(records: ExportFilesTable, file_id: int) -> Figures:
         together.wait()  # all have seen the record as it was
         known = known if item else records.read(EXPORT.export_id, file_id)
         try:
-            if item and item.source is Source.CALLBACK:
-                files.apply_unread(item, lambda: None)
-            elif item:
+            if item:
                 files.apply(item, known)
             elif known:
                 files.announce(known)

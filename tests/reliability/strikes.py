@@ -6,6 +6,7 @@ the sweep goes by.
 """
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -53,9 +54,7 @@ class Stage:
         sandbox.webadmit.runs.clear()
         sandbox.webadmit.faults.clear()
         sandbox.webadmit.api_key = sandbox.api_key
-        own = [
-            sandbox.resources[name] for name in ("StartRetryQueue", "StartRetryDeadLetterQueue", "FailedStartsQueue")
-        ]
+        own = [sandbox.resources[name] for name in ("StartRetryQueue", "StartRetryDeadLetterQueue")]
         for url in (self.ready, self.alerts, *own):
             sandbox.client("sqs").purge_queue(QueueUrl=url)
         self.export = sandbox.webadmit.add_export(IDENTITY, next(self._ids), **{"callbacks": 0, **behaviour})
@@ -97,7 +96,7 @@ class Stage:
         sandbox = self.sandbox
         sandbox.webadmit.api_key = sandbox.api_key
         sandbox.deliver_retries()
-        sandbox.functions["StartRunsFunction"].invoke({"start_again": "failed"})
+        sandbox.deliver_retries()
         self.end_run()
         for _ in range(3):
             make_due(sandbox)
@@ -140,7 +139,7 @@ def _refused_key(stage: Stage) -> None:
     stage.sandbox.webadmit.api_key = "f" * 32
 
 
-def _put_off(stage: Stage) -> None:
+def _deferred(stage: Stage) -> None:
     _refused_key(stage)
     stage.start()
     stage.sandbox.webadmit.api_key = stage.sandbox.api_key
@@ -158,11 +157,20 @@ def _ended(stage: Stage) -> None:
 
 def _call_back_early(stage: Stage) -> None:
     """The callback comes while the start's answer is on its way; Lambda repeats the start if that fails."""
-    stage.sandbox.webadmit.after = lambda request: stage.end_run() or stage.call_back()
+    callbacks: list[threading.Thread] = []
+
+    def call_back(request: Request) -> None:
+        stage.end_run()
+        callbacks.append(threading.Thread(target=stage.call_back))
+        callbacks[-1].start()
+
+    stage.sandbox.webadmit.after = call_back
     try:
         stage.start()
     finally:
         stage.sandbox.webadmit.after = lambda request: None
+        for callback in callbacks:
+            callback.join()
 
 
 def _ended_without_a_callback(stage: Stage) -> None:
@@ -187,8 +195,8 @@ def _late(stage: Stage) -> None:
 SCENARIOS = [
     Scenario("start", "StartRunsFunction", _nothing_yet, Stage.start),
     Scenario("start, finished at once", "StartRunsFunction", _finished_at_once, Stage.start, may_run_twice=True),
-    Scenario("start, put off", "StartRunsFunction", _refused_key, Stage.start),
-    Scenario("retry", "StartRunsFunction", _put_off, lambda stage: stage.sandbox.deliver_retries() and None),
+    Scenario("start, deferred", "StartRunsFunction", _refused_key, Stage.start),
+    Scenario("retry", "StartRunsFunction", _deferred, lambda stage: stage.sandbox.deliver_retries() and None),
     Scenario("callback", "ReceiveCallbackFunction", _ended, Stage.call_back),
     Scenario("early callback", "ReceiveCallbackFunction", _nothing_yet, _call_back_early),
     Scenario("sweep, found", "ReconcileRunsFunction", _ended_without_a_callback, lambda s: s.sandbox.sweep() and None),

@@ -65,7 +65,7 @@ def test_an_end_that_nobody_has_told_is_not_missed_where_its_id_has_been_taken_o
     night = machine.Night()
     night.the_schedule_fires(export, "answered", reuse=False, fate=None)
     night.a_run_ends(export, "Failed")
-    night.a_callback_comes(0, 0, fate=(2, True))  # stored, and dies before it tells
+    night.a_callback_comes(0, 0, fate=(3, True))  # stored, and dies before it tells
 
     night.the_schedule_fires(export, "early callback", reuse=True, fate=None)
 
@@ -97,18 +97,18 @@ def always_moves(record: ExportFile, news: News, now: datetime) -> ExportFile:
 
 
 @pytest.mark.parametrize(
-    ("rule", "broken"),
+    ("owner", "rule", "broken"),
     [
-        ("_move", always_moves),
-        ("_is_a_new_run", lambda record, news: False),
-        ("_pending", lambda record, rules, event_type: None),
-        ("_may_be_about_an_earlier_run", lambda record, news: False),
+        (progress, "_move", always_moves),
+        (progress, "_is_a_new_run", lambda record, news: False),
+        (progress, "_pending", lambda record, rules, event_type: None),
+        (ExportFile, "serves", lambda record, export, occurrence: True),
     ],
 )
 def test_a_broken_rule_is_found(
-    rule: str, broken: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    owner: object, rule: str, broken: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, rule, broken)
+    monkeypatch.setattr(owner, rule, broken)
 
     assert machine.run_nights(examples=2_000, shrinks=False).wrong
     assert "a night went wrong" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`make check`: CheckSetupFunction against the sandbox; its exit status tells whether it found a problem."""
+"""`make check`: CheckSetupFunction in the sandbox; its exit status tells whether it found a problem."""
 
 import sys
 
@@ -18,6 +18,9 @@ def main(exports: str) -> int:
     except (RuntimeClientMissing, ValueError) as error:
         print(error)
         return 2
+    print("This checks the sandbox on this machine. To check a stack of yours:")
+    print("  sam remote invoke CheckSetupFunction --stack-name webadmit-exports")
+    print()
     print("\n".join(invocation.payload["report"]))
     return 0 if invocation.payload["ok"] else 1
 

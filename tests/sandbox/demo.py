@@ -39,7 +39,7 @@ COLOURS = {
     "Success With Errors": "green",
     "Empty List": "yellow",
     "Failed": "red",
-    "put off": "yellow",
+    "deferred": "yellow",
 }
 
 
@@ -51,7 +51,7 @@ class Screen:
     scheduled: datetime
     clock: datetime
     story: list[tuple[str, str]] = field(default_factory=list)
-    is_put_off: bool = False
+    is_deferred: bool = False
 
     def tell(self, text: str) -> None:
         self.story.append((self.clock.strftime("%H:%M"), text))
@@ -63,7 +63,7 @@ class Screen:
             runs.add_column(heading)
         for export_id, (name, _) in NIGHT.items():
             record = records.get(export_id, {})
-            status = record.get("status", "put off" if export_id == STARTED_LATE and self.is_put_off else "")
+            status = record.get("status", "deferred" if export_id == STARTED_LATE and self.is_deferred else "")
             runs.add_row(
                 str(export_id),
                 name,
@@ -110,7 +110,8 @@ def show(sandbox: Sandbox, console: Console) -> None:
     archives = "ArchiveBucketName" in sandbox.outputs
     topics = ("Ready", "Alerts", "Archived") if archives else ("Ready", "Alerts")
     queues = {topic: sandbox.subscribe(f"{topic}TopicArn") for topic in topics}
-    scheduled_for = datetime.now(UTC).replace(microsecond=0)
+    # Twenty minutes ago, which is how long the night takes; what is skipped below is waiting.
+    scheduled_for = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=20)
     local = scheduled_for.astimezone(ZoneInfo(TIMEZONE))
     screen = Screen(sandbox, scheduled=local, clock=local)
     with Live(screen, console=console, refresh_per_second=5):
@@ -129,8 +130,8 @@ def play(sandbox: Sandbox, screen: Screen, scheduled_for: datetime) -> None:
     screen.tell(f"The schedule fires: StartRunsFunction asks WebAdMIT for {len(NIGHT)} runs, side by side.")
     (invocation,) = sandbox.fire("StartRunsFunctionSchedule", scheduled_for)
     assert len(invocation.payload["started"]) == len(NIGHT) - 1, invocation.payload
-    screen.is_put_off = True
-    screen.tell(f"WebAdMIT is down for export {STARTED_LATE}: put off, and a person is told. The others run.")
+    screen.is_deferred = True
+    screen.tell(f"WebAdMIT is down for export {STARTED_LATE}: deferred, and a person is told. The others run.")
     wait_until(lambda: finished(sandbox) == len(NIGHT) - 2, seconds=20)
     screen.clock += timedelta(minutes=4)
     screen.tell("WebAdMIT has called back for four runs; one callback came twice, and was announced once.")
@@ -151,7 +152,7 @@ def play(sandbox: Sandbox, screen: Screen, scheduled_for: datetime) -> None:
     wait_until(lambda: finished(sandbox) == len(NIGHT), seconds=20)
     screen.clock += timedelta(minutes=2)
     archive(sandbox, screen)
-    screen.tell("Everything that ran is known, and each file was announced once. (Mails carry the real time of now.)")
+    screen.tell("Everything that ran is known, and each file was announced once.")
 
 
 def archive(sandbox: Sandbox, screen: Screen) -> None:

@@ -1,4 +1,4 @@
-"""Lays the functions out as `sam build` does, and the runtime beside them as Lambda does. Cached under .build/."""
+"""Lays the functions out as `sam build` does, the runtime client beside them as Lambda does. Cached under .build/."""
 
 import compileall
 import hashlib
@@ -17,13 +17,17 @@ _CONSTRAINTS = ROOT / "tests" / "requirements.txt"
 _CACHE = ROOT / ".build"
 # The largest parts of Powertools that nothing imports.
 NOT_COMPILED = "event_handler|data_classes"
-# The README's optional step between `sam build` and `sam deploy`, without Python and without the folder.
-BYTECODE = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-x", NOT_COMPILED)
+# The README's optional step between `sam build` and `sam deploy`, without Python and without the folder. The folder is
+# also taken out of the names of the files in the bytecode (-s), or the six packages would differ.
+BYTECODE = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-x", NOT_COMPILED, "-s")
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """`task` is what Lambda sees as /var/task, `runtime` what it has of its own: the runtime client and boto3."""
+    """`task` is what Lambda sees as /var/task, `runtime` its runtime client.
+
+    Lambda also has an SDK of its own, which is left out here: what is not shipped would not be found.
+    """
 
     task: Path
     runtime: Path
@@ -36,10 +40,8 @@ def build() -> Package:
 
 
 def runtime() -> Path:
-    """What Lambda has of its own, with bytecode."""
-    return _cached(
-        "runtime", [_CONSTRAINTS], lambda folder: pip(folder, "--constraint", _CONSTRAINTS, "awslambdaric", "boto3")
-    )
+    """Lambda's runtime client, with bytecode."""
+    return _cached("runtime", [_CONSTRAINTS], lambda folder: pip(folder, "--constraint", _CONSTRAINTS, "awslambdaric"))
 
 
 def lay_out(folder: Path) -> None:
@@ -54,6 +56,11 @@ def lay_out(folder: Path) -> None:
 def _lay_out_compiled(folder: Path) -> None:
     lay_out(folder)
     compileall.compile_dir(folder, quiet=2)
+
+
+def compile_for_upload(python: str, folder: Path) -> None:
+    """Adds bytecode to a package: it counts whatever the timestamps are, and is the same for the same code."""
+    subprocess.run([python, *BYTECODE, folder, folder], check=True)
 
 
 def pip(folder: Path, *arguments: str | Path) -> None:

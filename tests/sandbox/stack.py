@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import time
+import uuid
 import zipfile
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -171,7 +172,9 @@ class Sandbox:
         """What EventBridge Scheduler and Lambda do when the schedule with this logical id is due.
 
         Lambda repeats an invocation that fails, as often as its EventInvokeConfig says; all of them are returned. Where
-        Lambda takes no invocation at all, the event goes to the schedule's dead-letter queue, if it has one.
+        Lambda takes no invocation at all, the schedule's dead-letter queue, if it has one, gets the API request with
+        its error and the time as message attributes (EventBridge Scheduler user guide, "Configuring a dead-letter
+        queue"). The guide does not say that the time is replaced in the request; here it is not.
         """
         found = self.client("scheduler").get_schedule(
             GroupName=self.resources["ScheduleGroup"], Name=self.resources[schedule]
@@ -179,20 +182,39 @@ class Sandbox:
         if found["State"] != "ENABLED":
             return []
         moment = (scheduled_for or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        event = json.loads(found["Target"]["Input"].replace(_SCHEDULED_TIME, moment))
+        target = found["Target"]
         if lambda_is_down:
-            if "DeadLetterConfig" in found["Target"]:
-                role = self._assume(found["Target"]["RoleArn"])
-                self._send(found["Target"]["DeadLetterConfig"]["Arn"], event, role)
+            if "DeadLetterConfig" in target:
+                request = {"FunctionName": target["Arn"], "InvocationType": "Event", "Payload": target["Input"]}
+                attributes = {
+                    "ERROR_CODE": "ThrottlingException",
+                    "ERROR_MESSAGE": "Rate Exceeded.",
+                    "EXECUTION_ID": secrets.token_hex(16),
+                    "EXHAUSTED_RETRY_CONDITION": "MaximumEventAgeInSeconds",
+                    "IS_PAYLOAD_TRUNCATED": "false",
+                    "RETRY_ATTEMPTS": "185",
+                    "SCHEDULED_TIME": moment,
+                    "SCHEDULE_ARN": found["Arn"],
+                    "TARGET_ARN": target["Arn"],
+                }
+                self._send(target["DeadLetterConfig"]["Arn"], request, self._assume(target["RoleArn"]), **attributes)
             return []
-        return self.invoke_asynchronously(self._function_by_arn(found["Target"]["Arn"]), event)
+        event = json.loads(target["Input"].replace(_SCHEDULED_TIME, moment))
+        return self.invoke_asynchronously(self._function_by_arn(target["Arn"]), event)
 
-    def _send(self, queue_arn: str, document: Any, credentials: Credentials) -> None:
+    def _send(self, queue_arn: str, document: Any, credentials: Credentials, **attributes: str) -> None:
         url = self.client("sqs").get_queue_url(QueueName=queue_arn.rpartition(":")[2])["QueueUrl"]
-        self.client("sqs", credentials).send_message(QueueUrl=url, MessageBody=json.dumps(document))
+        self.client("sqs", credentials).send_message(
+            QueueUrl=url,
+            MessageBody=json.dumps(document),
+            MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()},
+        )
 
     def invoke_asynchronously(self, function: LambdaFunction, event: Any) -> list[Invocation]:
-        """Invokes as Lambda does for events: with repeats, and what fails for good goes where the template says."""
+        """Invokes as Lambda does for events: with repeats, and what fails for good goes where the template says.
+
+        The record is that of the Lambda developer guide, "Capturing records of Lambda asynchronous invocations".
+        """
         try:
             config = self.client("lambda").get_function_event_invoke_config(FunctionName=function.name)
         except Exception as error:  # moto has an exception of its own for each service
@@ -210,7 +232,8 @@ class Sandbox:
                 "version": "1.0",
                 "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
                 "requestContext": {
-                    "functionArn": function.configuration["FunctionArn"],
+                    "requestId": str(uuid.uuid4()),
+                    "functionArn": f"{function.configuration['FunctionArn']}:$LATEST",
                     "condition": "RetriesExhausted",
                     "approximateInvokeCount": len(invocations),
                 },
@@ -250,7 +273,10 @@ class Sandbox:
         function = self._function_by_arn(mapping["FunctionArn"])
         invocations = []
         while messages := sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=min(10, mapping["BatchSize"]), AttributeNames=["All"]
+            QueueUrl=url,
+            MaxNumberOfMessages=min(10, mapping["BatchSize"]),
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
         ).get("Messages"):
             event = {"Records": [_sqs_record(message, arn) for message in messages]}
             invocations.append(function.invoke(event))
@@ -380,7 +406,15 @@ def _sqs_record(message: Mapping[str, Any], arn: str) -> dict[str, Any]:
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         "attributes": message["Attributes"],
-        "messageAttributes": {},
+        "messageAttributes": {
+            name: {
+                "stringValue": attribute["StringValue"],
+                "stringListValues": [],
+                "binaryListValues": [],
+                "dataType": attribute["DataType"],
+            }
+            for name, attribute in message.get("MessageAttributes", {}).items()
+        },
         "md5OfBody": message["MD5OfBody"],
         "eventSource": "aws:sqs",
         "eventSourceARN": arn,

@@ -30,7 +30,7 @@ class Behaviour:
     """How the runs of an export go.
 
     `seconds`: how long a run takes; None until `finish` is called; 0 to be finished in the very answer to the start.
-    `callbacks`: how often WebAdMIT calls back: 0 is a lost callback. `early`: before the start is answered.
+    `callbacks`: how often WebAdMIT calls back: 0 is a lost callback. `early`: just before the start is answered.
     """
 
     status: str = "Available"
@@ -196,13 +196,10 @@ class WebAdmitServer:
         self.call_back(run)
 
     def call_back(self, run: Run) -> None:
-        """Sends the callbacks of a finished run; at once those of an early one, else on a thread of their own."""
+        """Sends the callbacks of a finished run, on threads of their own."""
         behaviour = run.export.behaviour
         for number in range(behaviour.callbacks):
-            if behaviour.early:
-                self.send_callback(run)
-            else:
-                self._later(behaviour.callback_delay + number * 0.05, self.send_callback, run)
+            self._later(behaviour.callback_delay + number * 0.05, self.send_callback, run)
 
     def send_callback(self, run: Run, status: str | None = None) -> Callback | None:
         """Sends one callback, as the documentation shows it."""

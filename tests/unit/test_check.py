@@ -31,6 +31,7 @@ READY, ALERTS = "arn:aws:sns:us-east-1:123456789012:Ready", "arn:aws:sns:us-east
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:WebAdmitApiKey"
 STORE_KEY = f"aws secretsmanager put-secret-value --region us-east-1 --secret-id {SECRET} --secret-string file://"
 AWS_DOWN = AwsUnavailable("it answered ThrottlingException")
+AGAIN = "run `sam build` and `sam deploy` in the folder that you deploy webadmit-exports from"
 
 
 @dataclass
@@ -231,9 +232,22 @@ def test_where_nothing_is_scheduled_the_pairs_to_choose_from_come_with_the_probl
     assert findings.report()[-3:] == [
         "1 problem:",
         "  - Exports is empty: nothing is ever started.",
-        "    put pairs from the list above into Exports, in your samconfig file, and deploy this stack again",
+        (
+            '    choose pairs from the list above; put "Exports=1:10,…" into parameter_overrides in your samconfig'
+            f" file, then {AGAIN}"
+        ),
     ]
     assert "    1:10  Nightly (CSV)" in findings.lines
+
+
+def test_before_a_key_is_stored_no_list_of_pairs_is_spoken_of() -> None:
+    world = World(schedules=FakeSchedules([schedule("")]))
+    without_aws(world, "api key")
+
+    problem = world.check().problems[-1]
+
+    assert problem.what == "Exports is empty: nothing is ever started."
+    assert problem.repair == ("repair the other problems first; then this check lists the pairs that Exports can have")
 
 
 @pytest.mark.parametrize(
@@ -316,7 +330,7 @@ def test_where_nobody_is_told_of_failures_there_is_a_problem() -> None:
 
     assert world.problem() == (
         "Nobody is told when something goes wrong: AlertsTopic has no subscriber.",
-        "put an address into AlertEmail, in your samconfig file, and deploy this stack again",
+        f'put "AlertEmail=…" into parameter_overrides in your samconfig file, then {AGAIN}',
     )
 
 
@@ -370,7 +384,7 @@ def test_a_callback_api_that_does_not_refuse_an_empty_form_is_a_problem(status: 
     what, repair = World(probe=FakeProbe(status)).problem()
 
     assert what.startswith(f"The callback API {answer} where it should answer 400: callbacks do not come in")
-    assert repair.startswith("run this check again; if it stays, run: sam deploy, and see: sam logs")
+    assert repair.startswith(f"run this check again; if it stays, {AGAIN}, and see: sam logs")
     assert "--stack-name webadmit-exports --region us-east-1 --name ReceiveCallbackFunction" in repair
 
 
@@ -466,7 +480,7 @@ def test_an_aws_service_that_does_not_answer_is_a_problem(part: str) -> None:
 
     assert world.problem() == (
         "It answered ThrottlingException.",
-        "run this check again; if it stays, run: sam deploy",
+        f"run this check again; if it stays, {AGAIN}",
     )
 
 

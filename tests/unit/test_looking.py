@@ -17,8 +17,8 @@ from webadmit_exports.errors import AccessRefused, ApiKeyRefused, AwsUnavailable
 from webadmit_exports.keys import ApiKey
 from webadmit_exports.model import Export
 from webadmit_exports.probe import Probe
-from webadmit_exports.queues import waiting_in
 from webadmit_exports.schedules import Schedule, Schedules
+from webadmit_exports.start_queue import waiting_in
 from webadmit_exports.subscriptions import Subscribers, Subscriptions
 from webadmit_exports.webadmit import Identity, ListedExport, WebAdmit
 

@@ -53,6 +53,7 @@ def test_a_ready_file_is_announced_as_the_contract_says() -> None:
         "finished_at": "2026-11-23T03:34:10Z",
     }
     assert message.attributes == {
+        "export": "37442:86446",
         "event_type": "export_file.ready",
         "status": "Available",
         "user_identity_id": 37442,
@@ -164,13 +165,17 @@ def test_what_is_given_up_can_be_started_by_hand_with_the_line_in_the_mail() -> 
     assert "--stack-name webadmit-exports --region us-east-1 --event-file start.json" in message.mail
 
 
-def test_a_run_that_was_given_up_is_not_said_to_have_failed_in_webadmit() -> None:
+def test_a_run_that_was_given_up_is_nowhere_said_to_have_failed_in_webadmit() -> None:
     file = replace(FILE, status="Failed", reason="WebAdMIT no longer knows this file (404)")
 
-    mail = WORDING.announcement(announcement(EventType.FAILED, file)).mail
+    message = WORDING.announcement(announcement(EventType.FAILED, file))
 
-    assert "whether there is a file is not known" in mail
-    assert "failed: there is no file" not in mail
+    assert message.subject.endswith(": outcome unknown, file 74780")
+    assert "we do not know whether it produced\na file" in message.mail
+    assert "Status:    unknown\n" in message.mail
+    assert "start it from this stack" in message.mail
+    assert "fail" not in message.mail.lower()
+    assert "by hand" not in message.mail
 
 
 def test_a_repeated_start_alert_has_the_same_event_id_and_another_has_not() -> None:

@@ -19,7 +19,7 @@ from webadmit_exports.schedules import Schedule
 MORNING = after(hours=8, minutes=30)  # 12:00 UTC, 07:00 in New York
 READY_AT = after(hours=4, minutes=11)  # 02:41 in New York
 OTHER = Export(user_identity_id=37442, export_id=86447)
-QUIET = Queues(retries=0, given_up=0, failed_starts=0)
+QUIET = Queues(retries=0, given_up=0)
 NIGHTLY = Schedule(
     name="Exports",
     exports=(EXPORT, OTHER),
@@ -98,27 +98,44 @@ def message(*groups: Iterable[ExpectedRun], **more: Any) -> Message:
     [
         ([some(Outcome.READY, 12, first=0)], "12 of 12 ready, the last at 02:41"),
         ([some(Outcome.READY, 1, first=0)], "1 of 1 ready, the last at 02:41"),
-        ([some(Outcome.READY, 11), some(Outcome.FAILED)], "11 of 12 ready, 1 failed"),
+        ([some(Outcome.READY, 11), some(Outcome.FAILED)], "ACTION NEEDED: 11 of 12 ready, 1 failed"),
         (
             [some(outcome, number) for number, outcome in enumerate(Outcome, start=1)],
-            "6 of 21 ready, 1 not started, 2 failed, 3 late, 4 empty, 5 still running",
+            "ACTION NEEDED: 6 of 21 ready, 1 not started, 2 failed, 3 late, 4 empty, 5 still running",
         ),
-        ([some(Outcome.NOT_STARTED, 3)], "0 of 3 ready, 3 not started"),
+        ([some(Outcome.NOT_STARTED, 3)], "ACTION NEEDED: 0 of 3 ready, 3 not started"),
         ([some(Outcome.RUNNING, 2)], "0 of 2 ready, 2 still running"),
-        ([], "nothing was to run since yesterday"),
+        ([], "no runs were scheduled since yesterday"),
+        ([some(Outcome.EMPTY)], "0 of 1 ready, 1 empty"),
     ],
 )
 def test_the_subject_tells_whether_the_mail_needs_to_be_read(groups: list[list[ExpectedRun]], headline: str) -> None:
-    assert message(*groups).subject == f"webadmit-exports: {headline}"
+    subject = message(*groups).subject
+
+    assert subject == f"webadmit-exports: {headline}"[:99]
+    assert ("ACTION NEEDED" in subject) == ("What needs a person:" in message(*groups).mail)
+
+
+def test_the_longest_subject_still_says_first_that_somebody_has_to_act() -> None:
+    wording = replace(WORDING, stack_name="w" * 128)
+    groups = [run for outcome in Outcome for run in some(outcome, 300)]
+
+    subject = morning_message(night(groups), wording).subject
+
+    assert len(subject) == 99
+    assert "ACTION NEEDED: 300 of 1800 ready" in subject
 
 
 @pytest.mark.parametrize(
-    "queues", [Queues(retries=0, given_up=1, failed_starts=0), Queues(retries=0, given_up=0, failed_starts=1)]
+    ("more", "headline"),
+    [
+        ({"queues": Queues(retries=0, given_up=1)}, "ACTION NEEDED: no runs were scheduled since yesterday, 1 starts"),
+        ({"queues": Queues(retries=2, given_up=0)}, "no runs were scheduled since yesterday, 2 starts are tried again"),
+        ({"older": [file("Queued")]}, "ACTION NEEDED: no runs were scheduled since yesterday, 1 older runs are open"),
+    ],
 )
-def test_where_nothing_ran_because_starts_failed_the_subject_does_not_say_that_nothing_was_to_run(
-    queues: Queues,
-) -> None:
-    assert message(queues=queues).subject == "webadmit-exports: a person should look at the starts"
+def test_where_nothing_ran_the_subject_tells_what_waits(more: dict[str, Any], headline: str) -> None:
+    assert message(**more).subject.startswith(f"webadmit-exports: {headline}")
 
 
 def test_where_the_time_zone_is_not_known_the_subject_says_that_its_time_is_utc() -> None:
@@ -206,10 +223,10 @@ def test_a_night_without_a_file_names_no_last_one() -> None:
 @pytest.mark.parametrize(
     ("schedules", "opening"),
     [
-        ([NIGHTLY], "By the schedules, nothing was to run since Sun 2026-11-22 07:00 America/New_York."),
+        ([NIGHTLY], "No runs were scheduled since Sun 2026-11-22 07:00 America/New_York."),
         (
             [replace(NIGHTLY, is_on=False), NIGHTLY],
-            "By the schedules, nothing was to run since Sun 2026-11-22 07:00 America/New_York.",
+            "No runs were scheduled since Sun 2026-11-22 07:00 America/New_York.",
         ),
         (
             [replace(NIGHTLY, exports=()), replace(NIGHTLY, exports=())],
@@ -232,19 +249,8 @@ def test_where_nothing_ran_the_mail_says_why(schedules: list[Schedule], opening:
     assert mail == f"{opening}\n\nNothing needs to be done.\n\n--\nStack webadmit-exports in us-east-1\n"
 
 
-def test_failed_starts_come_with_the_command_that_starts_them() -> None:
-    mail = message(queues=Queues(retries=0, given_up=0, failed_starts=2)).mail
-
-    assert (
-        "What needs a person:\n"
-        "  - Whole starts failed (2). Start them now: sam remote invoke StartRunsFunction --stack-name webadmit-exports"
-        " --region us-east-1 --event-file events/start_again.json\n"
-    ) in mail
-    assert "Nothing needs to be done" not in mail
-
-
 def test_exports_that_were_given_up_come_with_the_command_that_tries_them_again() -> None:
-    mail = message(queues=Queues(retries=0, given_up=3, failed_starts=0)).mail
+    mail = message(queues=Queues(retries=0, given_up=3)).mail
 
     assert "  - Exports could not be started for twelve hours (3). See the mails about them" in mail
     assert "aws sqs start-message-move-task --source-arn" in mail
@@ -253,16 +259,14 @@ def test_exports_that_were_given_up_come_with_the_command_that_tries_them_again(
 
 
 def test_what_is_tried_again_by_itself_needs_nobody() -> None:
-    mail = message(some(Outcome.NOT_STARTED, 2), queues=Queues(retries=2, given_up=0, failed_starts=0)).mail
+    mail = message(some(Outcome.NOT_STARTED, 2), queues=Queues(retries=2, given_up=0)).mail
 
     assert "Not started (2):" in mail
     assert "Nothing needs to be done." in mail
 
 
 def test_a_failed_run_needs_a_person_though_others_are_tried_again_by_themselves() -> None:
-    mail = message(
-        some(Outcome.NOT_STARTED, 2), some(Outcome.FAILED), queues=Queues(retries=2, given_up=0, failed_starts=0)
-    ).mail
+    mail = message(some(Outcome.NOT_STARTED, 2), some(Outcome.FAILED), queues=Queues(retries=2, given_up=0)).mail
 
     assert "  - Failed (1): Look at them in WebAdMIT for the reason" in mail
     assert "  - Not started" not in mail
@@ -313,7 +317,7 @@ def test_of_hundreds_of_older_runs_forty_are_shown_and_all_are_counted() -> None
 
 def test_a_night_is_told_to_machines_as_the_contract_says() -> None:
     groups = [some(outcome, number) for number, outcome in enumerate(Outcome, start=1)]
-    queues = Queues(retries=7, given_up=8, failed_starts=9)
+    queues = Queues(retries=7, given_up=8)
 
     one = message(*groups, queues=queues, older=[file("Queued", scheduled_for=after(days=-2))] * 10)
 
@@ -335,7 +339,6 @@ def test_a_night_is_told_to_machines_as_the_contract_says() -> None:
         "still_open": 10,
         "waiting_for_retry": 7,
         "given_up": 8,
-        "failed_starts": 9,
         "last_ready_at": "2026-11-23T07:40:00Z",
     }
 
@@ -352,9 +355,8 @@ def test_a_night_is_told_to_machines_as_the_contract_says() -> None:
         ([some(Outcome.LATE, 2)], {}, "late", 2),
         ([], {"older": [file("Queued")]}, "still_open", 1),
         ([], {"older": [file("Queued")]}, "expected", 0),
-        ([], {"queues": Queues(retries=3, given_up=0, failed_starts=0)}, "waiting_for_retry", 3),
-        ([], {"queues": Queues(retries=0, given_up=3, failed_starts=0)}, "given_up", 3),
-        ([], {"queues": Queues(retries=0, given_up=0, failed_starts=3)}, "failed_starts", 3),
+        ([], {"queues": Queues(retries=3, given_up=0)}, "waiting_for_retry", 3),
+        ([], {"queues": Queues(retries=0, given_up=3)}, "given_up", 3),
     ],
 )
 def test_a_figure_is_told_under_its_own_name(
@@ -423,15 +425,15 @@ def outcomes(found: Night) -> list[tuple[str, Outcome]]:
 
 
 def test_what_the_table_and_the_queues_tell_is_sent() -> None:
-    world = World(queues=Queues(retries=1, given_up=2, failed_starts=3))
+    world = World(queues=Queues(retries=1, given_up=2))
     world.put(file(finished_at=READY_AT), file("Failed", export=OTHER, file_id=2, finished_at=READY_AT))
 
     found = world.send()
 
     assert outcomes(found) == [("37442:86446", Outcome.READY), ("37442:86447", Outcome.FAILED)]
     (sent,) = world.topics.messages
-    assert sent.subject == "webadmit-exports: 1 of 2 ready, 1 failed, a person is needed"
-    assert (sent.body["waiting_for_retry"], sent.body["given_up"], sent.body["failed_starts"]) == (1, 2, 3)
+    assert sent.subject == "webadmit-exports: ACTION NEEDED: 1 of 2 ready, 1 failed"
+    assert (sent.body["waiting_for_retry"], sent.body["given_up"]) == (1, 2)
 
 
 def test_a_night_on_which_nothing_was_started_is_told() -> None:
@@ -439,7 +441,7 @@ def test_a_night_on_which_nothing_was_started_is_told() -> None:
 
     world.send()
 
-    assert world.topics.messages[0].subject == "webadmit-exports: 0 of 2 ready, 2 not started"
+    assert world.topics.messages[0].subject == "webadmit-exports: ACTION NEEDED: 0 of 2 ready, 2 not started"
 
 
 def test_a_run_of_the_same_export_under_another_identity_does_not_count_for_it() -> None:

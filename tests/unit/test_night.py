@@ -68,7 +68,7 @@ def outcomes(some: Iterable[ExpectedRun]) -> list[tuple[datetime, Outcome]]:
 
 
 def night(*some: ExpectedRun) -> Night:
-    queues = Queues(retries=0, given_up=0, failed_starts=0)
+    queues = Queues(retries=0, given_up=0)
     return Night(
         since=MORNING - timedelta(days=1), until=MORNING, schedules=[NIGHTLY], runs=some, older=[], queues=queues
     )
@@ -238,10 +238,23 @@ def test_what_was_due_in_the_last_ten_minutes_is_not_expected_yet(until: datetim
     assert (NIGHT in [run.scheduled_for for run in found]) is is_expected
 
 
-def test_what_has_begun_in_the_last_ten_minutes_is_counted() -> None:
-    found = runs(file("Queued"), until=after(minutes=1))
+@pytest.mark.parametrize("hand_or_schedule", [NIGHTLY, replace(NIGHTLY, exports=())])
+@pytest.mark.parametrize("minutes", [-20, -11, -10, -9, -1, 0, 1, 30])
+def test_each_run_belongs_to_exactly_one_morning(minutes: int, hand_or_schedule: Schedule) -> None:
+    """Also one that starts minutes before the mail, or while it is written."""
+    morning = NIGHT - timedelta(minutes=minutes)
 
-    assert (NIGHT, Outcome.RUNNING) in outcomes(found)
+    mornings = [runs(file(), schedules=[hand_or_schedule], until=morning + timedelta(days=day)) for day in (-1, 0, 1)]
+
+    assert sum(run.file is not None for found in mornings for run in found) == 1
+
+
+def test_a_run_by_hand_that_the_schedule_joins_counts_for_the_schedule_alone() -> None:
+    joined, morning = file("Queued", NIGHT, first=after(minutes=-30)), after(minutes=1)
+
+    mornings = [runs(joined, until=morning + timedelta(days=day)) for day in (0, 1)]
+
+    assert [outcomes(run for run in found if run.file) for found in mornings] == [[], [(NIGHT, Outcome.RUNNING)]]
 
 
 def test_what_was_due_more_than_a_day_ago_is_not_expected_any_more() -> None:

@@ -1,12 +1,13 @@
 """The rules of the service, without AWS."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from tests.fakes import EXPORT, NIGHT, RULES, after, news
-from webadmit_exports.model import ExportFile, News, Source
+from webadmit_exports import model
+from webadmit_exports.model import Export, ExportFile, News, Progress, Source, Status, progress_of
 from webadmit_exports.progress import (
     LEASE,
     Announcement,
@@ -56,17 +57,9 @@ def test_a_start_answer_begins_a_record_that_is_checked_later() -> None:
     assert (record.finished_at, record.notified_at, record.expires_at) == (None, None, None)
 
 
-def test_a_callback_that_overtakes_the_start_answer_begins_the_record() -> None:
-    step = advance(None, news(CALLBACK, "Available", after(seconds=3)), after(seconds=3), RULES)
-
-    assert step
-    assert step.claimed
-    assert step.claimed.event_type is EventType.READY
-    assert step.record.scheduled_for == NIGHT
-
-
-def test_a_poll_does_not_begin_a_record_of_a_run_that_is_not_ours() -> None:
-    assert advance(None, news(POLL, "Available", after(seconds=3)), after(seconds=3), RULES) is None
+@pytest.mark.parametrize("source", [POLL, CALLBACK])
+def test_only_the_answer_to_a_start_begins_a_record(source: Source) -> None:
+    assert advance(None, news(source, "Available", after(seconds=3)), after(seconds=3), RULES) is None
 
 
 def test_a_start_answer_may_itself_be_finished() -> None:
@@ -98,6 +91,29 @@ def test_the_write_that_finishes_a_file_claims_its_announcement(status: str, eve
     assert step.record.status == status
     assert step.record.finished_at == after(minutes=4)
     assert step.record.due_at == after(minutes=4) + LEASE
+
+
+@pytest.mark.parametrize("status", Status)
+def test_ready_is_only_what_has_a_file(status: Status) -> None:
+    """Over every status, so that a new one is not announced as a file by mistake."""
+    has_file = progress_of(status) is Progress.FINISHED_WITH_FILE
+    has_ended = progress_of(status) >= Progress.FINISHED_WITHOUT_FILE
+
+    step = advance(None, news(START, status, after(seconds=1)), after(seconds=2), RULES)
+
+    assert step
+    assert (step.claimed is not None) is has_ended
+    assert (step.claimed is not None and step.claimed.event_type is EventType.READY) is has_file
+
+
+def test_a_new_status_without_a_file_is_not_announced_as_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(model._PROGRESS, "Cancelled", Progress.FINISHED_WITHOUT_FILE)  # type: ignore[misc]
+
+    step = advance(None, news(START, "Cancelled", after(seconds=1)), after(seconds=2), RULES)
+
+    assert step
+    assert step.claimed
+    assert step.claimed.event_type is EventType.FAILED
 
 
 def test_an_empty_list_is_no_alert_where_that_is_switched_off() -> None:
@@ -162,13 +178,30 @@ def test_a_join_only_moves_the_run_on_to_the_newer_occurrence() -> None:
     assert step.record.serves(EXPORT, later)
 
 
-def test_a_callback_at_the_address_of_a_later_start_tells_that_the_start_has_joined() -> None:
+@pytest.mark.parametrize("occurrence", [NIGHT - timedelta(seconds=1), NIGHT + timedelta(hours=1, seconds=1)])
+@pytest.mark.parametrize("status", ["In Progress", "Failed"])
+def test_a_callback_changes_nothing_at_the_address_of_an_occurrence_that_the_run_does_not_serve(
+    status: str, occurrence: datetime
+) -> None:
     later = NIGHT + timedelta(hours=1)
+    joined = applied(begun(status), news(START, status, after(seconds=1), later), minutes=1).record
 
-    step = applied(begun(), news(CALLBACK, "Available", after(hours=1, minutes=1), later), hours=1, minutes=1)
+    for told in ("Available", "Failed"):
+        assert advance(joined, news(CALLBACK, told, after(hours=2), occurrence), after(hours=2), RULES) is None
+    assert advance(joined, news(CALLBACK, "Available", after(hours=2), later), after(hours=2), RULES)
 
-    assert step.record.serves(EXPORT, later)
-    assert step.record.serves(EXPORT, NIGHT)
+
+def test_a_callback_for_another_identity_changes_nothing() -> None:
+    other = Export(user_identity_id=1, export_id=EXPORT.export_id)
+
+    assert advance(begun(), news(CALLBACK, "Available", after(hours=2), export=other), after(hours=2), RULES) is None
+
+
+def test_an_address_of_the_run_before_says_nothing_about_the_new_one_under_its_id() -> None:
+    later = NIGHT + timedelta(days=1)
+    again = applied(finished(), news(START, "In Progress", after(days=1), later), days=1, seconds=1).record
+
+    assert advance(again, news(CALLBACK, "Available", after(days=1, minutes=1), NIGHT), after(days=2), RULES) is None
 
 
 def test_the_same_start_answer_again_changes_nothing() -> None:
@@ -220,36 +253,6 @@ def test_a_new_run_under_an_old_id_may_be_finished_at_once_and_is_announced_as_a
     assert second.claimed.event_id != first.claimed.event_id
 
 
-def test_a_late_callback_of_the_run_before_does_not_finish_the_new_one_but_has_webadmit_asked() -> None:
-    later = NIGHT + timedelta(days=1)
-    again = applied(finished(), news(START, "In Progress", after(days=1), later), days=1, seconds=1).record
-
-    step = applied(again, news(CALLBACK, "Available", after(days=1, minutes=1), NIGHT), days=1, minutes=1)
-
-    assert step.claimed is None
-    assert (step.record.status, step.record.due_at) == ("In Progress", after(days=1, minutes=1))
-
-
-def test_many_late_callbacks_of_the_run_before_change_the_record_once() -> None:
-    later = NIGHT + timedelta(days=1)
-    again = applied(finished(), news(START, "In Progress", after(days=1), later), days=1, seconds=1).record
-    once = applied(again, news(CALLBACK, "Available", after(days=1, minutes=1), NIGHT), days=1, minutes=1).record
-
-    late = news(CALLBACK, "Available", after(days=1, minutes=2), NIGHT)
-
-    assert advance(once, late, after(days=1, minutes=2), RULES) is None
-
-
-def test_a_joined_run_whose_first_start_was_never_answered_is_announced_by_the_first_address() -> None:
-    later = NIGHT + timedelta(hours=1)
-    step = advance(None, news(START, "In Progress", after(hours=1), later), after(hours=1), RULES)
-    assert step
-
-    ready = applied(step.record, news(CALLBACK, "Available", after(hours=2), NIGHT), hours=2)
-
-    assert ready.claimed
-
-
 def test_a_callback_finishes_a_run_when_it_came_in_not_when_it_could_be_written() -> None:
     """Between the two, WebAdMIT may have begun a new run under the same id."""
     slow = applied(begun(), news(CALLBACK, "Available", after(hours=1)), hours=1, seconds=2)
@@ -278,17 +281,6 @@ def test_an_answer_that_is_older_than_a_failure_still_announces_the_file() -> No
     failed = applied(begun(), news(CALLBACK, "Failed", after(minutes=5)), minutes=5).record
 
     assert applied(failed, news(POLL, "Available", after(minutes=4)), minutes=6).claimed
-
-
-def test_a_late_callback_of_the_run_before_does_not_announce_the_new_one_again() -> None:
-    later = NIGHT + timedelta(days=1)
-    again = applied(finished(), news(START, "In Progress", after(days=1), later), days=1, seconds=1).record
-    failed = applied(again, news(CALLBACK, "Failed", after(days=1, minutes=1), later), days=1, minutes=1)
-    record = announced(failed.record, failed.claimed, days=1, minutes=2)
-
-    late = news(CALLBACK, "Available", after(days=1, minutes=3), NIGHT)
-
-    assert advance(record, late, after(days=1, minutes=3), RULES) is None
 
 
 def test_the_callback_of_either_occurrence_finishes_a_joined_run() -> None:

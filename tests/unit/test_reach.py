@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.fakes import WORDING
 from webadmit_exports.model import Export
 from webadmit_exports.reach import Problem, Reach, first_year, joined
 from webadmit_exports.webadmit import Identity, ListedExport
+
+AGAIN = "run `sam build` and `sam deploy` in the folder that you deploy webadmit-exports from"
 
 
 def identity(number: int, cycle: str = "2026 - 2027", organization: str = "School of Nursing") -> Identity:
@@ -36,7 +39,7 @@ def reach(*identities: Identity, **exports: Sequence[ListedExport]) -> Reach:
 
 
 def problems(what: Reach, wanted: str) -> list[Problem]:
-    return list(what.problems(pairs(wanted)))
+    return list(what.problems(pairs(wanted), WORDING.commands))
 
 
 # ── What is gone ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -57,7 +60,7 @@ def test_exports_that_an_identity_does_not_have_are_told_together() -> None:
     (problem,) = problems(reach(identity(1), i1=[listed(10)]), "1:10,1:11,1:12")
 
     assert problem.what == "Identity 1 has no such export: 1:11,1:12."
-    assert problem.repair.endswith("in your samconfig file, and deploy this stack again")
+    assert problem.repair.endswith(f"in your samconfig file, then {AGAIN}")
 
 
 def test_an_export_of_another_identity_is_not_taken_for_it() -> None:
@@ -101,7 +104,7 @@ def test_a_new_cycle_is_told_with_the_pairs_of_the_same_names() -> None:
     )
     assert problem.repair == (
         "put its exports into Exports, beside or in the place of 1:10,1:11 (the exports of the same names there are"
-        " 2:21,2:20), in your samconfig file, and deploy this stack again"
+        f" 2:21,2:20), in parameter_overrides in your samconfig file, then {AGAIN}"
     )
 
 

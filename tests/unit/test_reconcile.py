@@ -325,7 +325,7 @@ def test_without_time_nothing_is_asked_or_announced() -> None:
     world.open_run(1)
     files = export_files(world.table, FakeTopics(failing=1), Clock(after(minutes=1)))
     with pytest.raises(AwsUnavailable):
-        files.apply(news(Source.CALLBACK, "Available", after(minutes=1)), None)
+        files.apply(news(Source.START, "Available", after(minutes=1)), None)
 
     assert world.sweep() == Figures(due=2)
     assert world.webadmit.asked == []
@@ -500,7 +500,7 @@ def test_a_lease_that_is_over_is_taken_over() -> None:
     world = World()
     files = export_files(world.table, FakeTopics(failing=1), Clock(after(minutes=1)))
     with pytest.raises(AwsUnavailable):
-        files.apply(news(Source.CALLBACK, "Available", after(minutes=1)), None)
+        files.apply(news(Source.START, "Available", after(minutes=1)), None)
 
     assert world.sweep() == Figures(due=1, announced=1)
     assert world.table.only.due_at is None
@@ -511,7 +511,7 @@ def test_a_topic_that_is_down_makes_the_sweep_fail_and_leaves_all_due() -> None:
     files = export_files(world.table, FakeTopics(failing=99), Clock(after(minutes=1)))
     for file_id in (1, 2, 3):
         with pytest.raises(AwsUnavailable):
-            files.apply(news(Source.CALLBACK, "Available", after(minutes=1), export_file_id=file_id), None)
+            files.apply(news(Source.START, "Available", after(minutes=1), export_file_id=file_id), None)
 
     with pytest.raises(SweepIncomplete, match="3 of 3"):
         world.sweep()

@@ -20,8 +20,8 @@ from webadmit_exports.errors import (
 from webadmit_exports.keys import ApiKey
 from webadmit_exports.model import Export, News, Source
 from webadmit_exports.occurrence import Occurrence
-from webadmit_exports.retry_queue import Delivery
-from webadmit_exports.start import Outcome, Result, StartRuns
+from webadmit_exports.start import Result, StartRuns
+from webadmit_exports.start_queue import Delivery
 from webadmit_exports.webadmit import RateLimit, Run
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -68,15 +68,15 @@ def run(file_id: int, status: str = "In Progress") -> Run:
 
 
 @dataclass
-class FakeRetryQueue:
-    put_off: list[tuple[Export, datetime]] = field(default_factory=list)
+class FakeStartQueue:
+    deferred: list[tuple[Export, datetime]] = field(default_factory=list)
     span: timedelta = timedelta(hours=12)
     failing: bool = False
 
     def put(self, some: list[Export], scheduled_for: datetime) -> None:
         if self.failing:
             raise AwsUnavailable("SQS answered ServiceUnavailable")
-        self.put_off += [(export, scheduled_for) for export in some]
+        self.deferred += [(export, scheduled_for) for export in some]
 
 
 @dataclass
@@ -99,7 +99,7 @@ class World:
     webadmit: FakeWebAdmit = field(default_factory=FakeWebAdmit)
     table: FakeTable = field(default_factory=FakeTable)
     topics: FakeTopics = field(default_factory=FakeTopics)
-    retry_queue: FakeRetryQueue = field(default_factory=FakeRetryQueue)
+    start_queue: FakeStartQueue = field(default_factory=FakeStartQueue)
     keys: FakeKeys = field(default_factory=FakeKeys)
     clock: Clock = field(default_factory=lambda: Clock(after(seconds=1)))
     slept: list[float] = field(default_factory=list)
@@ -113,7 +113,7 @@ class World:
             callback_url="https://callbacks.example",
             table=self.table,  # type: ignore[arg-type]
             export_files=export_files(self.table, self.topics, self.clock),
-            retry_queue=self.retry_queue,  # type: ignore[arg-type]
+            start_queue=self.start_queue,  # type: ignore[arg-type]
             topics=self.topics,  # type: ignore[arg-type]
             wording=WORDING,
             names=FakeNames(),  # type: ignore[arg-type]
@@ -138,8 +138,9 @@ class World:
         occurrence = Occurrence(exports=some, scheduled_for=scheduled_for)
         return by_outcome(self.start_runs().for_occurrence(occurrence, self.time_left()))
 
-    def retry(self, *deliveries: Delivery) -> list[Outcome]:
-        return [one.outcome for one in self.start_runs().from_retry_queue(deliveries, self.time_left())]
+    def retry(self, *deliveries: Delivery) -> list[str]:
+        """The messages that shall come again."""
+        return self.start_runs().from_queue(deliveries, self.time_left())
 
 
 def by_outcome(results: list[Result]) -> dict[str, list[Export]]:
@@ -149,8 +150,11 @@ def by_outcome(results: list[Result]) -> dict[str, list[Export]]:
     return outcomes
 
 
-def delivery(export: Export = EXPORT, *, last: bool = False, scheduled_for: datetime = NIGHT) -> Delivery:
-    return Delivery(message_id=str(export), export=export, scheduled_for=scheduled_for, is_last=last)
+def delivery(*some: Export, last: bool = False, whole: bool = False) -> Delivery:
+    """A message about these exports, named for the first."""
+    some = some or (EXPORT,)
+    occurrence = Occurrence(exports=some, scheduled_for=NIGHT)
+    return Delivery(message_id=str(some[0]), occurrence=occurrence, is_last=last, is_whole=whole)
 
 
 # ── Starting once ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -163,7 +167,7 @@ def test_every_export_is_started_and_recorded() -> None:
 
     assert len(world.table.records) == 40
     assert world.topics.messages == []
-    assert world.retry_queue.put_off == []
+    assert world.start_queue.deferred == []
 
 
 def test_each_invocation_begins_with_new_connections() -> None:
@@ -179,7 +183,7 @@ def test_an_occurrence_that_fires_twice_starts_an_export_once() -> None:
     world = World()
     world.start(EXPORT)
 
-    assert world.start(EXPORT) == {"started_before": [EXPORT]}
+    assert world.start(EXPORT) == {"already_started": [EXPORT]}
     assert world.webadmit.asked == [EXPORT]
 
 
@@ -187,7 +191,7 @@ def test_an_older_occurrence_does_not_start_what_a_newer_one_has_started() -> No
     world = World()
     world.start(EXPORT, scheduled_for=NIGHT)
 
-    assert world.start(EXPORT, scheduled_for=NIGHT - timedelta(hours=1)) == {"started_before": [EXPORT]}
+    assert world.start(EXPORT, scheduled_for=NIGHT - timedelta(hours=1)) == {"already_started": [EXPORT]}
 
 
 def test_the_same_export_of_another_identity_is_another_export() -> None:
@@ -213,11 +217,11 @@ def test_a_newer_occurrence_joins_the_run_in_progress() -> None:
 def test_before_a_repeated_attempt_the_table_is_looked_at() -> None:
     world = World()
 
-    def callback_arrives_and_the_answer_is_lost() -> None:
+    def another_invocation_records_the_run_and_our_answer_is_lost() -> None:
         files = export_files(world.table, world.topics, world.clock)
         files.apply(
             News(
-                source=Source.CALLBACK,
+                source=Source.START,
                 as_of=world.clock.now(),
                 export=EXPORT,
                 export_file_id=FILE_ID,
@@ -228,9 +232,9 @@ def test_before_a_repeated_attempt_the_table_is_looked_at() -> None:
         )
         raise Unavailable("/", "no answer (ReadTimeout)")
 
-    world.webadmit.answers[EXPORT] = [callback_arrives_and_the_answer_is_lost]
+    world.webadmit.answers[EXPORT] = [another_invocation_records_the_run_and_our_answer_is_lost]
 
-    assert world.start(EXPORT) == {"started_before": [EXPORT]}
+    assert world.start(EXPORT) == {"already_started": [EXPORT]}
     assert len(world.webadmit.asked) == 1
     assert world.topics.event_types == ["export_file.ready"]
 
@@ -244,13 +248,13 @@ def test_an_answer_that_is_finished_is_announced_at_once() -> None:
     assert world.topics.event_types == ["export_file.ready"]
 
 
-def test_an_announcement_that_fails_does_not_put_the_export_off() -> None:
+def test_an_announcement_that_fails_does_not_defer_the_export() -> None:
     world = World(topics=FakeTopics(failing=1))
     world.webadmit.answers[EXPORT] = [run(FILE_ID, "Available")]
 
     assert world.start(EXPORT) == {"started": [EXPORT]}
     assert world.table.only.due_at is not None
-    assert world.retry_queue.put_off == []
+    assert world.start_queue.deferred == []
 
 
 # ── Faults that may pass ────────────────────────────────────────────────────────────────────────────────────────────
@@ -264,35 +268,35 @@ def test_no_usable_answer_is_asked_for_again_with_growing_pauses() -> None:
     assert [1 <= world.slept[0] <= 2, 2 <= world.slept[1] <= 4] == [True, True]
 
 
-def test_after_three_attempts_an_export_is_put_off_and_told_once() -> None:
+def test_after_three_attempts_an_export_is_deferred_and_told_once() -> None:
     world, wanted = World(), exports(3)
     for export in wanted:
         world.webadmit.answers[export] = [Unavailable("/", "answered 503")] * 3
 
-    assert world.start(*wanted) == {"put_off": wanted}
+    assert world.start(*wanted) == {"deferred": wanted}
 
-    assert world.retry_queue.put_off == [(export, NIGHT) for export in wanted]
+    assert world.start_queue.deferred == [(export, NIGHT) for export in wanted]
     assert world.topics.event_types == ["start.delayed"]
     assert world.topics.messages[0].body["exports"] == "37442:1,37442:2,37442:3"
     assert "37442:1, 37442:2, 37442:3: Answered 503." in str(world.topics.messages[0].body["reason"])
 
 
-def test_an_error_in_the_code_puts_off_one_export_and_not_the_others() -> None:
+def test_an_error_in_the_code_defers_one_export_and_not_the_others() -> None:
     world, wanted = World(), exports(40)
     world.webadmit.answers[wanted[7]] = [ZeroDivisionError("unforeseen")]
 
     outcomes = world.start(*wanted)
 
     assert len(outcomes["started"]) == 39
-    assert world.retry_queue.put_off == [(wanted[7], NIGHT)]
+    assert world.start_queue.deferred == [(wanted[7], NIGHT)]
     assert world.topics.event_types == ["start.delayed"]
 
 
 @pytest.mark.parametrize("call", ["newest", "store"])
-def test_a_table_that_does_not_answer_puts_the_export_off(call: str) -> None:
+def test_a_table_that_does_not_answer_defers_the_export(call: str) -> None:
     world = World(table=FakeTable(failing=[call]))
 
-    assert world.start(EXPORT) == {"put_off": [EXPORT]}
+    assert world.start(EXPORT) == {"deferred": [EXPORT]}
     assert world.topics.event_types == ["start.delayed"]
 
 
@@ -304,10 +308,10 @@ def test_a_refused_key_stops_the_asking_and_is_told_once() -> None:
     for export in wanted:
         world.webadmit.answers[export] = [ApiKeyRefused("/", "answered 401")]
 
-    assert world.start(*wanted) == {"put_off": wanted}
+    assert world.start(*wanted) == {"deferred": wanted}
 
     assert len(world.webadmit.asked) <= 16
-    assert len(world.retry_queue.put_off) == 300
+    assert len(world.start_queue.deferred) == 300
     assert world.topics.event_types == ["start.delayed"]
     assert world.topics.messages[0].body["retry_until"] == "2026-11-23T15:30:01Z"
 
@@ -322,34 +326,34 @@ def test_a_refused_key_stops_the_asking_and_is_told_once() -> None:
 def test_without_a_key_nothing_is_asked_and_one_alert_says_why(error: Exception, reason: str) -> None:
     world, wanted = World(keys=FakeKeys(error)), exports(40)
 
-    assert world.start(*wanted) == {"put_off": wanted}
+    assert world.start(*wanted) == {"deferred": wanted}
 
     assert world.webadmit.asked == []
     assert world.topics.event_types == ["start.delayed"]
     assert reason.lower() in str(world.topics.messages[0].body["reason"]).lower()
 
 
-def test_an_identity_without_access_is_put_off_and_the_others_go_on() -> None:
+def test_an_identity_without_access_is_deferred_and_the_others_go_on() -> None:
     world = World()
     refused, others = exports(30, 1), exports(5, 2, first=100)
     for export in refused:
         world.webadmit.answers[export] = [AccessRefused("/", "answered 403", "No access.")]
 
-    assert world.start(*refused, *others) == {"put_off": refused, "started": others}
+    assert world.start(*refused, *others) == {"deferred": refused, "started": others}
 
     assert len([export for export in world.webadmit.asked if export in refused]) <= 16
     assert world.topics.event_types == ["start.delayed"]
 
 
-def test_one_export_of_forty_that_is_unknown_is_given_up_with_webadmits_words() -> None:
+def test_one_export_of_forty_that_is_unknown_fails_with_webadmits_words() -> None:
     world, wanted = World(), exports(40)
     world.webadmit.answers[wanted[3]] = [RequestRefused("/", "answered 404", "Export '4' not found.", status=404)]
 
     outcomes = world.start(*wanted)
 
     assert len(outcomes["started"]) == 39
-    assert outcomes["given_up"] == [wanted[3]]
-    assert world.retry_queue.put_off == []
+    assert outcomes["failed"] == [wanted[3]]
+    assert world.start_queue.deferred == []
     (message,) = world.topics.messages
     assert message.event_type == "start.failed"
     assert "37442:4: Export '4' not found." in str(message.body["reason"])
@@ -391,12 +395,12 @@ def test_a_rate_limit_that_does_not_say_how_long_is_waited_for_longer_each_time(
     assert world.slept == [5, 10, 20]
 
 
-def test_a_rate_limit_that_outlasts_the_invocation_goes_to_the_retry_queue() -> None:
+def test_a_rate_limit_that_outlasts_the_invocation_goes_to_the_start_queue() -> None:
     world, wanted = World(), exports(40)
     for export in wanted:
         world.webadmit.answers[export] = [RateLimited("/", "answered 429", retry_after=3600)]
 
-    assert world.start(*wanted) == {"put_off": wanted}
+    assert world.start(*wanted) == {"deferred": wanted}
     assert world.slept == []
     assert world.topics.event_types == ["start.delayed"]
 
@@ -416,49 +420,49 @@ def test_a_limit_that_is_used_up_is_waited_for_before_the_next_export() -> None:
     assert world.slept[0] == pytest.approx(5)
 
 
-def test_when_the_time_is_up_the_rest_of_the_list_is_put_off() -> None:
+def test_when_the_time_is_up_the_rest_of_the_list_is_deferred() -> None:
     wanted = exports(60)
     world = World(timeout=155)
     world.webadmit.clock, world.webadmit.seconds = world.clock, 1
 
     outcomes = world.start(*wanted)
 
-    assert len(outcomes["started"]) + len(outcomes["put_off"]) == 60
+    assert len(outcomes["started"]) + len(outcomes["deferred"]) == 60
     assert len(outcomes["started"]) >= 40
-    assert [export for export, _ in world.retry_queue.put_off] == outcomes["put_off"]
+    assert [export for export, _ in world.start_queue.deferred] == outcomes["deferred"]
     assert "longer than one start may" in str(world.topics.messages[0].body["reason"])
 
 
-# ── The retry queue ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── The start queue ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_delivery_is_asked_for_once_and_in_silence() -> None:
     world = World()
     world.webadmit.answers[EXPORT] = [Unavailable("/", "answered 503")] * 3
 
-    assert world.retry(delivery()) == [Outcome.PUT_OFF]
+    assert world.retry(delivery()) == [str(EXPORT)]
 
     assert len(world.webadmit.asked) == 1
     assert world.topics.messages == []
     assert world.slept == []
-    assert world.retry_queue.put_off == []
+    assert world.start_queue.deferred == []
 
 
 def test_the_last_try_says_that_it_was_the_last() -> None:
     world, (one, other) = World(), exports(2)
     world.webadmit.answers = {export: [Unavailable("/", "answered 503")] for export in (one, other)}
 
-    assert world.retry(delivery(one, last=True), delivery(other)) == [Outcome.PUT_OFF, Outcome.PUT_OFF]
+    assert world.retry(delivery(one, last=True), delivery(other)) == [str(one), str(other)]
 
     assert world.topics.event_types == ["start.failed"]
     assert world.topics.messages[0].body["exports"] == str(one)
 
 
-def test_a_delivery_that_is_given_up_is_told() -> None:
+def test_a_delivery_that_fails_is_told() -> None:
     world = World()
     world.webadmit.answers[EXPORT] = [RequestRefused("/", "answered 404", status=404)]
 
-    assert world.retry(delivery()) == [Outcome.GIVEN_UP]
+    assert world.retry(delivery()) == []
     assert world.topics.event_types == ["start.failed"]
 
 
@@ -466,7 +470,7 @@ def test_a_delivery_starts_under_its_first_occurrence() -> None:
     world = World()
     world.clock.set(hours=6)
 
-    assert world.retry(delivery()) == [Outcome.STARTED]
+    assert world.retry(delivery()) == []
     assert world.table.only.scheduled_for == NIGHT
 
 
@@ -474,7 +478,8 @@ def test_a_delivery_whose_export_has_started_meanwhile_is_done() -> None:
     world = World()
     world.start(EXPORT)
 
-    assert world.retry(delivery()) == [Outcome.STARTED_BEFORE]
+    assert world.retry(delivery()) == []
+    assert world.webadmit.asked == [EXPORT]
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 3600, None])
@@ -483,13 +488,13 @@ def test_a_rate_limit_ends_a_delivery_without_waiting(seconds: float | None) -> 
     for export in wanted:
         world.webadmit.answers[export] = [RateLimited("/", "answered 429", retry_after=seconds)] * 9
 
-    assert world.retry(*map(delivery, wanted)) == [Outcome.PUT_OFF] * 10
+    assert world.retry(*map(delivery, wanted)) == [str(export) for export in wanted]
     assert world.slept == []
     assert len(world.webadmit.asked) <= 10
 
 
 def test_an_alert_that_cannot_be_sent_fails_the_invocation() -> None:
-    for world in (World(topics=FakeTopics(failing=1)), World(retry_queue=FakeRetryQueue(failing=True))):
+    for world in (World(topics=FakeTopics(failing=1)), World(start_queue=FakeStartQueue(failing=True))):
         world.webadmit.answers[EXPORT] = [Unavailable("/", "answered 503")] * 3
 
         with pytest.raises(AwsUnavailable):
@@ -502,3 +507,56 @@ def test_an_alert_about_a_delivery_that_cannot_be_sent_fails_the_invocation() ->
 
     with pytest.raises(AwsUnavailable):
         world.retry(delivery())
+
+
+# ── Starts that failed as a whole ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_start_that_failed_as_a_whole_is_made_up_for_as_the_schedule_would_have_made_it() -> None:
+    world, wanted = World(), exports(40)
+    world.clock.set(hours=1)
+    world.webadmit.answers[wanted[3]] = [Unavailable("/", "answered 503")] * 2  # asked three times, not once
+
+    assert world.retry(delivery(*wanted, whole=True)) == []
+
+    assert {record.scheduled_for for record in world.table.records.values()} == {NIGHT}
+    assert len(world.table.records) == 40
+    assert world.topics.messages == []
+
+
+def test_what_has_to_wait_of_a_whole_start_is_split_and_told_once() -> None:
+    world, wanted = World(), exports(5)
+    world.webadmit.answers = {wanted[0]: [Unavailable("/", "answered 503")] * 3}
+    world.webadmit.answers[wanted[1]] = [Unavailable("/", "answered 503")] * 3
+    world.webadmit.answers[wanted[2]] = [RequestRefused("/", "answered 404", status=404)]
+
+    assert world.retry(delivery(*wanted, whole=True)) == []
+
+    assert world.start_queue.deferred == [(wanted[0], NIGHT), (wanted[1], NIGHT)]
+    told = [(message.event_type, message.body["exports"]) for message in world.topics.messages]
+    assert told == [("start.delayed", "37442:1,37442:2"), ("start.failed", "37442:3")]
+
+
+def test_a_whole_start_for_which_there_is_no_time_comes_again_as_it_is() -> None:
+    world, wanted = World(timeout=100), exports(3)
+
+    assert world.retry(delivery(*wanted, whole=True), delivery(EXPORT)) == ["37442:1", str(EXPORT)]
+
+    assert (world.webadmit.asked, world.start_queue.deferred, world.topics.messages) == ([], [], [])
+
+
+def test_the_last_try_of_a_whole_start_is_not_left_to_the_dead_letter_queue_for_want_of_time() -> None:
+    world, wanted = World(timeout=100), exports(3)
+
+    assert world.retry(delivery(*wanted, whole=True, last=True)) == []
+
+    assert [export for export, _ in world.start_queue.deferred] == wanted
+    assert world.topics.event_types == ["start.delayed"]
+
+
+def test_a_whole_start_that_cannot_be_split_comes_again() -> None:
+    world = World(start_queue=FakeStartQueue(failing=True))
+    world.webadmit.answers[EXPORT] = [Unavailable("/", "answered 503")] * 3
+
+    with pytest.raises(AwsUnavailable):
+        world.retry(delivery(whole=True))

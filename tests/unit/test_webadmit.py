@@ -73,7 +73,19 @@ def test_time_outs_are_set_and_redirects_and_the_machines_own_settings_are_off(
     start()
 
     settings = http.calls[0].request.req_kwargs  # type: ignore[attr-defined]
-    assert settings == {"stream": True, "timeout": (5.0, 25.0)}  # no proxies among them
+    assert (settings["stream"], settings["timeout"], settings["verify"]) == (True, (5.0, 25.0), True)
+    assert not settings["proxies"]
+
+
+def test_cookies_are_neither_kept_nor_sent(http: responses.RequestsMock) -> None:
+    http.post(START, json=DOCUMENTED, status=201, headers={"Set-Cookie": "session=1; Path=/"})
+    http.post(START, json=DOCUMENTED, status=201)
+    webadmit = WebAdmit(BASE)
+
+    for _ in range(2):
+        webadmit.start_run(KEY, EXPORT, CALLBACK)
+
+    assert "Cookie" not in http.calls[1].request.headers
 
 
 # ── Good answers ────────────────────────────────────────────────────────────────────────────────────────────────────

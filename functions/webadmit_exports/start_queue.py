@@ -1,6 +1,5 @@
-"""StartRetryQueue: what could not be started yet, one export a message; SQS brings each back until it has started."""
+"""StartRetryQueue: what could not be started yet. SQS brings each message back until its exports have started."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .aws import asking
 from .errors import AwsUnavailable, InvalidInput
 from .model import Export
-from .occurrence import Occurrence, parse_occurrence
+from .occurrence import Occurrence, parse_queued
 from .telemetry import logger
 
 if TYPE_CHECKING:
@@ -21,15 +20,18 @@ _BATCH = 10  # what SQS takes at once
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One message as it came. `is_last`: if it fails again, SQS moves it to the dead-letter queue."""
+    """One message as it came. `is_last`: if it fails again, SQS moves it to the dead-letter queue.
+
+    `is_whole`: a start that failed as a whole, so that nobody has been told about its exports yet.
+    """
 
     message_id: str
-    export: Export
-    scheduled_for: datetime
+    occurrence: Occurrence
     is_last: bool
+    is_whole: bool
 
 
-class RetryQueue:
+class StartQueue:
     """Sends to the queue; `attempts` is how often SQS brings a message before it gives up (its `maxReceiveCount`)."""
 
     def __init__(self, client: "SQSClient", url: str, *, attempts: int) -> None:
@@ -43,7 +45,7 @@ class RetryQueue:
         return self._attempts * RETRY_EVERY
 
     def put(self, exports: Sequence[Export], scheduled_for: datetime) -> None:
-        """Puts the exports off, each in a message of its own; raises AwsUnavailable if SQS does not take them all."""
+        """Defers the exports, each in a message of its own; raises AwsUnavailable if SQS does not take them all."""
         bodies = [Occurrence(exports=(export,), scheduled_for=scheduled_for).to_json() for export in exports]
         for start in range(0, len(bodies), _BATCH):
             batch = bodies[start : start + _BATCH]
@@ -56,29 +58,37 @@ class RetryQueue:
                 raise AwsUnavailable(f"SQS did not take {len(answer['Failed'])} of {len(batch)} messages")
 
     def read(self, records: Iterable[Mapping[str, Any]], now: datetime) -> tuple[list[Delivery], list[str]]:
-        """The deliveries in an SQS event, and the ids of the messages that cannot be used: those fail alone."""
-        deliveries, unusable = [], []
+        """The deliveries in an SQS event, and the ids of the messages that cannot be read: those fail alone."""
+        deliveries, unreadable = [], []
         for record in records:
             try:
                 deliveries.append(self._read(record, now))
             except InvalidInput as error:
-                unusable.append(record["messageId"])
-                logger.error("a message in the retry queue cannot be used", reason=str(error))
-        return deliveries, unusable
+                unreadable.append(record["messageId"])
+                logger.error("a message in the start queue cannot be read", reason=str(error))
+        return deliveries, unreadable
 
     def _read(self, record: Mapping[str, Any], now: datetime) -> Delivery:
-        try:
-            event = json.loads(record["body"])
-        except ValueError:
-            raise InvalidInput("the message is not JSON") from None
-        if not isinstance(event, dict) or not event.get("scheduled_for"):
-            raise InvalidInput('the message must be an object with "exports" and "scheduled_for"')
-        occurrence = parse_occurrence(event, now)
-        if len(occurrence.exports) != 1:
-            raise InvalidInput("the message must hold exactly one export")
+        attributes = record.get("messageAttributes", {})
+        texts = {name: str(attribute.get("stringValue", "")) for name, attribute in attributes.items()}
+        occurrence, is_ours = parse_queued(record["body"], texts, now)
         return Delivery(
             message_id=record["messageId"],
-            export=occurrence.exports[0],
-            scheduled_for=occurrence.scheduled_for,
+            occurrence=occurrence,
             is_last=int(record["attributes"]["ApproximateReceiveCount"]) >= self._attempts,
+            is_whole=not is_ours or len(occurrence.exports) > 1,
         )
+
+
+def waiting_in(client: "SQSClient", url: str) -> int:
+    """How many messages a queue holds, about; raises AwsUnavailable if SQS does not do as asked."""
+    with asking("SQS"):
+        counts = client.get_queue_attributes(
+            QueueUrl=url,
+            AttributeNames=[
+                "ApproximateNumberOfMessages",
+                "ApproximateNumberOfMessagesDelayed",
+                "ApproximateNumberOfMessagesNotVisible",
+            ],
+        )["Attributes"]
+    return sum(int(number) for number in counts.values())
