@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo check test lint reliability chaos fuzz large-file bench package audit clean
+.PHONY: help demo check test lint reliability chaos fuzz large-file bench package audit deploy-check clean
 
 help:
 	@echo "make demo          shows a night of exports on this machine (ARCHIVE=1: and archives their files)"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench         measures speed and memory against a typical peer (six minutes)"
 	@echo "make package       validates and builds what sam deploys (needs python3.13)"
 	@echo "make audit         looks for security flaws in the template, with all switches on and with all off"
+	@echo "make deploy-check  deploys with the SAM CLI to an emulator of AWS, and plays a night there (needs python3.13)"
 	@echo "make clean         removes what these have made"
 
 demo: .venv/ready
@@ -45,16 +46,21 @@ large-file: .venv/ready
 bench: .venv/ready
 	@PYTHONPATH=functions $(BIN)/python -m tests.bench
 
-package:
-	@python3.13 --version >/dev/null 2>&1 || { echo "make package needs a python3.13 that runs, on the PATH: sam builds for that version."; exit 1; }
-	@$(MAKE) --no-print-directory .venv-sam/ready
+package: python3.13 .venv-sam/ready
 	.venv-sam/bin/python -m tests.package_check
+
+deploy-check: python3.13 .venv/ready .venv-sam/ready .venv-emulator/ready
+	@$(BIN)/python -m tests.deploy_check
+
+.PHONY: python3.13
+python3.13:
+	@python3.13 --version >/dev/null 2>&1 || { echo "This needs a python3.13 that runs, on the PATH: sam builds for that version."; exit 1; }
 
 audit: .venv-audit/ready
 	@.venv-audit/bin/python -m tests.audit
 
 clean:
-	rm -rf .venv .venv-sam .venv-audit .build .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-audit .venv-emulator .build .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: tests/requirements.txt
 	@echo "Setting up .venv (once; takes a minute) ..."
@@ -63,14 +69,8 @@ clean:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
 	@touch $@
 
-.venv-sam/ready: tests/requirements-sam.txt
-	@echo "Setting up .venv-sam (once; takes a minute) ..."
-	@$(PYTHON) -m venv --clear .venv-sam
-	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements-sam.txt
-	@touch $@
-
-.venv-audit/ready: tests/requirements-audit.txt
-	@echo "Setting up .venv-audit (once; takes a minute) ..."
-	@$(PYTHON) -m venv --clear .venv-audit
-	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements-audit.txt
+.venv-%/ready: tests/requirements-%.txt
+	@echo "Setting up .venv-$* (once; takes a minute) ..."
+	@$(PYTHON) -m venv --clear .venv-$*
+	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@

@@ -23,7 +23,7 @@ receive_callback = ReceiveCallback(
     signing_keys=parts.signing_keys, table=parts.table, export_files=parts.export_files, now=now
 )
 
-# Lambda gives a process that starts a whole core, and nobody waits for it.
+# While a process starts, nobody waits for it yet.
 if parts.is_in_lambda:
     with contextlib.suppress(AwsUnavailable):  # the first callback finds it out again, and says so
         parts.signing_keys.known()
