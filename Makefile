@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo check test lint reliability chaos fuzz large-file bench package audit deploy-check clean
+.PHONY: help demo check test lint reliability chaos fuzz large-file bench package audit deploy-check lock clean
 
 help:
 	@echo "make demo          shows a night of exports on this machine (ARCHIVE=1: and archives their files)"
@@ -18,6 +18,7 @@ help:
 	@echo "make package       validates and builds what sam deploys (needs python3.13)"
 	@echo "make audit         looks for security flaws in the template, with all switches on and with all off"
 	@echo "make deploy-check  deploys with the SAM CLI to an emulator of AWS, and plays a night there (needs python3.13)"
+	@echo "make lock          renews all pinned requirements, with hashes, from the short lists of what is wanted"
 	@echo "make clean         removes what these have made"
 
 demo: .venv/ready
@@ -59,8 +60,17 @@ python3.13:
 audit: .venv-audit/ready
 	@.venv-audit/bin/python -m tests.audit
 
+# The functions' first: the tests' include them. KEEP=1 only adds and removes, and renews nothing.
+LOCK := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --custom-compile-command "make lock"
+
+lock: .venv-lock/ready
+	@for name in functions/requirements tests/requirements tests/requirements-sam tests/requirements-audit \
+	  tests/requirements-emulator tests/requirements-lock; do \
+	  $(LOCK) $(if $(KEEP),,--upgrade) $$name.in --output-file $$name.txt || exit 1; done
+
 clean:
-	rm -rf .venv .venv-sam .venv-audit .venv-emulator .build .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-audit .venv-emulator .venv-lock .build .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: tests/requirements.txt
 	@echo "Setting up .venv (once; takes a minute) ..."

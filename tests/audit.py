@@ -1,5 +1,7 @@
 """What `make audit` runs: cfn-lint and checkov over what CloudFormation gets, with all switches on and with all off.
 
+And pip-audit over the packages that are shipped.
+
 Both overlook what hangs on a condition that is false by default. So each variant is what is left when every condition
 is true, or every one false. Checks that are deliberately not followed are named with the reason: those that many
 resources share in .checkov.yaml, the others in template.yaml, beside the resource, under `Metadata: checkov: skip:`.
@@ -54,10 +56,34 @@ def main() -> int:
             found.setdefault(finding, []).append(name)
         count = len(variant["Resources"])
         print(f"all switches {name}: {count} resources, {len(skips)} checks skipped for reasons given there")
+    print(known_vulnerabilities(found))
     for finding, names in sorted(found.items()):
         print(f"  {finding.check}  {finding.resource}: {finding.message} ({', '.join(names)})")
-    print(f"{len(found)} findings." if found else "The audit is good: cfn-lint and checkov find nothing.")
+    print(f"{len(found)} findings." if found else "The audit is good: nothing was found.")
     return 1 if found else 0
+
+
+def known_vulnerabilities(found: dict[Finding, list[str]]) -> str:
+    """Adds what pip-audit knows of the packages that are shipped; says what it did, or that it could not do it."""
+    command = [Path(sys.executable).parent / "pip-audit", "--require-hashes", "--disable-pip", "--format", "json"]
+    command += [
+        "--progress-spinner",
+        "off",
+        "--timeout",
+        "15",
+        "--requirement",
+        ROOT / "functions" / "requirements.txt",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        packages = json.loads(done.stdout)["dependencies"]
+    except (subprocess.TimeoutExpired, ValueError):
+        return "pip-audit could not reach its data: known vulnerabilities of shipped packages were NOT looked for"
+    for package in packages:
+        for one in package.get("vulns", []):
+            finding = Finding(one["id"], f"{package['name']} {package['version']}", "has a known vulnerability")
+            found.setdefault(finding, []).append(f"fixed in {', '.join(one['fix_versions']) or 'no version yet'}")
+    return f"{len(packages)} packages that are shipped: looked up by pip-audit"
 
 
 def resolved(translated: dict[str, Any], *, on: bool) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def import_handler(python: str, folder: Path, handler: str, variables: list[str]
         "PYTHONPATH": str(folder),
     }
     code = f"import {module}; assert callable({module}.{name})"
-    subprocess.run([python, "-s", "-S", "-c", code], cwd=folder, env=environment, check=True)
+    subprocess.run([python, "-B", "-s", "-S", "-c", code], cwd=folder, env=environment, check=True)
 
 
 if __name__ == "__main__":

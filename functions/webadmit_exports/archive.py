@@ -164,7 +164,7 @@ class ArchiveFile:
         self, announced: AnnouncedFile, unfinished: StoredFile | None, time_left: Callable[[], float]
     ) -> StoredFile:
         """The file as an object with its facts. A download that fails is begun anew, with a fresh URL."""
-        self._check_newest(announced)
+        self._check_recorded(announced)
         self.webadmit.drop_connections()
         whole_time = time_left() - RESERVE_SECONDS
         attempt = 0
@@ -182,13 +182,19 @@ class ArchiveFile:
                 raise why
             self.sleep(random.uniform(0.25, 0.5) * 2**attempt)  # mostly a URL that had expired: no reason to wait long
 
-    def _check_newest(self, announced: AnnouncedFile) -> None:
-        """WebAdMIT gives ids to new runs again; then it has the file of the newest run only."""
+    def _check_recorded(self, announced: AnnouncedFile) -> None:
+        """Fetches only what this stack has recorded as finished with a file: others may publish to ReadyTopic too.
+
+        WebAdMIT gives ids to new runs again; then it has the file of the newest run only.
+        """
         record = self.table.read(announced.export.export_id, announced.export_file_id)
-        if record and record.reused:
-            finished_at = utc_seconds(record.finished_at) if record.finished_at else None
-            if finished_at != utc_seconds(announced.finished_at):
-                raise NotArchived(Trouble.SUPERSEDED)
+        if record is None or record.export != announced.export:
+            raise NotArchived(Trouble.NOT_RECORDED)
+        finished_at = utc_seconds(record.finished_at) if record.finished_at else None
+        if finished_at != utc_seconds(announced.finished_at):
+            raise NotArchived(Trouble.SUPERSEDED if record.reused else Trouble.NOT_RECORDED)
+        if progress_of(record.status) is not Progress.FINISHED_WITH_FILE:
+            raise NotArchived(Trouble.NOT_RECORDED)
 
     def _read_key(self) -> ApiKey:
         try:
@@ -210,7 +216,7 @@ class ArchiveFile:
                 if progress_of(run.status) is Progress.FINISHED_WITH_FILE:
                     raise DownloadFailed("WebAdMIT gave no download URL")
                 raise NotArchived(Trouble.NO_FILE, run.status)
-            with self.storage.open(url) as download:
+            with self.storage.open(url, time_left()) as download:
                 watch = Watch(
                     size=download.size,
                     largest=self.largest,

@@ -12,6 +12,7 @@ from .progress import EventType, event_id
 from .prose import paragraphs, sentence
 
 _MIB = 1024 * 1024
+_LARGEST = 5000  # what ArchiveMaxMegabytes takes at most
 
 
 class Trouble(Enum):
@@ -63,10 +64,18 @@ class Trouble(Enum):
         "a newer run has the same file id, so that this run's file is gone from WebAdMIT",
         "Nothing, if the newer file will do: it is archived by itself.",
     )
+    NOT_RECORDED = (
+        "no run of this stack",
+        "no run of this stack is recorded to have finished then with that file, so it was not fetched",
+        "Look who else may publish to ReadyTopic: this stack announces only what it has recorded.",
+    )
     TOO_LARGE = (
         "larger than allowed",
         "it is {size}, larger than is allowed",
-        "If that is right, allow more (up to 5,000): {enlarge}. Then have it announced again: {again}",
+        (
+            "If that is right and it is at most 5,000 MiB, allow more: {enlarge}. Then have it announced again: {again}"
+            " A larger one has to be fetched by hand in WebAdMIT, or the export split there."
+        ),
     )
     TOO_SLOW = (
         "too slow to fetch",
@@ -85,7 +94,13 @@ class Trouble(Enum):
     @property
     def gives_up(self) -> bool:
         """Trying again would not help."""
-        return self in (Trouble.GONE, Trouble.SUPERSEDED, Trouble.TOO_LARGE, Trouble.TOO_SLOW)
+        return self in (
+            Trouble.GONE,
+            Trouble.SUPERSEDED,
+            Trouble.NOT_RECORDED,
+            Trouble.TOO_LARGE,
+            Trouble.TOO_SLOW,
+        )
 
     @property
     def needs_a_person(self) -> bool:
@@ -215,7 +230,7 @@ class ArchiveWording:
             size=_amount(size),
             rate=f"{_amount(alert.rate or 0)} a second",
             allow=commands.deploy(ArchiveDownloadHosts=hosts),
-            enlarge=commands.deploy(ArchiveMaxMegabytes=str(size // _MIB + 1)),
+            enlarge=commands.deploy(ArchiveMaxMegabytes=str(min(size // _MIB + 1, _LARGEST))),
             logs=commands.logs("ArchiveFileFunction"),
             again=self._again(alert.announced),
         )

@@ -11,7 +11,14 @@ from datetime import datetime
 
 from .callbacks import CallbackAddress
 from .commands import Commands
-from .errors import AccessRefused, ApiKeyRefused, ApiKeyUnusable, AwsUnavailable, WebAdmitError
+from .errors import (
+    AccessRefused,
+    ApiKeyRefused,
+    ApiKeyUnusable,
+    AwsUnavailable,
+    SigningKeyUnusable,
+    WebAdmitError,
+)
 from .keys import ApiKey, SigningKeys, WebAdmitApiKey
 from .model import Export
 from .probe import Probe
@@ -79,6 +86,10 @@ class CheckSetup:
         for look in (self._look_at_mails, self._look_at_callbacks):
             try:
                 findings.problems += look()
+            except SigningKeyUnusable as error:
+                repair = f"store a new one: {self.commands.renew_signing_key()}"
+                what = f"{sentence(str(error))} It is not used: no export can start, and no callback is taken."
+                findings.problems.append(Problem(what=what, repair=repair))
             except AwsUnavailable as error:
                 findings.problems.append(self._aws_problem(error))
         try:

@@ -22,6 +22,10 @@ class Commands:
             " --secret-string file://webadmit-api-key.txt"
         )
 
+    def renew_signing_key(self) -> str:
+        """Where the steps are that store a new signing key."""
+        return f'follow "Rotating the signing key" in docs/runbook.md for stack {self.stack_name} in {self.region}'
+
     def subscribe(self, topic_arn: str, endpoint: str) -> str:
         """Has AWS ask a mail address to confirm, again."""
         return (

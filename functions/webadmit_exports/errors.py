@@ -4,7 +4,8 @@
     ├── InvalidInput            an event, a callback or a setting that cannot be used; says which part and what to do
     ├── ApiKeyUnusable          the secret holds no API key yet, or something that is not one
     ├── AwsUnavailable          DynamoDB, SNS, SQS or Secrets Manager did not do as asked; later it may
-    │   └── AnnouncementDelayed the file is recorded, but not announced yet; the reconciler will
+    │   ├── AnnouncementDelayed the file is recorded, but not announced yet; the reconciler will
+    │   └── SigningKeyUnusable  the key for callback addresses is missing, or could be guessed
     ├── HostRefused             a download URL leads to a host that is not allowed, or not yet
     ├── AddressRefused          a download URL that is never followed, whatever is allowed
     ├── DownloadFailed          the storage did not give the whole file; with a fresh URL it may
@@ -37,6 +38,10 @@ class AwsUnavailable(WebAdmitExportsError):
 
 class AnnouncementDelayed(AwsUnavailable):
     """What was learned is stored, but its announcement could not be finished; it stays due."""
+
+
+class SigningKeyUnusable(AwsUnavailable):
+    """Callback addresses can be neither made nor checked until a person stores a proper key."""
 
 
 class HostRefused(WebAdmitExportsError):

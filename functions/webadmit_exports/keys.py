@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from .aws import asking, error_code
-from .errors import ApiKeyUnusable, AwsUnavailable
+from .errors import ApiKeyUnusable, AwsUnavailable, SigningKeyUnusable
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _HEX_KEY = re.compile(r"[0-9A-Fa-f]{32}")  # what WebAdMIT hands out
 _HEADER_SAFE = re.compile(r"[!-~]{8,256}")  # what it might hand out one day
 _LOOK_AGAIN_AFTER = timedelta(minutes=1)
+_SHORTEST_SIGNING_KEY = 32  # characters; Secrets Manager generates 64. What is shorter might be guessed
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,8 @@ def _values(text: str) -> list[str]:
 class SigningKeys:
     """The keys for callback addresses: the current one signs, the current and the previous one verify.
 
-    They are kept in memory. `refreshed` looks for a rotation, but at most once a minute, so that a stranger's guesses
-    cost next to nothing.
+    They are kept in memory. `refreshed` looks for a rotation, but at most once a minute, whether or not Secrets Manager
+    answers, so that a stranger's guesses cost next to nothing. A key that might be guessed counts as missing.
     """
 
     def __init__(self, secrets: Secrets, arn: str) -> None:
@@ -102,8 +104,11 @@ class SigningKeys:
         self._looked_at: datetime | None = None
 
     def current(self) -> bytes:
-        """The key to sign with, read anew; raises AwsUnavailable if there is none."""
-        return self._read("AWSCURRENT") or self._missing()
+        """The key to sign with, read anew; raises SigningKeyUnusable if there is none, AwsUnavailable."""
+        key = self._read("AWSCURRENT")
+        if key is None:
+            raise SigningKeyUnusable(f"the signing key for callbacks has fewer than {_SHORTEST_SIGNING_KEY} characters")
+        return key
 
     def known(self) -> list[bytes]:
         """The keys to verify with, as far as they are in memory; reads the current one if none is."""
@@ -114,14 +119,12 @@ class SigningKeys:
     def refreshed(self, now: datetime) -> list[bytes]:
         """The keys to verify with after a look at both stages, or as `known` if that was less than a minute ago."""
         if self._looked_at is None or now - self._looked_at >= _LOOK_AGAIN_AFTER:
-            stages = [self._read(stage) for stage in ("AWSCURRENT", "AWSPREVIOUS")]
-            self._known = [key for key in stages if key] or self._known
             self._looked_at = now
+            with suppress(AwsUnavailable):
+                stages = [self._read(stage) for stage in ("AWSCURRENT", "AWSPREVIOUS")]
+                self._known = [key for key in stages if key] or self._known
         return self._known
 
     def _read(self, stage: str) -> bytes | None:
         text = self._secrets.read(self._arn, stage)
-        return text.encode("utf-8") if text else None
-
-    def _missing(self) -> bytes:
-        raise AwsUnavailable("the signing key for callbacks has no value; delete its stack's secret value and redeploy")
+        return text.encode("utf-8") if text and len(text.strip()) >= _SHORTEST_SIGNING_KEY else None

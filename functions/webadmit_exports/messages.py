@@ -12,9 +12,9 @@ from enum import Enum
 
 from .callbacks import LIFETIME
 from .commands import Commands
-from .model import Export, ExportFile, Names, Status, time_zone, utc_microseconds, utc_seconds
+from .model import Export, ExportFile, Names, Status, is_known, time_zone, utc_microseconds, utc_seconds
 from .progress import Announcement, EventType, event_id
-from .prose import listing, paragraphs, sentence
+from .prose import listing, paragraphs, quoted, sentence
 
 VERSION = "1"
 _SUBJECT_LENGTH = 99  # SNS takes fewer than 100 characters
@@ -39,6 +39,7 @@ class Cause(Enum):
 
     API_KEY_MISSING = "no usable API key is stored", "no usable WebAdMIT API key is stored yet"
     API_KEY_REFUSED = "API key refused (401)", "WebAdMIT refused the API key (401)"
+    SIGNING_KEY_UNUSABLE = "no usable signing key", "the signing key for callbacks is missing or too short"
     ACCESS_REFUSED = "no access to the identity (403)", "WebAdMIT refused access to the identity (403)"
     NOT_FOUND = "unknown to WebAdMIT (404)", "WebAdMIT does not know the identity or the export (404)"
     REJECTED = "rejected by WebAdMIT", "WebAdMIT rejected the request"
@@ -115,7 +116,7 @@ class Wording:
             body["repeated"] = True
         name = _quoted(file.names.export_name, _NAME_LENGTH)
         headline = _UNKNOWN_HEADLINE if file.reason else _HEADLINES[event_type]
-        headline = headline.format(file=file, export=file.export, name=name)
+        headline = headline.format(file=file, export=file.export, name=name, status=_status(file))
         return Message(
             event_type=event_type,
             subject=self.subject(f"again: {headline}" if repeated else headline),
@@ -192,7 +193,7 @@ class Wording:
             "Name": file.names.export_name,
             "Program": ", ".join(text for text in (file.names.organization, file.names.cycle) if text),
             "File": str(file.export_file_id),
-            "Status": "unknown" if file.reason else file.status,
+            "Status": "unknown" if file.reason else _status(file),
             "Scheduled": self.time(file.scheduled_for),
             "Started": self.time(file.started_at),
         }
@@ -235,6 +236,7 @@ class Wording:
         return _ADVICE[cause].format(
             store_key=commands.store_key(),
             list_ids=commands.invoke("CheckSetupFunction"),
+            renew_signing_key=commands.renew_signing_key(),
             logs=commands.logs("StartRunsFunction"),
         )
 
@@ -280,6 +282,11 @@ def _quoted(name: str, length: int) -> str:
     return f' "{name if len(name) <= length else name[: length - 3] + "..."}"' if name else ""
 
 
+def _status(file: ExportFile) -> str:
+    """For people: one that WebAdMIT does not document may be a stranger's words, who has a leaked callback address."""
+    return file.status if is_known(file.status) else quoted(file.status)
+
+
 def _href(file: ExportFile) -> str:
     """From the ids: the href of the API's own documented example names another export."""
     return f"/api/v1/exports/{file.export.export_id}/export_files/{file.export_file_id}"
@@ -295,10 +302,10 @@ def _said(alert: StartAlert) -> list[str]:
 
 
 _HEADLINES = {
-    EventType.READY: "export {export.export_id}{name} is ready, file {file.export_file_id} ({file.status})",
+    EventType.READY: "export {export.export_id}{name} is ready, file {file.export_file_id} ({status})",
     EventType.FAILED: "export {export.export_id}{name} failed in WebAdMIT, file {file.export_file_id}",
     EventType.EMPTY: "export {export.export_id}{name} is empty, file {file.export_file_id}",
-    EventType.OVERDUE: "export {export.export_id}{name} is late, file {file.export_file_id} is still {file.status}",
+    EventType.OVERDUE: "export {export.export_id}{name} is late, file {file.export_file_id} is still {status}",
 }
 
 # A run that we gave up ourselves, for the reason that the mail names.
@@ -346,6 +353,7 @@ _ADVICE = {
     Cause.API_KEY_REFUSED: "The key was replaced, or its owner has lost the API Access permission. Save the current"
     " key (in WebAdMIT: Account, Edit My Account, API Key) in webadmit-api-key.txt, run `{store_key}`, then delete the"
     " file.",
+    Cause.SIGNING_KEY_UNUSABLE: "Store a new one: {renew_signing_key}.",
     Cause.ACCESS_REFUSED: "Ask your WebAdMIT administrator to give the owner of the API key access to that identity"
     " with the API Access permission. `{list_ids}` lists the identities that the key reaches: one that is not in"
     " the list is the one to ask for.",

@@ -18,6 +18,7 @@ from .errors import (
     AwsUnavailable,
     RateLimited,
     RequestRefused,
+    SigningKeyUnusable,
     Unavailable,
 )
 from .export_files import ExportFiles
@@ -174,6 +175,9 @@ class StartRuns:
         except ApiKeyUnusable as error:
             logger.error("no run can be started", reason=str(error))
             gate.close(Cause.API_KEY_MISSING)
+        except SigningKeyUnusable as error:
+            logger.error("no run can be started", reason=str(error))
+            gate.close(Cause.SIGNING_KEY_UNUSABLE)
         except AwsUnavailable as error:
             logger.error("no run can be started", reason=str(error))
             gate.close(Cause.AWS_UNAVAILABLE, str(error))

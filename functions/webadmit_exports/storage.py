@@ -18,11 +18,11 @@ import requests
 import urllib3
 
 from .errors import AddressRefused, DownloadFailed, HostRefused
-from .http_session import plain_session
+from .http_session import deadline, plain_session
 from .webadmit import DownloadUrl, is_loopback
 
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 30.0  # for each packet; how long the whole may take, its taker decides
+READ_SECONDS = 30.0  # for each packet
 _CHUNK = 256 * 1024
 _ANY_TYPE = "application/octet-stream"
 # Stricter than URLs are: what is taken for the host here is what is called.
@@ -138,10 +138,10 @@ class Storage:
         self._hosts = hosts
 
     @contextmanager
-    def open(self, url: DownloadUrl) -> Iterator[Download]:
-        """The file behind a download URL, to be read within."""
+    def open(self, url: DownloadUrl, seconds: float) -> Iterator[Download]:
+        """The file behind a download URL, to be read within, and within so many seconds."""
         self._hosts.check(url)
-        with plain_session() as session:
+        with _answering(), deadline(seconds), plain_session() as session:
             with _answering():
                 response = session.get(
                     url.value,
@@ -172,4 +172,12 @@ def _described(headers: Mapping[str, str]) -> tuple[str, str, str]:
         if headers.get(name):
             message[name] = headers[name]
     media_type = message.get_content_type() if "Content-Type" in message else ""
-    return media_type, message.get_content_charset() or "", message.get_filename() or ""
+    return media_type, _told(message.get_content_charset), _told(message.get_filename)
+
+
+def _told(read: Callable[[], str | None]) -> str:
+    """A parameter of a header; empty where it is missing, or such as nobody can read."""
+    try:
+        return read() or ""
+    except (LookupError, ValueError, TypeError):  # a charset that does not exist, a NUL in its name, a huge index
+        return ""

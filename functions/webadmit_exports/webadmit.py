@@ -14,29 +14,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
 from .errors import AccessRefused, ApiKeyRefused, InvalidInput, RateLimited, RequestRefused, Unavailable
-from .http_session import plain_session
+from .http_session import deadline, plain_session
 from .keys import ApiKey
 from .model import Export, Status, parse_id, parse_status
+from .prose import printable, quoted, shortened
 
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 25.0  # for the first byte, then for the whole body
+READ_SECONDS = 25.0  # from the connection to the end of the answer
 
 
 def longest_call(read_seconds: float) -> float:
-    """How long a call can take at most: the body's deadline is looked at when bytes have come."""
-    return CONNECT_SECONDS + 3 * read_seconds
+    """How many seconds a call can take at most; then its connection is cut."""
+    return CONNECT_SECONDS + read_seconds
 
 
 LONGEST_CALL_SECONDS = longest_call(READ_SECONDS)
-_ANSWER_BYTES = 4 * 1024 * 1024
-_WORDS_LENGTH = 200
+# What is parsed takes up to forty times as much memory as its bytes, and up to sixteen answers are parsed at once.
+_ANSWER_BYTES = 64 * 1024
+_LIST_BYTES = 512 * 1024  # a thousand exports take about 300 KB
+_RUNS_BYTES = 4 * 1024 * 1024  # how far back the recent runs go is not documented; only one such list is read at a time
 _NAME_LENGTH = 120
+_BASE_URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|http://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}")
 _API = "/api/v1"
 _HEADERS = {"accept": "application/json", "user-agent": "webadmit-exports"}
 
@@ -89,7 +92,7 @@ class ListedExport:
 class WebAdmit:
     """WebAdMIT over connections that are kept. Every call raises a WebAdmitError; none redirects or retries by itself.
 
-    `read_seconds`: for the first byte of an answer, and then for the whole of it.
+    `read_seconds`: from the connection to the end of an answer.
     """
 
     def __init__(self, base_url: str, *, connections: int = 1, read_seconds: float = READ_SECONDS) -> None:
@@ -129,7 +132,7 @@ class WebAdmit:
     def recent_runs(self, key: ApiKey, user_identity_id: int) -> tuple[list[Run], RateLimit]:
         """The identity's recent runs (how recent is not documented); entries that cannot be read are left out."""
         path = f"/user_identities/{user_identity_id}/export_files"
-        answer = self._call("GET", path, key)
+        answer = self._call("GET", path, key, most=_RUNS_BYTES)
         runs = []
         for entry in _listed(answer.json(), "export_files", path):
             try:
@@ -149,7 +152,9 @@ class WebAdmit:
                 institution=_line(entry.get("institution"), key),
                 cycle=_line(entry.get("cycle"), key),
             )
-            for number, entry in _with_ids(_listed(self._call("GET", path, key).json(), "user_identities", path))
+            for number, entry in _with_ids(
+                _listed(self._call("GET", path, key, most=_LIST_BYTES).json(), "user_identities", path)
+            )
         ]
 
     def exports(self, key: ApiKey, user_identity_id: int) -> list[ListedExport]:
@@ -157,11 +162,14 @@ class WebAdmit:
         path = f"/user_identities/{user_identity_id}/exports"
         return [
             ListedExport(id=number, name=_line(entry.get("name"), key), format=_line(entry.get("format"), key))
-            for number, entry in _with_ids(_listed(self._call("GET", path, key).json(), "exports", path))
+            for number, entry in _with_ids(
+                _listed(self._call("GET", path, key, most=_LIST_BYTES).json(), "exports", path)
+            )
         ]
 
-    def _call(self, method: str, path: str, key: ApiKey, **parts: Any) -> "_Answer":
-        answer = self._send(method, path, key, parts)
+    def _call(self, method: str, path: str, key: ApiKey, *, most: int = _ANSWER_BYTES, **parts: Any) -> "_Answer":
+        """The answer, of at most so many bytes."""
+        answer = self._send(method, path, key, most, parts)
         if 200 <= answer.status < 300:
             return answer
         what, words = f"answered {answer.status}", answer.words(key)
@@ -178,19 +186,22 @@ class WebAdmit:
             raise RequestRefused(path, what, words, status=answer.status)
         raise Unavailable(path, what, words)
 
-    def _send(self, method: str, path: str, key: ApiKey, parts: Mapping[str, Any]) -> "_Answer":
+    def _send(self, method: str, path: str, key: ApiKey, most: int, parts: Mapping[str, Any]) -> "_Answer":
         url, headers = f"{self._base_url}{_API}{path}", {**_HEADERS, "x-api-key": key.value}
         try:
-            with self._session.request(
-                method,
-                url,
-                headers=headers,
-                timeout=(CONNECT_SECONDS, self._read_seconds),
-                allow_redirects=False,
-                stream=True,
-                **parts,
-            ) as response:
-                return _Answer(path, response.status_code, response.headers, _read(response, path, self._read_seconds))
+            with (
+                deadline(longest_call(self._read_seconds)),
+                self._session.request(
+                    method,
+                    url,
+                    headers=headers,
+                    timeout=(CONNECT_SECONDS, self._read_seconds),
+                    allow_redirects=False,
+                    stream=True,
+                    **parts,
+                ) as response,
+            ):
+                return _Answer(path, response.status_code, response.headers, _read(response, path, most))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             # `from None`: the text of these holds the whole URL, with the callback's signature.
             raise Unavailable(path, f"no answer ({type(error).__name__})") from None
@@ -198,12 +209,11 @@ class WebAdmit:
 
 def checked_base_url(url: str) -> str:
     """The URL without a slash at its end; raises InvalidInput unless it is https, or http on this very machine."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
-        raise InvalidInput("WEBADMIT_BASE_URL must begin with https:// (the API key crosses it)")
-    if not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise InvalidInput("WEBADMIT_BASE_URL must be a scheme and a host, such as https://api.webadmit.org")
-    return url.rstrip("/")
+    if not _BASE_URL.fullmatch(url.removesuffix("/")):
+        raise InvalidInput(
+            "WEBADMIT_BASE_URL must be https:// (the API key crosses it) and a host, such as https://api.webadmit.org"
+        )
+    return url.removesuffix("/")
 
 
 def is_loopback(host: str) -> bool:
@@ -214,13 +224,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _read(response: requests.Response, path: str, seconds: float) -> bytes:
-    """The body, within bounds of size and of time: the read time-out alone is one of each packet."""
-    deadline, body = time.monotonic() + seconds, bytearray()
+def _read(response: requests.Response, path: str, most: int) -> bytes:
+    """The body, of at most so many bytes."""
+    body = bytearray()
     while chunk := response.raw.read1(65536, decode_content=True):  # what has come so far, unlike iter_content
         body += chunk
-        if len(body) > _ANSWER_BYTES or time.monotonic() > deadline:
-            raise Unavailable(path, "the answer was too long or too slow")
+        if len(body) > most:
+            raise Unavailable(path, f"the answer was longer than {most:,} bytes")
     return bytes(body)
 
 
@@ -257,7 +267,7 @@ class _Answer:
             return ""
         if not isinstance(document, dict):
             return ""
-        return safe_words(" ".join(_texts(document.get("message") or document.get("errors"))), key)
+        return quoted(" ".join(_texts(document.get("message") or document.get("errors"))).replace(key.value, "…"))
 
     def retry_after(self) -> float | None:
         """Seconds to wait: `Retry-After` as a number or a date, else `X-RateLimit-Reset` as seconds or as an epoch."""
@@ -268,9 +278,9 @@ class _Answer:
         if text:
             try:
                 moment = email.utils.parsedate_to_datetime(text)
-            except ValueError:
+                return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+            except (ValueError, OverflowError):  # the zone may lead out of the years that Python knows
                 return None
-            return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
         if reset is not None:
             return max(0.0, reset - time.time()) if reset > 1_000_000_000 else float(reset)
         return None
@@ -280,27 +290,15 @@ class _Answer:
         return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else None
 
 
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [text for part in value.values() for text in _texts(part)]
-    if isinstance(value, list):
-        return [text for part in value for text in _texts(part)]
-    return [value] if isinstance(value, str) else []
-
-
-_ADDRESS_OR_KEY = re.compile(
-    r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+"  # a URL
-    r"|\S+@\S+"  # a mail address
-    r"|\b[\w-]+(?:\.[\w-]+){2,}\S*"  # a host, perhaps with a path
-    r"|\b[\w-]{24,}\b"  # a key, a token
-)
-
-
-def safe_words(text: str, key: ApiKey) -> str:
-    """WebAdMIT's words without addresses, keys and control characters, at most 200 characters."""
-    text = _ADDRESS_OR_KEY.sub("…", text.replace(key.value, "…"))
-    text = _printable(text)
-    return text if len(text) <= _WORDS_LENGTH else f"{text[: _WORDS_LENGTH - 1]}…"
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in a document, however deep they lie, in their order."""
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, list | dict):
+            left += reversed(list(part.values()) if isinstance(part, dict) else part)
 
 
 def _listed(document: Any, name: str, path: str) -> list[Any]:
@@ -321,12 +319,7 @@ def _with_ids(entries: list[Any]) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _line(value: Any, key: ApiKey) -> str:
     """A name that people gave to something, as one line of at most 120 characters; empty where there is none."""
-    text = _printable(_text(value).replace(key.value, "…"))
-    return text if len(text) <= _NAME_LENGTH else f"{text[: _NAME_LENGTH - 1]}…"
-
-
-def _printable(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return shortened(printable(_text(value).replace(key.value, "…")), _NAME_LENGTH)
 
 
 def _single(document: Any, path: str) -> Any:

@@ -136,9 +136,8 @@ def test_files_are_compared_with_the_one_before_of_the_same_export(world: World)
 
 
 def run_again(world: World, pair: str) -> None:
-    """WebAdMIT begins another run under the same id, an hour after the first, and it ends."""
+    """WebAdMIT begins another run under the same id, and it ends."""
     run = world.run(pair)
-    world.age(pair, hours=1)
     run.status = "In Progress"
     world.start(pair)
     world.age(pair, minutes=6)
@@ -151,6 +150,7 @@ def announced_an_hour_ago(world: World) -> tuple[str, dict[str, Any]]:
     pair = world.add_export()
     world.start(pair, scheduled_for=world.now - timedelta(hours=1))
     world.finish(pair)
+    world.age(pair, hours=1)
     event = take_announcement(world)
     message = json.loads(event["Records"][0]["body"])
     finished_at = datetime.fromisoformat(message["finished_at"]) - timedelta(hours=1)
@@ -262,6 +262,33 @@ def test_a_redirect_is_not_followed(world: World) -> None:
     world.archive()
 
     assert not [one for one in world.sandbox.webadmit.downloaded if "elsewhere" in one.path]
+
+
+def test_what_somebody_else_publishes_to_ready_topic_is_not_fetched(world: World) -> None:
+    """The file exists in WebAdMIT, and the API key reaches it, but no run of this stack has finished with it."""
+    pair = world.add_export(seconds=0, callbacks=0)
+    run = world.sandbox.webadmit.start(world.export(pair), None)
+    message = {
+        "version": "1",
+        "event_id": "8feeb43f-8ef1-5e5b-b877-cffbc19996ff",
+        "event_type": "export_file.ready",
+        "user_identity_id": world.identity,
+        "export_id": run.export.id,
+        "export_file_id": run.id,
+        "status": "Available",
+        "scheduled_for": world.now.isoformat(),
+        "finished_at": world.now.isoformat(),
+    }
+    world.sandbox.client("sns").publish(
+        TopicArn=world.sandbox.outputs["ReadyTopicArn"], Message=json.dumps(message), Subject="forged"
+    )
+
+    world.archive()
+
+    assert world.objects(pair) == {}
+    assert not [one for one in world.sandbox.webadmit.requests if f"/export_files/{run.id}" in one.path]
+    (alert,) = world.alerts()
+    assert "no run of this stack is recorded" in alert["reason"].lower()
 
 
 def test_a_host_that_is_not_allowed_is_named_with_the_command_that_allows_it(world: World) -> None:

@@ -439,6 +439,44 @@ def test_a_callback_is_taken_after_the_signing_key_was_rotated(sandbox: Sandbox,
     assert len(world.ready()) == 2
 
 
+@pytest.mark.parametrize("text", ["RANDOM", "x" * 31])
+def test_a_signing_key_that_could_be_guessed_is_not_used(sandbox: Sandbox, world: World, pair: str, text: str) -> None:
+    proper = sandbox.signing_key()
+    secret, client = sandbox.resources["CallbackSigningKey"], sandbox.client("secretsmanager")
+    for _ in range(2):  # so that no proper key is left, neither the current nor the previous one
+        client.put_secret_value(SecretId=secret, SecretString=text)
+    for function in sandbox.functions.values():
+        function.stop()
+    try:
+        forged = world.post(signed_url(world, pair, world.now, key=text), world.form(pair))
+        deferred = world.start(world.add_export())
+        check = sandbox.functions["CheckSetupFunction"].invoke({}).payload
+    finally:
+        client.put_secret_value(SecretId=secret, SecretString=proper)
+        for function in sandbox.functions.values():
+            function.stop()
+
+    assert forged.status_code == 503
+    assert world.record(pair)["status"] == "Initializing"
+    assert list(deferred) == ["deferred"]
+    assert any("fewer than 32 characters" in one and "Rotating the signing key" in one for one in check["problems"])
+
+
+def test_while_secrets_manager_fails_forged_requests_cost_one_look_a_minute_and_are_answered_404(
+    world: World, pair: str
+) -> None:
+    forged = world.callback_url(pair)[:-64] + "0" * 64
+    world.sandbox.functions["ReceiveCallbackFunction"].stop()
+    world.post(world.callback_url(pair), world.form(pair, "Queued"))  # the key is in memory
+    function = world.intercept("ReceiveCallbackFunction", failing("secretsmanager", "GetSecretValue"))
+    before = len(function.calls)
+
+    answers = {world.post(forged, world.form(pair)).status_code for _ in range(20)}
+
+    assert answers == {404}
+    assert len(function.calls) - before <= 2  # one look, tried twice
+
+
 def failing(service: str, action: str, times: int = 99) -> Callable[[AwsCall, Callable[[], Answer]], Answer]:
     """Has AWS refuse a call that many times, as when it is throttled."""
     left = [times]

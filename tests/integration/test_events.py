@@ -132,6 +132,7 @@ def test_announcement_json_is_archived(sandbox: Sandbox, world: World) -> None:
     world.start("37442:86446")
     world.finish("37442:86446")
     text = json.dumps(load("announcement.json")).replace("74780", str(world.run("37442:86446").id))
+    text = text.replace("2026-11-23T08:34:10Z", world.ready()[0]["finished_at"])
 
     invocation = sandbox.functions["ArchiveFileFunction"].invoke(json.loads(text))
 

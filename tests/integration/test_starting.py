@@ -363,7 +363,7 @@ def test_what_there_was_no_time_for_is_deferred(sandbox: Sandbox, world: World) 
     world.fault(method="POST", delay=0.4, times=99)
 
     event = {"exports": ",".join(pairs), "scheduled_for": world.now.isoformat()}
-    invocation = sandbox.functions["StartRunsFunction"].invoke(event, timeout=111)
+    invocation = sandbox.functions["StartRunsFunction"].invoke(event, timeout=61)
 
     outcomes = invocation.payload
     assert len(outcomes["started"]) + len(outcomes["deferred"]) == 60

@@ -2,6 +2,7 @@
 
 import compileall
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ROOT / "functions"
 _REQUIREMENTS = FUNCTIONS / "requirements.txt"
-_CONSTRAINTS = ROOT / "tests" / "requirements.txt"
+_PINNED = ROOT / "tests" / "requirements.txt"
 _CACHE = ROOT / ".build"
 # The largest parts of Powertools that nothing imports.
 NOT_COMPILED = "event_handler|data_classes"
@@ -40,8 +41,10 @@ def build() -> Package:
 
 
 def runtime() -> Path:
-    """Lambda's runtime client, with bytecode."""
-    return _cached("runtime", [_CONSTRAINTS], lambda folder: pip(folder, "--constraint", _CONSTRAINTS, "awslambdaric"))
+    """Lambda's runtime client and what it needs, with bytecode."""
+    text = _PINNED.read_text(encoding="utf-8")
+    pinned = re.findall(r"^(?:awslambdaric|simplejson|snapshot-restore-py)==[\w.]+", text, re.MULTILINE)
+    return _cached("runtime", [_PINNED], lambda folder: pip(folder, "--no-deps", *pinned))
 
 
 def lay_out(folder: Path) -> None:

@@ -28,7 +28,7 @@ from webadmit_exports.errors import (
     Unavailable,
 )
 from webadmit_exports.keys import ApiKey
-from webadmit_exports.model import ExportFile
+from webadmit_exports.model import Export, ExportFile
 from webadmit_exports.progress import LEASE
 from webadmit_exports.webadmit import DownloadUrl, Run
 
@@ -146,9 +146,11 @@ class World:
     opened: list[DownloadUrl] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
     largest: int = MIB
+    time_left: Callable[[], float] = lambda: 900.0
 
     def __post_init__(self) -> None:
         self.bucket = FakeBucket(self.clock)
+        put(self.table, finished_at=ANNOUNCED.finished_at, reused=False)
         self.archive_file = ArchiveFile(
             webadmit=self,  # type: ignore[arg-type]
             api_key=self,  # type: ignore[arg-type]
@@ -181,7 +183,8 @@ class World:
         return run, DownloadUrl(answer) if answer else None
 
     @contextmanager
-    def open(self, url: DownloadUrl) -> Iterator[FakeDownload]:
+    def open(self, url: DownloadUrl, seconds: float) -> Iterator[FakeDownload]:
+        assert seconds == self.time_left() - RESERVE_SECONDS
         self.opened.append(url)
         download = self.downloads.pop(0) if len(self.downloads) > 1 else self.downloads[0]
         if isinstance(download, Exception):
@@ -194,6 +197,7 @@ class World:
         receives: int = 1,
         time_left: Callable[[], float] = lambda: 900.0,
     ) -> Outcome:
+        self.time_left = time_left
         return self.archive_file.archive(announced, receives, time_left)
 
     @property
@@ -447,6 +451,8 @@ def test_what_a_person_can_repair_is_told_at_once_and_waits(
     else:
         world.answers = [answer]
 
+    put(world.table, ANNOUNCED.finished_at, reused=False, file_id=74781)
+
     assert world.archive() is Outcome.PUT_OFF
     assert world.archive(replace(ANNOUNCED, export_file_id=74781)) is Outcome.PUT_OFF  # the next file: no mail
 
@@ -522,10 +528,38 @@ def test_the_announcement_of_the_newest_run_is_not(world: World, reused: bool) -
     assert world.archive() is Outcome.ARCHIVED
 
 
-def put(table: FakeTable, finished_at: datetime | None, *, reused: bool = True) -> None:
-    table.records[EXPORT.export_id, FILE_ID] = ExportFile(
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"finished_at": ANNOUNCED.finished_at + timedelta(seconds=1)},
+        {"finished_at": None},
+        {"status": "Failed"},
+        {"status": "Empty List"},
+        {"status": "In Progress"},
+        {"export": Export(user_identity_id=1, export_id=EXPORT.export_id)},
+        None,
+    ],
+)
+def test_only_what_is_recorded_as_finished_with_a_file_is_fetched(
+    world: World, change: dict[str, object] | None
+) -> None:
+    """Whoever else may publish to ReadyTopic could have anything fetched that the API key reaches."""
+    record = world.table.only
+    world.table.records.clear()
+    if change is not None:
+        world.table.records[EXPORT.export_id, FILE_ID] = replace(record, **change)  # type: ignore[arg-type]
+
+    assert world.archive() is Outcome.GIVEN_UP
+
+    assert (world.asked, world.bucket.contents) == (0, [])
+    assert "no run of this stack is recorded" in world.alert["reason"].lower()
+    assert "ReadyTopic" in world.alert["advice"]
+
+
+def put(table: FakeTable, finished_at: datetime | None, *, reused: bool = True, file_id: int = FILE_ID) -> None:
+    table.records[EXPORT.export_id, file_id] = ExportFile(
         export=EXPORT,
-        export_file_id=FILE_ID,
+        export_file_id=file_id,
         status="Available",
         first_scheduled_for=NIGHT,
         scheduled_for=NIGHT,

@@ -536,7 +536,7 @@ def test_where_schedules_cannot_be_read_they_are_not_said_to_be_empty() -> None:
 # ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("seconds", "asked"), [(21.9, []), (22.0, [1]), (60.0, [1])])
+@pytest.mark.parametrize(("seconds", "asked"), [(11.9, []), (12.0, [1]), (60.0, [1])])
 def test_an_identity_is_asked_about_while_there_is_time_for_the_longest_answer(
     seconds: float, asked: list[int]
 ) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from tests.fakes import NIGHT
-from webadmit_exports.errors import ApiKeyUnusable, AwsUnavailable
+from webadmit_exports.errors import ApiKeyUnusable, AwsUnavailable, SigningKeyUnusable
 from webadmit_exports.keys import ApiKey, SigningKeys, WebAdmitApiKey, clean_api_key
 
 KEY = "0123456789abcdef0123456789ABCDEF"
@@ -67,9 +67,12 @@ class FakeSecrets:
 
     stages: dict[str, str] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
+    failing: bool = False
 
     def read(self, arn: str, stage: str = "AWSCURRENT") -> str | None:
         self.reads.append(stage)
+        if self.failing:
+            raise AwsUnavailable("Secrets Manager answered InternalServiceError")
         return self.stages.get(stage)
 
 
@@ -89,44 +92,59 @@ def test_the_api_key_is_read_anew_each_time() -> None:
     assert api_key.read() == ApiKey(OTHER)
 
 
+ONE, TWO = "1" * 64, "2" * 64
+
+
 def test_known_signing_keys_are_read_once() -> None:
-    secrets = FakeSecrets({"AWSCURRENT": "one"})
+    secrets = FakeSecrets({"AWSCURRENT": ONE})
     keys = SigningKeys(secrets, "arn")  # type: ignore[arg-type]
 
-    assert [keys.known(), keys.known()] == [[b"one"], [b"one"]]
+    assert [keys.known(), keys.known()] == [[ONE.encode()], [ONE.encode()]]
     assert secrets.reads == ["AWSCURRENT"]
 
 
 def test_a_rotation_is_seen_when_a_signature_does_not_fit() -> None:
-    secrets = FakeSecrets({"AWSCURRENT": "one"})
+    secrets = FakeSecrets({"AWSCURRENT": ONE})
     keys = SigningKeys(secrets, "arn")  # type: ignore[arg-type]
     keys.known()
-    secrets.stages = {"AWSCURRENT": "two", "AWSPREVIOUS": "one"}
+    secrets.stages = {"AWSCURRENT": TWO, "AWSPREVIOUS": ONE}
 
-    assert keys.refreshed(NIGHT) == [b"two", b"one"]
-    assert keys.known() == [b"two", b"one"]
+    assert keys.refreshed(NIGHT) == [TWO.encode(), ONE.encode()]
+    assert keys.known() == [TWO.encode(), ONE.encode()]
 
 
-def test_guesses_do_not_have_the_secret_read_more_than_once_a_minute() -> None:
-    secrets = FakeSecrets({"AWSCURRENT": "one"})
+@pytest.mark.parametrize("failing", [False, True])
+def test_guesses_do_not_have_the_secret_read_more_than_once_a_minute_whether_or_not_it_can_be_read(
+    failing: bool,
+) -> None:
+    secrets = FakeSecrets({"AWSCURRENT": ONE})
     keys = SigningKeys(secrets, "arn")  # type: ignore[arg-type]
+    keys.known()
+    secrets.failing = failing
     keys.refreshed(NIGHT)
     reads = len(secrets.reads)
 
     for second in range(60):
-        keys.refreshed(NIGHT + timedelta(seconds=second))
+        assert keys.refreshed(NIGHT + timedelta(seconds=second)) == [ONE.encode()]
 
     assert len(secrets.reads) == reads
     keys.refreshed(NIGHT + timedelta(seconds=60))
-    assert len(secrets.reads) == reads + 2
+    assert len(secrets.reads) == reads + (1 if failing else 2)
 
 
-@pytest.mark.parametrize("value", [{}, {"AWSCURRENT": ""}])
-def test_nothing_is_signed_or_verified_without_a_key(value: dict[str, str]) -> None:
-    keys = SigningKeys(FakeSecrets(value), "arn")  # type: ignore[arg-type]
+@pytest.mark.parametrize("text", [None, "", "RANDOM", "x" * 31, "x" * 31 + "\n" * 9])
+def test_a_key_that_is_missing_or_could_be_guessed_signs_and_verifies_nothing(text: str | None) -> None:
+    secrets = FakeSecrets({"AWSCURRENT": text} if text is not None else {})
+    keys = SigningKeys(secrets, "arn")  # type: ignore[arg-type]
 
-    with pytest.raises(AwsUnavailable, match="no value"):
+    with pytest.raises(SigningKeyUnusable, match="fewer than 32 characters"):
         keys.current()
-    with pytest.raises(AwsUnavailable, match="no value"):
+    with pytest.raises(SigningKeyUnusable):
         keys.known()
     assert keys.refreshed(NIGHT) == []
+
+
+def test_a_previous_key_that_could_be_guessed_verifies_nothing() -> None:
+    keys = SigningKeys(FakeSecrets({"AWSCURRENT": ONE, "AWSPREVIOUS": "RANDOM"}), "arn")  # type: ignore[arg-type]
+
+    assert keys.refreshed(NIGHT) == [ONE.encode()]

@@ -15,6 +15,7 @@ from webadmit_exports.errors import (
     AwsUnavailable,
     RateLimited,
     RequestRefused,
+    SigningKeyUnusable,
     Unavailable,
 )
 from webadmit_exports.keys import ApiKey
@@ -82,6 +83,7 @@ class FakeStartQueue:
 @dataclass
 class FakeKeys:
     error: Exception | None = None
+    signing_error: Exception | None = None
 
     def read(self) -> ApiKey:
         if self.error:
@@ -89,6 +91,8 @@ class FakeKeys:
         return ApiKey(KEY)
 
     def current(self) -> bytes:
+        if self.signing_error:
+            raise self.signing_error
         return b"a signing key"
 
 
@@ -333,6 +337,17 @@ def test_without_a_key_nothing_is_asked_and_one_alert_says_why(error: Exception,
     assert reason.lower() in str(world.topics.messages[0].body["reason"]).lower()
 
 
+def test_without_a_proper_signing_key_nothing_is_asked_and_one_alert_says_how_to_store_one() -> None:
+    world, wanted = World(keys=FakeKeys(signing_error=SigningKeyUnusable("it is too short"))), exports(40)
+
+    assert world.start(*wanted) == {"deferred": wanted}
+
+    assert world.webadmit.asked == []
+    (message,) = world.topics.messages
+    assert message.subject.endswith("40 exports not started yet: no usable signing key")
+    assert '"Rotating the signing key" in docs/runbook.md' in str(message.body["advice"])
+
+
 def test_an_identity_without_access_is_deferred_and_the_others_go_on() -> None:
     world = World()
     refused, others = exports(30, 1), exports(5, 2, first=100)
@@ -422,7 +437,7 @@ def test_a_limit_that_is_used_up_is_waited_for_before_the_next_export() -> None:
 
 def test_when_the_time_is_up_the_rest_of_the_list_is_deferred() -> None:
     wanted = exports(60)
-    world = World(timeout=155)
+    world = World(timeout=105)
     world.webadmit.clock, world.webadmit.seconds = world.clock, 1
 
     outcomes = world.start(*wanted)
@@ -538,7 +553,7 @@ def test_what_has_to_wait_of_a_whole_start_is_split_and_told_once() -> None:
 
 
 def test_a_whole_start_for_which_there_is_no_time_comes_again_as_it_is() -> None:
-    world, wanted = World(timeout=100), exports(3)
+    world, wanted = World(timeout=59), exports(3)
 
     assert world.retry(delivery(*wanted, whole=True), delivery(EXPORT)) == ["37442:1", str(EXPORT)]
 
@@ -546,7 +561,7 @@ def test_a_whole_start_for_which_there_is_no_time_comes_again_as_it_is() -> None
 
 
 def test_the_last_try_of_a_whole_start_is_not_left_to_the_dead_letter_queue_for_want_of_time() -> None:
-    world, wanted = World(timeout=100), exports(3)
+    world, wanted = World(timeout=59), exports(3)
 
     assert world.retry(delivery(*wanted, whole=True, last=True)) == []
 

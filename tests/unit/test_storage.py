@@ -3,6 +3,9 @@
 import base64
 import contextlib
 import hashlib
+import socket
+import threading
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -33,7 +36,7 @@ class Server:
     asked: list[dict[str, str]] = field(default_factory=list)
 
     def open(self, path: str = "/files/n.csv?X-Amz-Signature=secret") -> contextlib.AbstractContextManager[Download]:
-        return Storage(Hosts(allowed=frozenset(), loopback=True)).open(DownloadUrl(self.url + path))
+        return Storage(Hosts(allowed=frozenset(), loopback=True)).open(DownloadUrl(self.url + path), 30)
 
     def fetch(self) -> bytes:
         with self.open() as download:
@@ -222,6 +225,43 @@ def test_the_name_is_that_of_the_answer_or_of_the_path(server: Server, dispositi
 
     with server.open(path) as download:
         assert download.file_name == name
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        "attachment; filename*=no-such-charset''x.csv",
+        "attachment; filename*=a\x00b''x.csv",
+        f"attachment; filename*{'9' * 4400}*=x; filename*0=y",
+        "attachment; filename*0*=utf-8''%ff%fe; filename*1*=%00",
+        "attachment; filename=" + "(" * 5000,
+    ],
+)
+def test_a_name_that_nobody_can_read_is_none(disposition: str) -> None:
+    response = SimpleNamespace(headers={"Content-Disposition": disposition, "Content-Type": f"text/csv; {disposition}"})
+
+    download = Download(response, DownloadUrl("https://x.example/a.csv"))  # type: ignore[arg-type]
+
+    assert isinstance(download.file_name, str)
+    assert download.media_type in ("text/csv", "text/plain")
+
+
+def test_a_file_that_drips_for_ever_is_cut_off_in_time() -> None:
+    def serve_one(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;")
+            while True:
+                connection.sendall(b"x")
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve_one, args=(listening,), daemon=True).start()
+        url = DownloadUrl(f"http://127.0.0.1:{listening.getsockname()[1]}/a.csv")
+        storage = Storage(Hosts(allowed=frozenset(), loopback=True))
+        with pytest.raises(DownloadFailed), storage.open(url, 0.5) as download:
+            b"".join(download.chunks())
 
 
 def test_type_charset_and_encoding_are_as_declared(server: Server) -> None:
