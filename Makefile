@@ -4,12 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo check test lint reliability chaos fuzz large-file bench package audit deploy-check lock clean
+.PHONY: help demo check test approve lint reliability chaos fuzz large-file bench package audit deploy-check lock clean
 
 help:
 	@echo "make demo          shows a night of exports on this machine (ARCHIVE=1: and archives their files)"
 	@echo "make check         checks a setup as CheckSetupFunction does, in the sandbox (EXPORTS=37442:86446)"
 	@echo "make test          checks style and types, and runs all tests"
+	@echo "make approve       takes over the mails as they are now, for you to read the difference"
 	@echo "make reliability   breaks it in every way and counts what is lost (SHORT=1: within three minutes)"
 	@echo "make chaos         a bad night of 10,000 exports"
 	@echo "make fuzz          two million made-up callbacks, and 50,000 nights of events in any order"
@@ -30,10 +31,15 @@ check: .venv/ready
 test: lint
 	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile
 
+approve: .venv/ready
+	APPROVE=1 $(BIN)/python -m pytest --quiet tests/unit
+	git diff --stat -- tests/approved
+
 lint: .venv/ready
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
+	PYTHONPATH=functions $(BIN)/lint-imports
 
 reliability: .venv/ready
 	@PYTHONPATH=functions $(BIN)/python -m tests.reliability $(if $(SHORT),short,long)

@@ -4,24 +4,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from webadmit_exports.archived import AnnouncedFile
+from webadmit_exports.archive.ready_message import AnnouncedFile
+from webadmit_exports.aws.table import WriteConflict
+from webadmit_exports.domain.export_file import ExportFile, Names, StatusUpdate, UpdateSource
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.lifecycle import LifecycleSettings
 from webadmit_exports.errors import AwsUnavailable
-from webadmit_exports.export_files import ExportFiles
-from webadmit_exports.messages import Message, Wording
-from webadmit_exports.model import Export, ExportFile, Names, News, Source
-from webadmit_exports.progress import Rules
-from webadmit_exports.table import Overtaken
+from webadmit_exports.messages.message import Message, MessageWriter
+from webadmit_exports.runs.tracker import RunTracker
 
 NIGHT = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
 EXPORT = Export(user_identity_id=37442, export_id=86446)
 NAMES = Names(export_name="Nursing applicants", cycle="2026 - 2027", organization="School of Nursing")
 FILE_ID = 74780
-RULES = Rules(overdue_after=timedelta(hours=4), keep_records=timedelta(days=90), alert_on_empty_list=True)
-WORDING = Wording(
+SETTINGS = LifecycleSettings(
+    overdue_after=timedelta(hours=4), keep_records=timedelta(days=90), alert_on_empty_list=True
+)
+WRITER = MessageWriter(
     stack_name="webadmit-exports",
     region="us-east-1",
     timezone="America/New_York",
-    webadmit_base_url="https://api.webadmit.org",
     api_key_secret="arn:aws:secretsmanager:us-east-1:123456789012:secret:WebAdmitApiKey",
 )
 
@@ -42,11 +44,13 @@ def after(**duration: float) -> datetime:
     return NIGHT + timedelta(**duration)
 
 
-def news(source: Source, status: str, as_of: datetime, scheduled_for: datetime | None = NIGHT, **more: object) -> News:
+def update(
+    source: UpdateSource, status: str, as_of: datetime, scheduled_for: datetime | None = NIGHT, **more: object
+) -> StatusUpdate:
     values: dict[str, object] = {"export": EXPORT, "export_file_id": FILE_ID, **more}
-    if source is Source.POLL:
+    if source is UpdateSource.POLL:
         scheduled_for = None
-    return News(source=source, status=status, as_of=as_of, scheduled_for=scheduled_for, **values)  # type: ignore[arg-type]
+    return StatusUpdate(source=source, status=status, as_of=as_of, scheduled_for=scheduled_for, **values)  # type: ignore[arg-type]
 
 
 @dataclass(slots=True)
@@ -104,7 +108,7 @@ class FakeTable:
         key = (record.export.export_id, record.export_file_id)
         current = self.records.get(key)
         if (current.version if current else None) != (replacing.version if replacing else None):
-            raise Overtaken(current)
+            raise WriteConflict(current)
         return self._keep(record)
 
     def _keep(self, record: ExportFile) -> ExportFile:
@@ -152,5 +156,5 @@ class FakeTopics:
         return [message.body["event_id"] for message in self.messages]
 
 
-def export_files(table: FakeTable, topics: FakeTopics, clock: Clock, rules: Rules = RULES) -> ExportFiles:
-    return ExportFiles(table, topics, WORDING, rules, clock.now)  # type: ignore[arg-type]
+def tracker(table: FakeTable, topics: FakeTopics, clock: Clock, settings: LifecycleSettings = SETTINGS) -> RunTracker:
+    return RunTracker(table, topics, WRITER, settings, clock.now)  # type: ignore[arg-type]

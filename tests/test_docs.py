@@ -9,15 +9,17 @@ from typing import Any
 import botocore.session
 import pytest
 
-from tests.fakes import ANNOUNCED, EXPORT, NAMES, NIGHT, WORDING
+from tests.fakes import ANNOUNCED, EXPORT, NAMES, NIGHT, WRITER
 from tests.sandbox import template
 from tests.sandbox.package import ROOT
-from webadmit_exports.archive_messages import ArchiveWording
-from webadmit_exports.archived import Facts, StoredFile
-from webadmit_exports.facts import CsvFacts
-from webadmit_exports.messages import Cause, StartAlert
-from webadmit_exports.model import ExportFile
-from webadmit_exports.progress import Announcement, EventType
+from webadmit_exports.archive.csv_facts import CsvFacts
+from webadmit_exports.archive.messages import ArchiveMessages
+from webadmit_exports.archive.stored_file import FileFacts, StoredFile
+from webadmit_exports.domain.announcement import Announcement, EventType
+from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.messages.file_messages import file_message
+from webadmit_exports.messages.problems import Problem
+from webadmit_exports.messages.start_messages import StartAlert, start_message
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
@@ -61,7 +63,7 @@ def test_the_runbook_has_an_entry_for_each_alarm_and_each_kind_of_mail() -> None
 
 
 def test_the_metrics_of_the_runbook_are_those_of_the_code_and_at_most_six() -> None:
-    modules = (ROOT / "functions" / "webadmit_exports").glob("*.py")
+    modules = (ROOT / "functions" / "webadmit_exports").rglob("*.py")
     source = "".join(path.read_text(encoding="utf-8") for path in modules)
     counted = set(re.findall(r'(?:count|measure_seconds)\("(\w+)"', source))
 
@@ -102,7 +104,7 @@ FILE = ExportFile(
 
 def test_the_message_shown_has_the_fields_of_a_real_one() -> None:
     (shown,) = blocks("json")
-    real = WORDING.announcement(Announcement(event_type=EventType.READY, export_file=FILE)).body
+    real = file_message(Announcement(event_type=EventType.READY, export_file=FILE), WRITER).body
 
     assert list(json.loads(shown)) == list(real)
     assert {type(value) for value in json.loads(shown).values()} == {str, int}
@@ -118,24 +120,24 @@ def test_the_receipt_shown_has_the_fields_of_a_real_one() -> None:
         size=1,
         content_type="text/csv",
         stored_at=NIGHT,
-        facts=Facts.of("x", csv, Facts.of("y", csv, None)),
+        facts=FileFacts.of("x", csv, FileFacts.of("y", csv, None)),
     )
-    real = ArchiveWording(wording=WORDING, bucket="b", download_hosts="h").receipt(ANNOUNCED, stored).body
+    real = ArchiveMessages(writer=WRITER, bucket="b", download_hosts="h").receipt(ANNOUNCED, stored).body
 
     assert list(json.loads(shown)) == list(real)
 
 
 def test_the_table_of_events_is_complete_and_names_fields_that_are_there() -> None:
     rows = {row[0].strip("`"): row for row in table_under("The messages")}
-    alert = StartAlert(cause=Cause.NOT_FOUND, scheduled_for=NIGHT, words={EXPORT: ""}, retry_until=NIGHT)
+    alert = StartAlert(problem=Problem.NOT_FOUND, scheduled_for=NIGHT, details={EXPORT: ""}, retry_until=NIGHT)
 
     assert set(rows) == {str(event_type) for event_type in EventType}
     fields = set(re.findall(r"`(\w+)`", rows["start.delayed"][3]))
-    assert fields == set(WORDING.start_alert(alert).body) - {"version", "event_id", "event_type"}
+    assert fields == set(start_message(alert, WRITER).body) - {"version", "event_id", "event_type"}
 
 
 def test_the_table_of_attributes_is_that_of_the_items() -> None:
-    source = (ROOT / "functions" / "webadmit_exports" / "table.py").read_text(encoding="utf-8")
+    source = (ROOT / "functions" / "webadmit_exports" / "aws" / "table.py").read_text(encoding="utf-8")
     written = set(re.findall(r'^        "(\w+)": ', source, re.MULTILINE))
     documented = {name for row in table_under("The records") for name in re.findall(r"`(\w+)`", row[0])}
 

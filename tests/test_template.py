@@ -12,10 +12,10 @@ import pytest
 
 from tests.sandbox import template
 from tests.sandbox.package import FUNCTIONS
-from webadmit_exports.archive import RETRY_EVERY as ARCHIVE_RETRY_EVERY
-from webadmit_exports.callbacks import LIFETIME
-from webadmit_exports.start_queue import RETRY_EVERY
-from webadmit_exports.table import UNFINISHED_INDEX
+from webadmit_exports.archive.archive_file import RETRY_EVERY as ARCHIVE_RETRY_EVERY
+from webadmit_exports.aws.start_queue import RETRY_EVERY
+from webadmit_exports.aws.table import UNFINISHED_INDEX
+from webadmit_exports.domain.callback_url import LIFETIME
 
 SOURCE = template.source()
 RESOURCES: dict[str, Any] = template.translated()["Resources"]

@@ -6,41 +6,22 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from webadmit_exports.morning_mail import SendMorningMail
-from webadmit_exports.night import Outcome, Queues
-from webadmit_exports.start_queue import waiting_in
+from webadmit_exports.operations.expected_runs import RunOutcome
 from webadmit_exports.telemetry import instrumented, logger
-from webadmit_exports.wiring import Parts
+from webadmit_exports.wiring import Services
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-parts = Parts(os.environ, now)
-sqs = parts.sqs
-
-
-def count_queues() -> Queues:
-    return Queues(
-        retries=waiting_in(sqs, parts.setting("START_RETRY_QUEUE_URL")),
-        given_up=waiting_in(sqs, parts.setting("START_RETRY_DEAD_LETTER_QUEUE_URL")),
-    )
-
-
-send_morning_mail = SendMorningMail(
-    schedules=parts.schedules,
-    table=parts.table,
-    count_queues=count_queues,
-    topics=parts.topics,
-    wording=parts.wording,
-)
+send_morning_mail = Services(os.environ, now).send_morning_mail()
 
 
 @instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Takes any event; sends the mail about the day before now, and answers with its figures."""
-    night = send_morning_mail.send(now())
-    figures = {outcome.value: len(night.of(outcome)) for outcome in Outcome}
+    """Takes any event; sends the mail about the last day, and returns its figures."""
+    report = send_morning_mail.send(now())
+    figures = {outcome.value: len(report.of(outcome)) for outcome in RunOutcome}
     logger.info("sent the morning mail", figures=figures)
     return figures

@@ -3,11 +3,11 @@
     WebAdmitExportsError
     ├── InvalidInput            an event, a callback or a setting that cannot be used; says which part and what to do
     ├── ApiKeyUnusable          the secret holds no API key yet, or something that is not one
-    ├── AwsUnavailable          DynamoDB, SNS, SQS or Secrets Manager did not do as asked; later it may
+    ├── AwsUnavailable          an AWS service did not do as asked; later it may
     │   ├── AnnouncementDelayed the file is recorded, but not announced yet; the reconciler will
-    │   └── SigningKeyUnusable  the key for callback addresses is missing, or could be guessed
+    │   └── SigningKeyUnusable  the key for callback URLs is missing, or could be guessed
     ├── HostRefused             a download URL leads to a host that is not allowed, or not yet
-    ├── AddressRefused          a download URL that is never followed, whatever is allowed
+    ├── UrlRefused              a download URL that is never followed, whatever is allowed
     ├── DownloadFailed          the storage did not give the whole file; with a fresh URL it may
     └── WebAdmitError           WebAdMIT did not do as asked
         ├── ApiKeyRefused       401
@@ -23,12 +23,25 @@ No message holds the API key, a callback's signature, a download URL or a body: 
 class WebAdmitExportsError(Exception):
     """The base of every error that this project raises on purpose."""
 
+    @property
+    def detail(self) -> str:
+        """What a person should read beyond the kind of the error; may be empty."""
+        return str(self)
+
 
 class InvalidInput(WebAdmitExportsError):
     """Something that a person or WebAdMIT sent cannot be used; the text names the part and says what is expected."""
 
 
-class ApiKeyUnusable(WebAdmitExportsError):
+class _SaysItAll(WebAdmitExportsError):
+    """An error whose kind says everything."""
+
+    @property
+    def detail(self) -> str:
+        return ""
+
+
+class ApiKeyUnusable(_SaysItAll):
     """The secret for the WebAdMIT API key is empty, or what it holds is not a key."""
 
 
@@ -37,18 +50,18 @@ class AwsUnavailable(WebAdmitExportsError):
 
 
 class AnnouncementDelayed(AwsUnavailable):
-    """What was learned is stored, but its announcement could not be finished; it stays due."""
+    """The update is stored, but its announcement could not be finished; it stays due."""
 
 
-class SigningKeyUnusable(AwsUnavailable):
-    """Callback addresses can be neither made nor checked until a person stores a proper key."""
+class SigningKeyUnusable(_SaysItAll, AwsUnavailable):
+    """Callback URLs can be neither made nor checked until a person stores a proper key."""
 
 
 class HostRefused(WebAdmitExportsError):
     """A file is not fetched from there; the text is the host."""
 
 
-class AddressRefused(WebAdmitExportsError):
+class UrlRefused(WebAdmitExportsError):
     """A file is never fetched from there; the text says what is wrong, without the URL."""
 
 
@@ -59,36 +72,48 @@ class DownloadFailed(WebAdmitExportsError):
 class WebAdmitError(WebAdmitExportsError):
     """WebAdMIT did not do as asked.
 
-    `what` happened, in our words; `words` are WebAdMIT's, made safe to repeat, empty where it gave none.
+    `what` happened, in our words; `quote` is what WebAdMIT said, made safe to repeat, empty where it said nothing.
     """
 
-    def __init__(self, path: str, what: str, words: str = "") -> None:
-        super().__init__(": ".join(part for part in (path, what, words) if part))
+    def __init__(self, path: str, what: str, quote: str = "") -> None:
+        super().__init__(": ".join(part for part in (path, what, quote) if part))
         self.what = what
-        self.words = words
+        self.quote = quote
+
+    @property
+    def detail(self) -> str:
+        return self.quote or self.what
 
 
-class ApiKeyRefused(WebAdmitError):
+class _SaysWhy(WebAdmitError):
+    """An error whose status says everything but what WebAdMIT adds."""
+
+    @property
+    def detail(self) -> str:
+        return self.quote
+
+
+class ApiKeyRefused(_SaysWhy):
     """401: the key is wrong, or its owner has made a new one."""
 
 
-class AccessRefused(WebAdmitError):
+class AccessRefused(_SaysWhy):
     """403: the key's owner may not use this identity."""
 
 
 class RequestRefused(WebAdmitError):
     """A 4xx that asking again does not change; `status` is the HTTP status."""
 
-    def __init__(self, path: str, what: str, words: str = "", *, status: int) -> None:
-        super().__init__(path, what, words)
+    def __init__(self, path: str, what: str, quote: str = "", *, status: int) -> None:
+        super().__init__(path, what, quote)
         self.status = status
 
 
-class RateLimited(WebAdmitError):
+class RateLimited(_SaysWhy):
     """429; `retry_after` is how many seconds WebAdMIT asks us to wait, None where it does not say."""
 
-    def __init__(self, path: str, what: str, words: str = "", *, retry_after: float | None) -> None:
-        super().__init__(path, what, words)
+    def __init__(self, path: str, what: str, quote: str = "", *, retry_after: float | None) -> None:
+        super().__init__(path, what, quote)
         self.retry_after = retry_after
 
 

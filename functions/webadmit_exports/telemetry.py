@@ -65,3 +65,8 @@ def instrumented(handler: Handler) -> Handler:
             flush_metrics()
 
     return wrapped
+
+
+def seconds_left(context: LambdaContext) -> Callable[[], float]:
+    """A clock that tells how many seconds the invocation still has."""
+    return lambda: context.get_remaining_time_in_millis() / 1000

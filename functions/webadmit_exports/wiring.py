@@ -1,152 +1,213 @@
-"""Reads the environment and makes the parts that the functions share. The only place that does either.
+"""Reads the environment and makes the services and the use cases from it. The only place that does either.
 
-`webadmit`, which imports requests, is left to the functions that use it: loading it would slow the callback's start.
+Each function imports only what it uses: `requests` alone would slow the start of the one that takes callbacks.
 """
 
-import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-
-from .errors import InvalidInput
-from .export_files import ExportFiles
-from .keys import Secrets, SigningKeys, WebAdmitApiKey
-from .messages import Wording
-from .progress import Rules
-from .schedules import Schedules
-from .table import ExportFilesTable
-from .topics import Topics
+from webadmit_exports.aws import clients
+from webadmit_exports.aws.schedules import Schedules
+from webadmit_exports.aws.secrets import Secrets, SigningKeys
+from webadmit_exports.aws.table import ExportFilesTable
+from webadmit_exports.aws.topics import Topics
+from webadmit_exports.domain.lifecycle import LifecycleSettings
+from webadmit_exports.errors import AwsUnavailable
+from webadmit_exports.messages.message import MessageWriter
+from webadmit_exports.runs.tracker import RunTracker
+from webadmit_exports.settings import Settings
+from webadmit_exports.webadmit.api_key import WebAdmitApiKey
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sns import SNSClient
-    from mypy_boto3_sqs import SQSClient
-
-# A call that hangs is given up soon enough that its function can still say so, and repeated.
-_AWS = Config(
-    connect_timeout=2,
-    read_timeout=4,
-    retries={"mode": "standard", "total_max_attempts": 3},
-    max_pool_connections=16,  # as many starts as run side by side
-    user_agent_extra="webadmit-exports",  # so that CloudTrail shows who called
-)
-# Read while a process starts, for which Lambda allows ten seconds.
-_AWS_SECRETS = _AWS.merge(Config(read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2}))
-# S3 may take minutes to put the parts of a large object together.
-_AWS_S3 = _AWS.merge(Config(connect_timeout=5, read_timeout=120))
-# Repeating a publish that was only slow would announce twice.
-_AWS_SNS = _AWS.merge(Config(read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2}))
+    from webadmit_exports.archive.archive_file import ArchiveFile
+    from webadmit_exports.aws.start_queue import StartQueue
+    from webadmit_exports.operations.check_setup import CheckSetup
+    from webadmit_exports.operations.morning_mail import SendMorningMail
+    from webadmit_exports.runs.reannounce import Reannounce
+    from webadmit_exports.runs.receive import ReceiveCallback
+    from webadmit_exports.runs.reconcile import ReconcileRuns
+    from webadmit_exports.runs.start import StartRuns
+    from webadmit_exports.webadmit.client import WebAdmit
 
 
-class Parts:
-    """The parts of one function, each made once, when it is first asked for; `app.py` asks while it is imported."""
+class Services(Settings):
+    """The services of one function, each made once, and its use case; `app.py` asks for it while it is imported."""
 
     def __init__(self, environment: Mapping[str, str], now: Callable[[], datetime]) -> None:
-        self._environment = environment
+        super().__init__(environment)
         self.now = now
-
-    def setting(self, name: str) -> str:
-        """A setting that must be there; raises InvalidInput where it is not."""
-        value = self._environment.get(name, "")
-        if not value:
-            raise InvalidInput(f"the environment variable {name} is not set; template.yaml sets it")
-        return value
-
-    def optional(self, name: str) -> str:
-        """A setting that may be empty."""
-        return self._environment.get(name, "")
-
-    def number(self, name: str) -> float:
-        """A setting that is a number above zero; CloudFormation lets people give one a fraction."""
-        text = self.setting(name)
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or float(text) <= 0:
-            raise InvalidInput(f"the environment variable {name} is {text!r}; it must be a number above zero")
-        return float(text)
-
-    @property
-    def is_in_lambda(self) -> bool:
-        """Whether this process is to take events, and is not only a test or a tool that imports the module."""
-        return bool(self.optional("AWS_LAMBDA_RUNTIME_API"))
 
     @cached_property
     def table(self) -> ExportFilesTable:
-        """The records."""
-        return ExportFilesTable(boto3.client("dynamodb", config=_AWS), self.setting("EXPORT_FILES_TABLE"))
-
-    @cached_property
-    def sns(self) -> "SNSClient":
-        """SNS."""
-        return boto3.client("sns", config=_AWS_SNS)
+        return ExportFilesTable(clients.dynamodb(), self.setting("EXPORT_FILES_TABLE"))
 
     @cached_property
     def schedules(self) -> Schedules:
-        """The schedules of both lists."""
-        return Schedules(
-            boto3.client("scheduler", config=_AWS),
-            self.setting("SCHEDULE_GROUP"),
-            {"Exports": self.setting("EXPORTS_SCHEDULE"), "FrequentExports": self.setting("FREQUENT_EXPORTS_SCHEDULE")},
-        )
+        names = {
+            "Exports": self.setting("EXPORTS_SCHEDULE"),
+            "FrequentExports": self.setting("FREQUENT_EXPORTS_SCHEDULE"),
+        }
+        return Schedules(clients.scheduler(), self.setting("SCHEDULE_GROUP"), names)
 
     @cached_property
     def topics(self) -> Topics:
-        """ReadyTopic and AlertsTopic."""
         return Topics(
-            self.sns,
+            clients.sns(),
             ready_arn=self.setting("READY_TOPIC_ARN"),
             alerts_arn=self.setting("ALERTS_TOPIC_ARN"),
             archived_arn=self.optional("ARCHIVED_TOPIC_ARN"),
         )
 
     @cached_property
-    def wording(self) -> Wording:
-        """Who writes the messages."""
-        return Wording(
+    def writer(self) -> MessageWriter:
+        return MessageWriter(
             stack_name=self.setting("STACK_NAME"),
             region=self.setting("AWS_REGION"),
             timezone=self.setting("SCHEDULE_TIMEZONE"),
-            webadmit_base_url=self.setting("WEBADMIT_BASE_URL"),
             api_key_secret=self.optional("WEBADMIT_API_KEY_ARN"),
         )
 
     @cached_property
-    def rules(self) -> Rules:
-        """What the operator chose."""
-        return Rules(
+    def tracker(self) -> RunTracker:
+        settings = LifecycleSettings(
             overdue_after=timedelta(minutes=self.number("OVERDUE_AFTER_MINUTES")),
             keep_records=timedelta(days=self.number("KEEP_RECORDS_DAYS")),
             alert_on_empty_list=self.setting("ALERT_ON_EMPTY_LIST") == "true",
         )
-
-    @cached_property
-    def export_files(self) -> ExportFiles:
-        """The one way in for news."""
-        return ExportFiles(self.table, self.topics, self.wording, self.rules, self.now)
+        return RunTracker(self.table, self.topics, self.writer, settings, self.now)
 
     @cached_property
     def secrets(self) -> Secrets:
-        """Secrets Manager."""
-        return Secrets(boto3.client("secretsmanager", config=_AWS_SECRETS))
+        return Secrets(clients.secrets_manager())
 
     @cached_property
     def api_key(self) -> WebAdmitApiKey:
-        """The WebAdMIT API key."""
         return WebAdmitApiKey(self.secrets, self.setting("WEBADMIT_API_KEY_ARN"))
 
     @cached_property
     def signing_keys(self) -> SigningKeys:
-        """The keys of the callback addresses."""
         return SigningKeys(self.secrets, self.setting("CALLBACK_SIGNING_KEY_ARN"))
 
     @cached_property
-    def s3(self) -> "S3Client":
-        """S3."""
-        return boto3.client("s3", config=_AWS_S3)
+    def start_queue(self) -> "StartQueue":
+        from webadmit_exports.aws.start_queue import StartQueue
 
-    @cached_property
-    def sqs(self) -> "SQSClient":
-        """SQS."""
-        return boto3.client("sqs", config=_AWS)
+        attempts = int(self.number("START_RETRY_ATTEMPTS"))
+        return StartQueue(clients.sqs(), self.setting("START_RETRY_QUEUE_URL"), attempts=attempts)
+
+    def _webadmit(self, **options: Any) -> "WebAdmit":
+        from webadmit_exports.webadmit.client import WebAdmit
+
+        return WebAdmit(self.setting("WEBADMIT_BASE_URL"), **options)
+
+    def start_runs(self) -> "StartRuns":
+        from webadmit_exports.runs import export_names
+        from webadmit_exports.runs.start import SIDE_BY_SIDE, StartRuns
+
+        names = self._webadmit(connections=export_names.SIDE_BY_SIDE, read_seconds=export_names.READ_SECONDS)
+        return StartRuns(
+            webadmit=self._webadmit(connections=SIDE_BY_SIDE),
+            api_key=self.api_key,
+            signing_keys=self.signing_keys,
+            callback_url=self.setting("CALLBACK_URL"),
+            table=self.table,
+            tracker=self.tracker,
+            start_queue=self.start_queue,
+            topics=self.topics,
+            writer=self.writer,
+            names=export_names.ExportNames(names, self.now),
+            now=self.now,
+        )
+
+    def receive_callback(self) -> "ReceiveCallback":
+        from webadmit_exports.runs.receive import ReceiveCallback
+
+        if self.is_in_lambda:  # while a process starts, nobody waits for it yet
+            with suppress(AwsUnavailable):  # the first callback finds it out again, and says so
+                self.signing_keys.known()
+        return ReceiveCallback(signing_keys=self.signing_keys, table=self.table, tracker=self.tracker, now=self.now)
+
+    def reconcile_runs(self) -> "ReconcileRuns":
+        from webadmit_exports.runs.reconcile import ReconcileRuns
+
+        return ReconcileRuns(
+            webadmit=self._webadmit(),
+            api_key=self.api_key,
+            table=self.table,
+            tracker=self.tracker,
+            topics=self.topics,
+            writer=self.writer,
+            now=self.now,
+        )
+
+    def reannounce(self) -> "Reannounce":
+        from webadmit_exports.runs.reannounce import Reannounce
+
+        return Reannounce(table=self.table, tracker=self.tracker)
+
+    def archive_file(self) -> "ArchiveFile":
+        from webadmit_exports.archive.archive_file import ArchiveFile
+        from webadmit_exports.archive.bucket import ArchiveBucket
+        from webadmit_exports.archive.download import Hosts, Storage
+        from webadmit_exports.archive.messages import ArchiveMessages
+
+        hosts = self.setting("ARCHIVE_DOWNLOAD_HOSTS")
+        bucket = ArchiveBucket(clients.s3(), self.setting("ARCHIVE_BUCKET"))
+        return ArchiveFile(
+            webadmit=self._webadmit(),
+            api_key=self.api_key,
+            storage=Storage(Hosts.parse(hosts, self.setting("WEBADMIT_BASE_URL"))),
+            bucket=bucket,
+            table=self.table,
+            topics=self.topics,
+            messages=ArchiveMessages(writer=self.writer, bucket=bucket.name, download_hosts=hosts),
+            attempts=int(self.number("ARCHIVE_ATTEMPTS")),
+            largest=int(self.number("ARCHIVE_MAX_MEGABYTES") * 1024 * 1024),
+            now=self.now,
+        )
+
+    def check_setup(self) -> "CheckSetup":
+        from webadmit_exports.aws.subscriptions import Subscriptions
+        from webadmit_exports.operations.callback_probe import Probe
+        from webadmit_exports.operations.check_setup import CheckSetup, Mailbox
+        from webadmit_exports.operations.key_access import READ_SECONDS, SIDE_BY_SIDE
+
+        ready, alerts = self.setting("READY_TOPIC_ARN"), self.setting("ALERTS_TOPIC_ARN")
+        return CheckSetup(
+            webadmit=self._webadmit(connections=SIDE_BY_SIDE, read_seconds=READ_SECONDS),
+            api_key=self.api_key,
+            signing_keys=self.signing_keys,
+            schedules=self.schedules,
+            subscriptions=Subscriptions(clients.sns()),
+            probe=Probe(),
+            callback_url=self.setting("CALLBACK_URL"),
+            mailboxes=[
+                Mailbox(parameter="NotificationEmail", address=self.optional("NOTIFICATION_EMAIL"), topic_arn=ready),
+                Mailbox(parameter="AlertEmail", address=self.optional("ALERT_EMAIL"), topic_arn=alerts),
+            ],
+            alerts_arn=alerts,
+            commands=self.writer.commands,
+            now=self.now,
+        )
+
+    def send_morning_mail(self) -> "SendMorningMail":
+        from webadmit_exports.aws.start_queue import waiting_in
+        from webadmit_exports.operations.expected_runs import Queues
+        from webadmit_exports.operations.morning_mail import SendMorningMail
+
+        sqs, retries = clients.sqs(), self.setting("START_RETRY_QUEUE_URL")
+        given_up = self.setting("START_RETRY_DEAD_LETTER_QUEUE_URL")
+
+        def count_queues() -> Queues:
+            return Queues(retries=waiting_in(sqs, retries), given_up=waiting_in(sqs, given_up))
+
+        return SendMorningMail(
+            schedules=self.schedules,
+            table=self.table,
+            count_queues=count_queues,
+            topics=self.topics,
+            writer=self.writer,
+        )

@@ -17,8 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from webadmit_exports.model import Export, ExportFile, Names
-from webadmit_exports.table import _to_item
+from webadmit_exports.aws.table import _to_item
+from webadmit_exports.domain.export_file import ExportFile, Names
+from webadmit_exports.domain.ids import Export
 
 SIGNING_KEY = "the signing key of the benchmark"
 # Each of AWS's services that a callback needs is a host of its own, with connections of its own.

@@ -19,8 +19,9 @@ import trustme
 from tests.bench import standin
 from tests.sandbox.lambda_runtime import Credentials, LambdaFunction
 from tests.sandbox.package import ROOT, Package, compile_for_upload, lay_out, pip, runtime
-from webadmit_exports.callbacks import CallbackAddress
-from webadmit_exports.model import Export, utc_seconds
+from webadmit_exports.domain.callback_url import CallbackUrl
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.times import utc_seconds
 
 WEBADMIT_SECONDS = 0.2
 REGION = "us-east-1"
@@ -147,7 +148,7 @@ def function(package: Package, handler: str, stand_in: StandIn) -> LambdaFunctio
 
 def callback_event(export_file_id: int) -> dict[str, Any]:
     """What the HTTP API makes of WebAdMIT's callback for a file that is ready."""
-    address = CallbackAddress(export=Export(user_identity_id=1, export_id=2), scheduled_for=standin.this_night())
+    address = CallbackUrl(export=Export(user_identity_id=1, export_id=2), scheduled_for=standin.this_night())
     path = address.url("", standin.SIGNING_KEY.encode())
     *_, identity, export, occurrence, signature = path.split("/")
     form = {

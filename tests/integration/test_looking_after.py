@@ -121,7 +121,7 @@ def test_a_key_that_is_refused_is_told_with_the_command_that_stores_another(nigh
 
     (problem,) = check(night)["problems"]
 
-    assert "refuses the API key (401)" in problem
+    assert "refused the API key (401)" in problem
     assert f"--secret-id {night.outputs['WebAdmitApiKeyArn']}" in problem
 
 

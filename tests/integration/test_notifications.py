@@ -84,12 +84,12 @@ def test_a_subscriber_may_filter_by_attributes(
     assert len(sandbox.received(url)) == int(passes)
 
 
-def test_the_url_in_a_mail_gives_the_file_to_who_has_the_key(sandbox: Sandbox, world: World) -> None:
+def test_the_href_of_a_message_gives_the_file_to_who_has_the_key(sandbox: Sandbox, world: World) -> None:
     pair = world.add_export()
     world.start(pair)
     world.finish(pair)
-    (mail,) = world.mails()
-    url = next(word for word in mail["text"].split() if word.startswith("http"))
+    (message,) = world.ready()
+    url = f"{sandbox.webadmit.url}{message['href']}"
 
     answer = requests.get(url, headers={"x-api-key": sandbox.api_key}, timeout=10).json()
     file = requests.get(answer["export_files"]["download_url"], timeout=10)

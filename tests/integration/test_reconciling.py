@@ -6,8 +6,9 @@ import pytest
 
 from tests.integration.conftest import World
 from tests.sandbox.stack import Sandbox
-from webadmit_exports.model import Export, ExportFile
-from webadmit_exports.table import ExportFilesTable
+from webadmit_exports.aws.table import ExportFilesTable
+from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.ids import Export
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from urllib.parse import quote, quote_plus
 
-from tests.fakes import EXPORT, NIGHT, Clock, FakeTable, FakeTopics, after, export_files
-from webadmit_exports.callbacks import CallbackAddress
+from tests.fakes import EXPORT, NIGHT, Clock, FakeTable, FakeTopics, after, tracker
+from webadmit_exports.domain.callback_url import CallbackUrl
+from webadmit_exports.domain.export_file import StatusUpdate, UpdateSource
+from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import InvalidInput
-from webadmit_exports.model import Export, News, Source
-from webadmit_exports.receive import NotFound, ReceiveCallback
+from webadmit_exports.runs.receive import NotFound, ReceiveCallback
 
 from .figures import Figures, tell
 
@@ -38,18 +39,18 @@ class _Receiver:
         self._receive = ReceiveCallback(
             signing_keys=_Keys(),  # type: ignore[arg-type]
             table=self.table,  # type: ignore[arg-type]
-            export_files=export_files(self.table, FakeTopics(), clock),
+            tracker=tracker(self.table, FakeTopics(), clock),
             now=clock.now,
             sleep=lambda seconds: None,
         )
-        self._files = export_files(self.table, FakeTopics(), clock)
+        self._files = tracker(self.table, FakeTopics(), clock)
 
     def start(self, export: Export, file_ids: Iterable[int], scheduled_for: datetime) -> None:
         """These runs, and no others, are in progress."""
         self.table.records.clear()
         for file_id in file_ids:
-            started = News(
-                source=Source.START,
+            started = StatusUpdate(
+                source=UpdateSource.START,
                 as_of=scheduled_for,
                 export=export,
                 export_file_id=file_id,
@@ -71,15 +72,15 @@ class _Receiver:
         return True
 
 
-def _segments(address: CallbackAddress, key: bytes = KEY) -> dict[str, str]:
-    *_, identity, export, occurrence, signature = address.url("", key).split("/")
+def _segments(address: CallbackUrl, key: bytes = KEY) -> dict[str, str]:
+    *_, identity, export, occurrence, signature = address.signed("", key).split("/")
     return {"user_identity_id": identity, "export_id": export, "occurrence": occurrence, "signature": signature}
 
 
 def bodies(count: int, seed: int = 1) -> Figures:
     """Good addresses with forms of all kinds."""
     chance, receiver = random.Random(seed), _Receiver()
-    segments = _segments(CallbackAddress(export=EXPORT, scheduled_for=NIGHT))
+    segments = _segments(CallbackUrl(export=EXPORT, scheduled_for=NIGHT))
     return _tried(count, lambda: _body_is_right(chance, receiver, segments), seed)
 
 
@@ -134,7 +135,7 @@ def _address_is_right(chance: random.Random, receiver: _Receiver) -> bool:
         user_identity_id=chance.randrange(1, 10**6), export_id=chance.choice([86446, chance.randrange(1, 99)])
     )
     moment = NIGHT + timedelta(seconds=chance.randrange(-9 * 86400, 2 * 86400))
-    address = CallbackAddress(export=export, scheduled_for=moment)
+    address = CallbackUrl(export=export, scheduled_for=moment)
     made = _segments(address, chance.choice([KEY, KEY, KEY, KEY + b".", b""]))
     good = made == _segments(address) and _NOW - timedelta(days=7) <= moment <= _NOW + timedelta(minutes=5)
     sent = dict(made)
@@ -147,7 +148,7 @@ def _address_is_right(chance: random.Random, receiver: _Receiver) -> bool:
                 sent[name] + chance.choice(_JUNK),
                 sent[name][:-1],
                 "",
-                _segments(CallbackAddress(export=EXPORT, scheduled_for=NIGHT))[name],
+                _segments(CallbackUrl(export=EXPORT, scheduled_for=NIGHT))[name],
             ]
         )
         if chance.random() < 0.05:

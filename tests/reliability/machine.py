@@ -14,17 +14,18 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from tests.fakes import RULES, WORDING, Clock, FakeNames, FakeTable, FakeTopics, after, export_files
-from webadmit_exports.callbacks import CallbackAddress
+from tests.fakes import SETTINGS, WRITER, Clock, FakeNames, FakeTable, FakeTopics, after, tracker
+from webadmit_exports.domain.callback_url import CallbackUrl
+from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.start_request import StartRequest
 from webadmit_exports.errors import RequestRefused, Unavailable
-from webadmit_exports.keys import ApiKey
-from webadmit_exports.messages import Message
-from webadmit_exports.model import Export, ExportFile
-from webadmit_exports.occurrence import Occurrence
-from webadmit_exports.receive import NotFound, ReceiveCallback
-from webadmit_exports.reconcile import ReconcileRuns
-from webadmit_exports.start import StartRuns
-from webadmit_exports.webadmit import RateLimit, Run
+from webadmit_exports.messages.message import Message
+from webadmit_exports.runs.receive import NotFound, ReceiveCallback
+from webadmit_exports.runs.reconcile import ReconcileRuns
+from webadmit_exports.runs.start import StartRuns
+from webadmit_exports.webadmit.answers import RateLimit, Run
+from webadmit_exports.webadmit.api_key import ApiKey
 
 from .figures import EVENT_TYPES, Figures, tell
 
@@ -208,7 +209,7 @@ class Night(RuleBasedStateMachine):
         self.webadmit.is_known_to_have_ended = self._is_known_to_have_ended
         self.start_queue = _StartQueue()
         self.crashes = 0
-        files = export_files(self.table, self.topics, self.clock)
+        files = tracker(self.table, self.topics, self.clock)
         keys = _Keys()
         self.starts = StartRuns(
             webadmit=self.webadmit,  # type: ignore[arg-type]
@@ -216,10 +217,10 @@ class Night(RuleBasedStateMachine):
             signing_keys=keys,  # type: ignore[arg-type]
             callback_url="",
             table=self.table,  # type: ignore[arg-type]
-            export_files=files,
+            tracker=files,
             start_queue=self.start_queue,  # type: ignore[arg-type]
             topics=self.topics,  # type: ignore[arg-type]
-            wording=WORDING,
+            writer=WRITER,
             names=FakeNames(),  # type: ignore[arg-type]
             now=self.clock.now,
             clock=self.clock.seconds,
@@ -228,7 +229,7 @@ class Night(RuleBasedStateMachine):
         self.receives = ReceiveCallback(
             signing_keys=keys,  # type: ignore[arg-type]
             table=self.table,  # type: ignore[arg-type]
-            export_files=files,
+            tracker=files,
             now=self.clock.now,
             sleep=lambda seconds: None,
         )
@@ -236,9 +237,9 @@ class Night(RuleBasedStateMachine):
             webadmit=self.webadmit,  # type: ignore[arg-type]
             api_key=keys,  # type: ignore[arg-type]
             table=self.table,  # type: ignore[arg-type]
-            export_files=files,
+            tracker=files,
             topics=self.topics,  # type: ignore[arg-type]
-            wording=WORDING,
+            writer=WRITER,
             now=self.clock.now,
         )
 
@@ -274,10 +275,10 @@ class Night(RuleBasedStateMachine):
         self._start(export, scheduled_for, fate)
 
     def _start(self, export: Export, scheduled_for: datetime, fate: tuple[int, bool] | None) -> None:
-        occurrence = Occurrence(exports=(export,), scheduled_for=scheduled_for)
+        occurrence = StartRequest(exports=(export,), scheduled_for=scheduled_for)
 
         def act() -> None:
-            self.starts.for_occurrence(occurrence, lambda: 300)
+            self.starts.start(occurrence, lambda: 300)
 
         if not self._may_die(act, fate):
             self.clock.go_on(seconds=60)
@@ -338,8 +339,8 @@ class Night(RuleBasedStateMachine):
             self._deliver(forged, f"{url[:-64]}{'0' * 64}")
         else:
             other = EXPORTS[(EXPORTS.index(run.export) + 1) % len(EXPORTS)]
-            address = CallbackAddress(export=other, scheduled_for=self.clock.now().replace(microsecond=0))
-            self._deliver(forged, f"{address.url('', KEY)[:-64]}{url[-64:]}")
+            address = CallbackUrl(export=other, scheduled_for=self.clock.now().replace(microsecond=0))
+            self._deliver(forged, f"{address.signed('', KEY)[:-64]}{url[-64:]}")
         assert len(self.topics.messages) == heard, "a forged callback was announced"
         assert self.table.records == records, "a forged callback was stored"
 
@@ -443,4 +444,4 @@ def run_nights(*, examples: int, night: type[Night] = Night, shrinks: bool = Tru
     return Figures(cases=examples)
 
 
-assert RULES.alert_on_empty_list  # the model expects every end of a run to be told
+assert SETTINGS.alert_on_empty_list  # the model expects every end of a run to be told

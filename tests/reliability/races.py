@@ -14,12 +14,12 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
-from tests.fakes import EXPORT, RULES, WORDING, FakeTopics, news
+from tests.fakes import EXPORT, SETTINGS, WRITER, FakeTopics, update
 from tests.sandbox import template
+from webadmit_exports.aws.table import ExportFilesTable
+from webadmit_exports.domain.export_file import StatusUpdate, UpdateSource
 from webadmit_exports.errors import AwsUnavailable
-from webadmit_exports.export_files import ExportFiles
-from webadmit_exports.model import News, Source
-from webadmit_exports.table import ExportFilesTable
+from webadmit_exports.runs.tracker import RunTracker
 
 from .figures import Figures, FinishedRun, compare
 
@@ -78,19 +78,19 @@ def duplicates(*, rounds: int, seed: int = 1, keeps_conditions: bool = True) -> 
 
 def _round(records: ExportFilesTable, file_id: int) -> Figures:
     now, topics = _ASKED + timedelta(minutes=10), LockedTopics()
-    files = ExportFiles(records, topics, WORDING, RULES, lambda: now)  # type: ignore[arg-type]
-    files.apply(news(Source.START, "Queued", _ASKED, export_file_id=file_id), None)
+    files = RunTracker(records, topics, WRITER, SETTINGS, lambda: now)  # type: ignore[arg-type]
+    files.apply(update(UpdateSource.START, "Queued", _ASKED, export_file_id=file_id), None)
     together, failures = threading.Barrier(AT_ONCE), []
     kinds = [
-        news(Source.CALLBACK, "Available", now, export_file_id=file_id),
-        news(Source.CALLBACK, "Available", now, export_file_id=file_id),
-        news(Source.POLL, "Available", now, export_file_id=file_id),
-        news(Source.CALLBACK, "In Progress", now, export_file_id=file_id),
-        news(Source.START, "In Progress", _ASKED, export_file_id=file_id),
+        update(UpdateSource.CALLBACK, "Available", now, export_file_id=file_id),
+        update(UpdateSource.CALLBACK, "Available", now, export_file_id=file_id),
+        update(UpdateSource.POLL, "Available", now, export_file_id=file_id),
+        update(UpdateSource.CALLBACK, "In Progress", now, export_file_id=file_id),
+        update(UpdateSource.START, "In Progress", _ASKED, export_file_id=file_id),
         None,  # a sweep that found it unannounced
     ]
 
-    def learn(item: News | None) -> None:
+    def learn(item: StatusUpdate | None) -> None:
         known = records.read(EXPORT.export_id, file_id)
         together.wait()  # all have seen the record as it was
         known = known if item else records.read(EXPORT.export_id, file_id)

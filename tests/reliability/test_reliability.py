@@ -7,9 +7,9 @@ import pytest
 
 from tests.reliability import fuzz, machine, races
 from tests.reliability.figures import Figures, FinishedRun, compare
-from webadmit_exports import callbacks, progress
-from webadmit_exports.messages import Message
-from webadmit_exports.model import ExportFile, News
+from webadmit_exports.domain import callback_url, lifecycle
+from webadmit_exports.domain.export_file import ExportFile, StatusUpdate
+from webadmit_exports.messages.message import Message
 
 RUN = FinishedRun(export_id=86446, export_file_id=74780, status="Available")
 MESSAGE = {"event_type": "export_file.ready", "event_id": "a", "export_id": 86446, "export_file_id": 74780}
@@ -92,16 +92,16 @@ def test_a_night_on_which_announcements_are_lost_is_found(capsys: pytest.Capture
     assert "was lost" in capsys.readouterr().err
 
 
-def always_moves(record: ExportFile, news: News, now: datetime) -> ExportFile:
-    return progress._finish_or_wait(replace(record, status=news.status), news, now)
+def always_moves(record: ExportFile, update: StatusUpdate, now: datetime) -> ExportFile:
+    return lifecycle._finish_or_wait(replace(record, status=update.status), update, now)
 
 
 @pytest.mark.parametrize(
     ("owner", "rule", "broken"),
     [
-        (progress, "_move", always_moves),
-        (progress, "_is_a_new_run", lambda record, news: False),
-        (progress, "_pending", lambda record, rules, event_type: None),
+        (lifecycle, "_move", always_moves),
+        (lifecycle, "_is_a_new_run", lambda record, update: False),
+        (lifecycle, "_is_pending", lambda record, announcement, settings: False),
         (ExportFile, "serves", lambda record, export, occurrence: True),
     ],
 )
@@ -120,6 +120,6 @@ def test_made_up_forms_and_addresses_are_refused() -> None:
 
 
 def test_an_address_that_is_taken_without_its_signature_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks.hmac, "compare_digest", lambda *_: True)
+    monkeypatch.setattr(callback_url.hmac, "compare_digest", lambda *_: True)
 
     assert fuzz.addresses(2_000).wrong

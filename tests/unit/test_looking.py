@@ -13,14 +13,15 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from tests.fakes import EXPORT, NIGHT
+from webadmit_exports.aws.schedules import Schedule, Schedules
+from webadmit_exports.aws.start_queue import waiting_in
+from webadmit_exports.aws.subscriptions import Subscribers, Subscriptions
+from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import AccessRefused, ApiKeyRefused, AwsUnavailable, RateLimited, Unavailable
-from webadmit_exports.keys import ApiKey
-from webadmit_exports.model import Export
-from webadmit_exports.probe import Probe
-from webadmit_exports.schedules import Schedule, Schedules
-from webadmit_exports.start_queue import waiting_in
-from webadmit_exports.subscriptions import Subscribers, Subscriptions
-from webadmit_exports.webadmit import Identity, ListedExport, WebAdmit
+from webadmit_exports.operations.callback_probe import Probe
+from webadmit_exports.webadmit.answers import Identity, ListedExport
+from webadmit_exports.webadmit.api_key import ApiKey
+from webadmit_exports.webadmit.client import WebAdmit
 
 KEY = ApiKey("0123456789abcdef0123456789abcdef")
 NAMES = {"Exports": "stack-Nightly-X1", "FrequentExports": "stack-Frequent-X2"}
@@ -324,14 +325,14 @@ def test_the_status_of_an_answer_is_told_and_redirects_are_not_followed(
 ) -> None:
     http.post(CALLBACK, body="what", status=status, headers={"Location": "https://elsewhere.example/"})
 
-    assert Probe().post_nothing(CALLBACK) == status
+    assert Probe().post_empty_form(CALLBACK) == status
     assert len(http.calls) == 1
 
 
 def test_an_empty_form_is_sent_as_one_and_is_not_waited_for_long(http: responses.RequestsMock) -> None:
     http.post(CALLBACK, status=400)
 
-    Probe().post_nothing(CALLBACK)
+    Probe().post_empty_form(CALLBACK)
 
     request = http.calls[0].request
     assert not request.body
@@ -351,7 +352,7 @@ def test_an_empty_form_is_sent_as_one_and_is_not_waited_for_long(http: responses
 def test_an_answer_that_does_not_come_is_none(http: responses.RequestsMock, error: Exception) -> None:
     http.post(CALLBACK, body=error)
 
-    assert Probe().post_nothing(CALLBACK) is None
+    assert Probe().post_empty_form(CALLBACK) is None
 
 
 # ── WebAdMIT's lists ────────────────────────────────────────────────────────────────────────────────────────────────

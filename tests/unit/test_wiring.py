@@ -1,11 +1,11 @@
 import pytest
 
 from webadmit_exports.errors import InvalidInput
-from webadmit_exports.wiring import Parts
+from webadmit_exports.wiring import Services
 
 
-def parts(**environment: str) -> Parts:
-    return Parts(environment, lambda: pytest.fail("nothing asks for the time"))
+def parts(**environment: str) -> Services:
+    return Services(environment, lambda: pytest.fail("nothing asks for the time"))
 
 
 @pytest.mark.parametrize("environment", [{}, {"CALLBACK_URL": ""}])

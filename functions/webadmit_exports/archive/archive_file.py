@@ -1,0 +1,227 @@
+"""Archives an announced file: asks for it, streams it into the bucket, and says so."""
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from webadmit_exports.archive.bucket import AlreadyThere, ArchiveBucket
+from webadmit_exports.archive.csv_facts import csv_facts, is_csv, passing
+from webadmit_exports.archive.download import Download, Storage
+from webadmit_exports.archive.messages import ArchiveAlert, ArchiveMessages
+from webadmit_exports.archive.ready_message import AnnouncedFile, parse_ready_message
+from webadmit_exports.archive.stored_file import FileFacts, StoredFile, ascii_text
+from webadmit_exports.archive.watch import NotArchived, Watch
+from webadmit_exports.aws.table import ExportFilesTable
+from webadmit_exports.aws.topics import Topics
+from webadmit_exports.domain.lifecycle import LEASE
+from webadmit_exports.domain.status import has_file
+from webadmit_exports.domain.times import utc_seconds
+from webadmit_exports.errors import (
+    AwsUnavailable,
+    DownloadFailed,
+    InvalidInput,
+    RateLimited,
+    Unavailable,
+    WebAdmitExportsError,
+)
+from webadmit_exports.messages.problems import Problem, Retry, problem_of
+from webadmit_exports.telemetry import logger
+from webadmit_exports.webadmit.api_key import WebAdmitApiKey
+from webadmit_exports.webadmit.client import WebAdmit
+
+_ATTEMPTS = 3  # in one invocation; the queue goes on from there
+# Kept back for what follows the last byte: S3 may take minutes to put a large object together.
+RESERVE_SECONDS = 120.0
+RETRY_EVERY = timedelta(minutes=16)  # the visibility timeout of ArchiveQueue in template.yaml
+_ALERT_AT = 4  # at which delivery of a file people are told what may pass by itself: after the better part of an hour
+ALERT_COOLDOWN = timedelta(hours=12)
+
+
+class ArchiveOutcome(Enum):
+    """The outcome for one file."""
+
+    ARCHIVED = "archived"
+    ALREADY_ARCHIVED = "already_archived"
+    DEFERRED = "deferred"  # shall come again
+    FAILED = "failed"
+
+
+class UploadInProgress(Exception):
+    """The same file is being archived at this moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveFile:
+    """The use case. `attempts`: how often SQS brings a message; `largest` in bytes; `clock` counts seconds."""
+
+    webadmit: WebAdmit
+    api_key: WebAdmitApiKey
+    storage: Storage
+    bucket: ArchiveBucket
+    table: ExportFilesTable
+    topics: Topics
+    messages: ArchiveMessages
+    attempts: int
+    largest: int
+    now: Callable[[], datetime]
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _alerted_at: dict[tuple[Problem, str], datetime] = field(default_factory=dict)
+
+    def archive_all(self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float]) -> list[str]:
+        """Archives what the records of an SQS event announce; returns the ids of the messages that shall come again."""
+        return [record["messageId"] for record in records if not self._is_done(record, time_left)]
+
+    def _is_done(self, record: Mapping[str, Any], time_left: Callable[[], float]) -> bool:
+        try:
+            announced = parse_ready_message(record["body"])
+            if announced is None:
+                logger.warning("a message that announces no file was dropped")
+                return True
+            receives = int(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
+            return self.archive(announced, receives, time_left) is not ArchiveOutcome.DEFERRED
+        except InvalidInput as error:
+            logger.error("an announcement cannot be used", reason=str(error))
+        except AwsUnavailable as error:
+            logger.error("people could not be told that a file is not archived", reason=str(error))
+        return False
+
+    def archive(self, announced: AnnouncedFile, receives: int, time_left: Callable[[], float]) -> ArchiveOutcome:
+        """Archives a file at its `receives`-th delivery (from 1), unless it is there; people are told where it fails.
+
+        Raises AwsUnavailable if they cannot be told; then it shall come again.
+        """
+        try:
+            return self._archive(announced, time_left)
+        except NotArchived as why:
+            logger.warning(
+                "not archived", **announced.ids, problem=why.problem.name, detail=why.detail, receives=receives
+            )
+            self._alert(announced, why, receives)
+            return ArchiveOutcome.FAILED if why.problem.is_final else ArchiveOutcome.DEFERRED
+        except (UploadInProgress, AlreadyThere):
+            logger.info("another process archives this file", **announced.ids)
+            return ArchiveOutcome.DEFERRED
+
+    def _archive(self, announced: AnnouncedFile, time_left: Callable[[], float]) -> ArchiveOutcome:
+        try:
+            stored = self.bucket.find(announced.key_prefix)
+            if stored and stored.has_receipt:
+                if announced.is_repeated:
+                    self.topics.publish(self.messages.receipt(announced, stored, repeated=True))
+                return ArchiveOutcome.ALREADY_ARCHIVED
+            if stored and self.now() - stored.stored_at < LEASE:
+                raise UploadInProgress
+            if stored is None or stored.facts is None:
+                stored = self._fetch(announced, stored, time_left)
+            self.topics.publish(self.messages.receipt(announced, stored))
+            self.bucket.tag(stored, has_receipt=True)
+        except WebAdmitExportsError as error:
+            problem = problem_of(error)
+            if problem in (Problem.NOT_FOUND, Problem.REJECTED):
+                problem = Problem.GONE
+            raise NotArchived(problem, error.detail) from None
+        return ArchiveOutcome.ARCHIVED
+
+    def _fetch(
+        self, announced: AnnouncedFile, unfinished: StoredFile | None, time_left: Callable[[], float]
+    ) -> StoredFile:
+        """The file as an object with its facts. A download that fails is begun anew, with a fresh URL."""
+        self._check_recorded(announced)
+        self.webadmit.drop_connections()
+        whole_time = time_left() - RESERVE_SECONDS
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return self._fetch_once(announced, unfinished, lambda: time_left() - RESERVE_SECONDS, whole_time)
+            except (Unavailable, RateLimited, DownloadFailed) as error:
+                logger.info("not fetched", **announced.ids, attempt=attempt, reason=str(error))
+                if attempt == _ATTEMPTS or time_left() < RESERVE_SECONDS:
+                    raise
+            self.sleep(random.uniform(0.25, 0.5) * 2**attempt)  # mostly a URL that had expired: no reason to wait long
+
+    def _check_recorded(self, announced: AnnouncedFile) -> None:
+        """Fetches only what this stack has recorded as finished with a file: others may publish to ReadyTopic too.
+
+        WebAdMIT gives ids to new runs again; then it has the file of the newest run only.
+        """
+        record = self.table.read(announced.export.export_id, announced.export_file_id)
+        if record is None or record.export != announced.export:
+            raise NotArchived(Problem.NOT_RECORDED)
+        finished_at = utc_seconds(record.finished_at) if record.finished_at else None
+        if finished_at != utc_seconds(announced.finished_at):
+            raise NotArchived(Problem.SUPERSEDED if record.reused else Problem.NOT_RECORDED)
+        if not has_file(record.status):
+            raise NotArchived(Problem.NOT_RECORDED)
+
+    def _fetch_once(
+        self,
+        announced: AnnouncedFile,
+        unfinished: StoredFile | None,
+        time_left: Callable[[], float],
+        whole_time: float,
+    ) -> StoredFile:
+        run, url = self.webadmit.file(self.api_key.read(), announced.export.export_id, announced.export_file_id)
+        if url is None:
+            if has_file(run.status):
+                raise DownloadFailed("WebAdMIT gave no download URL")
+            raise NotArchived(Problem.NO_FILE, run.status)
+        with self.storage.open(url, time_left()) as download:
+            watch = Watch(
+                size=download.size, largest=self.largest, time_left=time_left, whole_time=whole_time, clock=self.clock
+            )
+            stored = self._store(announced, download, unfinished, watch)
+        logger.info("stored", **announced.ids, bytes=stored.size, bytes_per_second=round(watch.rate))
+        return stored
+
+    def _store(
+        self, announced: AnnouncedFile, download: Download, unfinished: StoredFile | None, watch: Watch
+    ) -> StoredFile:
+        digest = hashlib.sha256()
+        metadata = {**announced.metadata, "content-type": download.media_type, "declared-charset": download.charset}
+        key = unfinished.key if unfinished else announced.key(download.file_name)
+        with self.bucket.upload(
+            key,
+            metadata={name: ascii_text(text) for name, text in metadata.items() if text},
+            content_type=download.content_type,
+            content_encoding=download.encoding,
+            replacing=unfinished,
+        ) as upload:
+            chunks = passing(download.chunks(), watch.take, digest.update, upload.write)
+            counted = None
+            if is_csv(download.media_type, download.file_name) and not download.encoding:
+                counted = csv_facts(chunks)
+            for _ in chunks:
+                pass
+            facts = FileFacts.of(digest.hexdigest(), counted, self.bucket.before(key))
+            stored = replace(upload.complete(), facts=facts)
+        self.bucket.tag(stored, has_receipt=False)
+        return stored
+
+    def _alert(self, announced: AnnouncedFile, why: NotArchived, receives: int) -> None:
+        """People are told when it is given up; before that once about a cause, not once about a file."""
+        is_last = why.problem.is_final or receives >= self.attempts
+        now = self.now()
+        if not is_last:
+            alert_at = 1 if why.problem.retry is Retry.HELPS_ONCE_REPAIRED else _ALERT_AT
+            alerted_at = self._alerted_at.get((why.problem, why.detail))
+            if receives < alert_at or (alerted_at and now - alerted_at < ALERT_COOLDOWN):
+                return
+        retry_until = None if is_last else now + (self.attempts - receives) * RETRY_EVERY
+        alert = ArchiveAlert(
+            announced=announced,
+            problem=why.problem,
+            detail=why.detail,
+            size=why.size,
+            rate=why.rate,
+            retry_until=retry_until,
+        )
+        self.topics.publish(self.messages.alert(alert))
+        if not is_last:
+            self._alerted_at[why.problem, why.detail] = now

@@ -1,0 +1,106 @@
+"""An object of the archive: its name, and the facts about its file."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from webadmit_exports.archive.csv_facts import CsvFacts
+
+_NAME_LENGTH = 100  # of a file in a key, its ending included
+_ENDING_LENGTH = 10
+_RECEIPT = "receipt"
+
+
+def safe_name(text: str) -> str:
+    """A file's name for every system: ASCII letters, digits and `._-`, at most 100, no path, no dot in front."""
+    text = re.split(r"[/\\]", text)[-1]
+    text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()  # ü becomes u
+    text = re.sub(r"[^A-Za-z0-9._-]+", "_", text)
+    text = re.sub(r"\.{2,}", ".", text).lstrip("._-").rstrip("._-")
+    stem, dot, ending = text.rpartition(".")
+    if dot and stem and len(ending) <= _ENDING_LENGTH:
+        return f"{stem[: _NAME_LENGTH - len(ending) - 1]}.{ending}"
+    return text[:_NAME_LENGTH] or "file"
+
+
+def ascii_text(text: str, length: int = 200) -> str:
+    """The text as an HTTP header can have it."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:length].strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What is known of a file at its end; its object has it as tags. All but `sha256` only for a CSV.
+
+    `previous_rows` and `header_changed` compare it with the file of that export before it. The first has none.
+    """
+
+    sha256: str
+    charset: str | None = None
+    rows: int | None = None
+    header_sha256: str | None = None
+    previous_rows: int | None = None
+    header_changed: bool | None = None
+
+    @classmethod
+    def of(cls, sha256: str, csv: CsvFacts | None, previous: "FileFacts | None") -> Self:
+        """The facts of a file that was preceded by another one."""
+        if csv is None or csv.header_sha256 is None:
+            return cls(sha256=sha256, charset=csv.charset if csv else None)
+        return cls(
+            sha256=sha256,
+            charset=csv.charset,
+            rows=csv.rows,
+            header_sha256=csv.header_sha256,
+            previous_rows=previous.rows if previous else None,
+            header_changed=previous is not None and previous.header_sha256 != csv.header_sha256,
+        )
+
+    @property
+    def known(self) -> dict[str, str | int]:
+        """By their names, for a receipt."""
+        return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+
+    def tags(self, *, has_receipt: bool) -> dict[str, str]:
+        """The tags of the object; S3 takes ten."""
+        tags = {
+            name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in self.known.items()
+        }
+        return {**tags, _RECEIPT: "sent"} if has_receipt else tags
+
+
+def parse_tags(tags: Mapping[str, str]) -> tuple[FileFacts | None, bool]:
+    """What `Facts.tags` wrote: the facts, None where the object is not done; and whether its receipt was sent."""
+
+    def number(name: str) -> int | None:
+        text = tags.get(name, "")
+        return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else None
+
+    if "sha256" not in tags:
+        return None, False
+    facts = FileFacts(
+        sha256=tags["sha256"],
+        charset=tags.get("charset"),
+        rows=number("rows"),
+        header_sha256=tags.get("header_sha256"),
+        previous_rows=number("previous_rows"),
+        header_changed={"true": True, "false": False}.get(tags.get("header_changed", "")),
+    )
+    return facts, _RECEIPT in tags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """An object of the archive. `facts`: None while it is not done. `etag` and `stored_at` are S3's."""
+
+    key: str
+    version_id: str
+    etag: str
+    size: int
+    content_type: str
+    stored_at: datetime
+    facts: FileFacts | None = None
+    has_receipt: bool = False

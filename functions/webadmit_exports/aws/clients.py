@@ -1,0 +1,72 @@
+"""Makes boto3's clients, and turns what botocore raises into AwsUnavailable."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from webadmit_exports.errors import AwsUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+# A call that hangs is given up soon enough that its function can still say so, and repeated.
+_CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=4,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=16,  # as many starts as run side by side
+    user_agent_extra="webadmit-exports",  # so that CloudTrail shows who called
+)
+_TWO_ATTEMPTS = Config(retries={"mode": "standard", "total_max_attempts": 2})
+
+
+def dynamodb() -> "DynamoDBClient":
+    return boto3.client("dynamodb", config=_CONFIG)
+
+
+def scheduler() -> "EventBridgeSchedulerClient":
+    return boto3.client("scheduler", config=_CONFIG)
+
+
+def sqs() -> "SQSClient":
+    return boto3.client("sqs", config=_CONFIG)
+
+
+def secrets_manager() -> "SecretsManagerClient":
+    """Called while a process starts, for which Lambda allows ten seconds."""
+    return boto3.client("secretsmanager", config=_CONFIG.merge(_TWO_ATTEMPTS).merge(Config(read_timeout=2)))
+
+
+def sns() -> "SNSClient":
+    """Waits longer before it repeats: repeating a publish that was only slow would announce twice."""
+    return boto3.client("sns", config=_CONFIG.merge(_TWO_ATTEMPTS).merge(Config(read_timeout=10)))
+
+
+def s3() -> "S3Client":
+    """S3 may take minutes to put the parts of a large object together."""
+    return boto3.client("s3", config=_CONFIG.merge(Config(connect_timeout=5, read_timeout=120)))
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's own name for what is wrong, such as ThrottlingException."""
+    return str(error.response.get("Error", {}).get("Code", "an unknown error"))
+
+
+@contextmanager
+def asking(service: str) -> Iterator[None]:
+    """Within it, whatever goes wrong with a call to AWS is raised as AwsUnavailable, naming the service."""
+    try:
+        yield
+    except ClientError as error:
+        raise AwsUnavailable(f"{service} answered {error_code(error)}") from error
+    except BotoCoreError as error:
+        raise AwsUnavailable(f"{service} gave no answer ({type(error).__name__})") from error

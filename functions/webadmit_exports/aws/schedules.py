@@ -1,0 +1,60 @@
+"""The schedules as they are deployed: which exports run when, and whether they are on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from webadmit_exports.aws.clients import asking
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.start_request import parse_exports
+from webadmit_exports.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """One of the two lists. `name`: its parameter. `changed_at`: when it was last deployed otherwise than before."""
+
+    name: str
+    exports: tuple[Export, ...]
+    expression: str
+    timezone: str
+    is_on: bool
+    changed_at: datetime
+
+
+class Schedules:
+    """Reads schedules of one group; `names` are their names by the parameter that fills them."""
+
+    def __init__(self, client: "EventBridgeSchedulerClient", group: str, names: Mapping[str, str]) -> None:
+        self._client = client
+        self._group = group
+        self._names = names
+
+    def read(self) -> list[Schedule]:
+        """Both; raises AwsUnavailable if EventBridge Scheduler does not answer."""
+        return [self._one(parameter, name) for parameter, name in self._names.items()]
+
+    def _one(self, parameter: str, name: str) -> Schedule:
+        with asking("EventBridge Scheduler"):
+            found = self._client.get_schedule(GroupName=self._group, Name=name)
+        return Schedule(
+            name=parameter,
+            exports=_exports(found["Target"].get("Input", "")),
+            expression=found["ScheduleExpression"],
+            timezone=found.get("ScheduleExpressionTimezone", "UTC"),
+            is_on=found["State"] == "ENABLED",
+            changed_at=found["LastModificationDate"],
+        )
+
+
+def _exports(event: str) -> tuple[Export, ...]:
+    """Those in a schedule's input; none where a person has changed it to something else."""
+    try:
+        return parse_exports(json.loads(event)["exports"])
+    except (InvalidInput, ValueError, KeyError, TypeError):
+        return ()

@@ -1,0 +1,52 @@
+"""Who is subscribed to the topics."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from webadmit_exports.aws.clients import asking
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+
+_PENDING = "PendingConfirmation"  # in the place of an ARN
+_DELETED = "Deleted"  # for a while after somebody has unsubscribed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribers:
+    """Of one topic: mail addresses in lower case, and whether anything at all is confirmed."""
+
+    confirmed_mails: frozenset[str]
+    pending_mails: frozenset[str]
+    has_any: bool
+
+
+class Subscriptions:
+    """Reads them; raises AwsUnavailable if SNS does not do as asked."""
+
+    def __init__(self, client: "SNSClient") -> None:
+        self._client = client
+
+    def of(self, topic_arn: str) -> Subscribers:
+        """The subscribers of a topic."""
+        confirmed: set[str] = set()
+        pending: set[str] = set()
+        has_any, token = False, ""
+        while True:
+            with asking("SNS"):
+                page = self._client.list_subscriptions_by_topic(
+                    TopicArn=topic_arn, **({"NextToken": token} if token else {})
+                )
+            for one in page["Subscriptions"]:
+                if one["SubscriptionArn"] == _DELETED:
+                    continue
+                is_pending = one["SubscriptionArn"] == _PENDING
+                has_any = has_any or not is_pending
+                if one["Protocol"] in ("email", "email-json"):
+                    (pending if is_pending else confirmed).add(one["Endpoint"].casefold())
+            token = page.get("NextToken", "")
+            if not token:
+                return Subscribers(
+                    confirmed_mails=frozenset(confirmed), pending_mails=frozenset(pending), has_any=has_any
+                )

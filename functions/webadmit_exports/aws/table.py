@@ -1,0 +1,199 @@
+"""The record of every export file, in DynamoDB. The only module that knows attribute names."""
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+from webadmit_exports.aws.clients import asking, error_code
+from webadmit_exports.domain.export_file import ExportFile, Names
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.times import utc_microseconds, utc_seconds
+from webadmit_exports.telemetry import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    Item = dict[str, Any]
+
+
+UNFINISHED_INDEX = "UnfinishedIndex"
+_UNFINISHED = "1"  # the one value of the index's partition key; records without it are not in the index
+_PAGE = 25  # runs of one export that are looked at in one go
+
+# Each condition says what it protects.
+_NOBODY_HAS_RECORDED_IT = "attribute_not_exists(export_file_id)"
+_NOBODY_HAS_WRITTEN_SINCE_IT_WAS_READ = "#version = :read"
+
+
+class WriteConflict(Exception):
+    """Somebody else wrote the record first; `current` is what they wrote, None where the record is gone."""
+
+    def __init__(self, current: ExportFile | None) -> None:
+        super().__init__("another write came first")
+        self.current = current
+
+
+class ExportFilesTable:
+    """Reads and writes records; every method raises AwsUnavailable if DynamoDB does not do as asked."""
+
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def read(self, export_id: int, export_file_id: int) -> ExportFile | None:
+        """One record, as it is now; None where there is none."""
+        key = {"export_id": {"N": str(export_id)}, "export_file_id": {"N": str(export_file_id)}}
+        with asking("DynamoDB"):
+            answer = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True)
+        item = answer.get("Item")
+        return _from_item(item) if item else None
+
+    def newest(self, export_id: int, since: datetime) -> list[ExportFile]:
+        """The runs of an export that serve `since` or a later occurrence, as they are now, newest first.
+
+        Handles grow, so it stops at the first 25 runs that are all older.
+        """
+        found: list[ExportFile] = []
+        for page in self._pages(
+            KeyConditionExpression="export_id = :export",
+            ExpressionAttributeValues={":export": {"N": str(export_id)}},
+            ScanIndexForward=False,
+            ConsistentRead=True,
+            Limit=_PAGE,
+        ):
+            serving = [file for file in page if file.scheduled_for >= since]
+            found += serving
+            if not serving:
+                break
+        return found
+
+    def unfinished(self, now: datetime) -> Iterator[ExportFile]:
+        """What is due by `now`, longest due first, page by page; may be seconds out of date, as indexes are."""
+        for page in self._pages(
+            IndexName=UNFINISHED_INDEX,
+            KeyConditionExpression="unfinished = :unfinished AND due_at <= :now",
+            ExpressionAttributeValues={":unfinished": {"S": _UNFINISHED}, ":now": {"S": utc_microseconds(now)}},
+        ):
+            yield from page
+
+    def _pages(self, **query: Any) -> Iterator[list[ExportFile]]:
+        start: dict[str, Any] = {}
+        while True:
+            with asking("DynamoDB"):
+                answer = self._client.query(TableName=self._name, **query, **start)
+            yield list(_readable(answer["Items"]))
+            if "LastEvaluatedKey" not in answer:
+                return
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def store(self, record: ExportFile, *, replacing: ExportFile | None) -> ExportFile:
+        """Writes the record if it is still as `replacing` (None: not there); returns it with its new version.
+
+        Raises Overtaken, with what is there now, if it is not.
+        """
+        record = replace(record, version=uuid.uuid4().hex)
+        condition: dict[str, Any] = {"ConditionExpression": _NOBODY_HAS_RECORDED_IT}
+        if replacing is not None:
+            condition = {
+                "ConditionExpression": _NOBODY_HAS_WRITTEN_SINCE_IT_WAS_READ,
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": {":read": {"S": replacing.version}},
+            }
+        with asking("DynamoDB"):
+            try:
+                self._client.put_item(
+                    TableName=self._name,
+                    Item=_to_item(record),
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **condition,
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                item = cast("Item", error.response.get("Item", {}))
+                # Unless botocore has repeated a write whose answer was lost: then what is there is our own.
+                if item.get("version") != {"S": record.version}:
+                    raise WriteConflict(_from_item(item) if item else None) from None
+        return record
+
+
+def _readable(items: Iterable[Mapping[str, Any]]) -> Iterator[ExportFile]:
+    """Without those that a person may have spoilt by hand: one of them must not keep all others from being finished."""
+    for item in items:
+        try:
+            yield _from_item(item)
+        except (KeyError, ValueError):
+            logger.error(
+                "a record cannot be read", key={name: item.get(name) for name in ("export_id", "export_file_id")}
+            )
+
+
+def _to_item(record: ExportFile) -> "Item":
+    numbers = {
+        "export_id": record.export.export_id,
+        "export_file_id": record.export_file_id,
+        "user_identity_id": record.export.user_identity_id,
+        "expires_at": int(record.expires_at.timestamp()) if record.expires_at else None,
+    }
+    strings = {
+        "status": record.status,
+        "href": record.href,
+        "reason": record.reason,
+        "first_scheduled_for": utc_seconds(record.first_scheduled_for),
+        "scheduled_for": utc_seconds(record.scheduled_for),
+        "started_at": utc_microseconds(record.started_at),
+        "updated_at": utc_microseconds(record.updated_at),
+        "finished_at": _text(record.finished_at),
+        "notified_at": _text(record.notified_at),
+        "overdue_at": _text(record.overdue_at),
+        "due_at": _text(record.due_at),
+        "unfinished": _UNFINISHED if record.due_at else None,
+        "reused": "1" if record.reused else None,
+        "export_name": record.names.export_name,
+        "cycle": record.names.cycle,
+        "organization": record.names.organization,
+        "version": record.version,
+    }
+    return {
+        **{name: {"N": str(number)} for name, number in numbers.items() if number is not None},
+        **{name: {"S": text} for name, text in strings.items() if text},
+    }
+
+
+def _from_item(item: Mapping[str, Any]) -> ExportFile:
+    def text(name: str) -> str | None:
+        return item[name]["S"] if name in item else None
+
+    def moment(name: str) -> datetime | None:
+        return datetime.fromisoformat(item[name]["S"]) if name in item else None
+
+    scheduled_for = datetime.fromisoformat(item["scheduled_for"]["S"])
+    return ExportFile(
+        export=Export(user_identity_id=int(item["user_identity_id"]["N"]), export_id=int(item["export_id"]["N"])),
+        export_file_id=int(item["export_file_id"]["N"]),
+        status=item["status"]["S"],
+        href=text("href"),
+        reason=text("reason"),
+        first_scheduled_for=moment("first_scheduled_for") or scheduled_for,
+        scheduled_for=scheduled_for,
+        started_at=datetime.fromisoformat(item["started_at"]["S"]),
+        updated_at=datetime.fromisoformat(item["updated_at"]["S"]),
+        finished_at=moment("finished_at"),
+        notified_at=moment("notified_at"),
+        overdue_at=moment("overdue_at"),
+        due_at=moment("due_at"),
+        expires_at=datetime.fromtimestamp(int(item["expires_at"]["N"]), UTC) if "expires_at" in item else None,
+        reused="reused" in item,
+        names=Names(
+            export_name=text("export_name") or "", cycle=text("cycle") or "", organization=text("organization") or ""
+        ),
+        version=text("version") or "",
+    )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return utc_microseconds(moment) if moment else None

@@ -1,0 +1,113 @@
+"""The record of one export file, and the updates that change it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Self
+
+from webadmit_exports.domain.ids import Export, ExportFileId
+
+_SHORTEST_CHECK = timedelta(minutes=5)
+_LONGEST_CHECK = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What people call an export and its identity, as WebAdMIT has it; each may be empty."""
+
+    export_name: str = ""
+    cycle: str = ""
+    organization: str = ""
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Those that are not empty, for messages and records."""
+        every = {"export_name": self.export_name, "cycle": self.cycle, "organization": self.organization}
+        return {name: text for name, text in every.items() if text}
+
+
+class UpdateSource(Enum):
+    """Where a status update comes from."""
+
+    START = "start"  # the answer to a start request
+    CALLBACK = "callback"
+    POLL = "poll"  # the answer to a question of ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusUpdate(ExportFileId):
+    """What was learned about one export file.
+
+    `as_of`: the update is at least as new as this: when the request that it answers was sent, or the callback came in.
+    `scheduled_for`: the scheduled time that the start or the callback URL belongs to; None for a poll.
+    """
+
+    source: UpdateSource
+    as_of: datetime
+    status: str
+    scheduled_for: datetime | None = None
+    href: str | None = None
+    reason: str | None = None
+    names: Names = Names()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportFile(ExportFileId):
+    """The record of one export file; docs/reference.md describes the attributes of the table.
+
+    `first_scheduled_for` and `scheduled_for` are the first and the newest scheduled time that this run serves: they
+    differ when a later start joined it. `reused`: another run had the same id before. `due_at` is the next check of an
+    open run, or the end of the lease on an announcement; None once nothing is left to do. Every write changes
+    `version`.
+    """
+
+    status: str
+    href: str | None = None
+    reason: str | None = None
+    first_scheduled_for: datetime
+    scheduled_for: datetime
+    started_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None = None
+    notified_at: datetime | None = None
+    overdue_at: datetime | None = None
+    due_at: datetime | None = None
+    expires_at: datetime | None = None
+    reused: bool = False
+    names: Names = Names()
+    version: str = ""
+
+    def serves(self, export: Export, scheduled_for: datetime) -> bool:
+        """Whether this run was started, or joined, for that scheduled time of the export."""
+        return self.export == export and self.first_scheduled_for <= scheduled_for <= self.scheduled_for
+
+    @classmethod
+    def begun(cls, update: StatusUpdate, now: datetime, *, reused: bool) -> Self:
+        """The record of a run that the answer to a start tells of for the first time."""
+        assert update.scheduled_for is not None, "a start has a scheduled time"
+        return cls(
+            export=update.export,
+            export_file_id=update.export_file_id,
+            status=update.status,
+            href=update.href,
+            reason=update.reason,
+            first_scheduled_for=update.scheduled_for,
+            scheduled_for=update.scheduled_for,
+            started_at=update.as_of,
+            updated_at=now,
+            reused=reused,
+            names=update.names,
+        )
+
+    def joined(self, start: StatusUpdate) -> Self:
+        """The record after a later start was answered with this run: it then serves that scheduled time too."""
+        assert start.scheduled_for is not None, "a start has a scheduled time"
+        return replace(
+            self,
+            first_scheduled_for=min(self.first_scheduled_for, start.scheduled_for),
+            scheduled_for=max(self.scheduled_for, start.scheduled_for),
+        )
+
+    def next_check(self, now: datetime) -> datetime:
+        """When to ask about an open run again: after a twelfth of its age, at least five minutes, at most an hour."""
+        return now + min(max((now - self.started_at) / 12, _SHORTEST_CHECK), _LONGEST_CHECK)

@@ -1,0 +1,207 @@
+"""How a status update changes the record of a run, and what is announced then: the rules of the whole service. Pure.
+
+The write that finishes a file also takes a short lease on its announcement (`due_at`); after publishing, the file is
+marked (`notified_at`). A finished, unannounced file whose lease is over is claimed by whichever process finds it.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from webadmit_exports.domain.announcement import Announcement, EventType
+from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
+from webadmit_exports.domain.status import Status, has_file, is_finished, progress_of
+
+LEASE = timedelta(minutes=2)  # longer than any single publish takes with its retries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleSettings:
+    """What the operator may choose."""
+
+    overdue_after: timedelta
+    keep_records: timedelta
+    alert_on_empty_list: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """What a record becomes; `claimed` is what the write of it gives the right, and the duty, to announce."""
+
+    record: ExportFile
+    claimed: Announcement | None = None
+
+
+def apply_update(
+    record: ExportFile | None, update: StatusUpdate, now: datetime, settings: LifecycleSettings
+) -> Transition | None:
+    """What the record becomes with this update; None where nothing changes, or the update is about another run.
+
+    Only the answer to a start makes a record and says which scheduled times it serves. A callback changes a record that
+    serves the scheduled time of its URL, and a poll one that is there.
+    """
+    if update.source is UpdateSource.START and (record is None or _is_a_new_run(record, update)):
+        begun = ExportFile.begun(update, now, reused=record is not None)
+        return _settle(_finish_or_wait(begun, update, now), now, settings)
+    if record is None or not _is_about(record, update):
+        return None
+    if _may_be_about_an_earlier_run(record, update):
+        return _changed(record, Transition(record=_ask_at_once(record, now)), now)
+    joined = record.joined(update) if update.source is UpdateSource.START else record
+    current = _move(joined, update, now)
+    settle = _settle_polled if update.source is UpdateSource.POLL else _settle
+    return _changed(record, settle(current, now, settings), now)
+
+
+def claim_due(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition | None:
+    """Claims the announcement of a finished file whose lease is over; None where there is nothing to announce."""
+    return _changed(record, _settle(record, now, settings), now)
+
+
+def _changed(before: ExportFile, after: Transition, now: datetime) -> Transition | None:
+    return None if after.record == before else replace(after, record=replace(after.record, updated_at=now))
+
+
+def check_failed(
+    record: ExportFile, now: datetime, settings: LifecycleSettings, *, ask_later: bool
+) -> Transition | None:
+    """An open run about which WebAdMIT gave no answer: late all the same if it is; `ask_later` moves its next check."""
+    if record.finished_at:
+        return None
+    if ask_later:
+        return _changed(record, _settle_polled(record, now, settings), now)
+    return _changed(record, _claim_if_late(record, now, settings) or Transition(record=record), now)
+
+
+def past_announcement(record: ExportFile, settings: LifecycleSettings) -> Announcement | None:
+    """What was announced, or is to be, when the run finished; None for an open run, or where nobody is told."""
+    event_type = _outcome(record, settings) if record.finished_at else None
+    return Announcement(event_type=event_type, export_file=record) if event_type else None
+
+
+def defer_check(record: ExportFile, now: datetime) -> Transition | None:
+    """An open run that WebAdMIT may not be asked about, which people have been told: not late as well, asked later."""
+    if record.finished_at:
+        return None
+    return Transition(
+        record=replace(record, overdue_at=record.overdue_at or now, due_at=record.next_check(now), updated_at=now)
+    )
+
+
+def mark_announced(
+    record: ExportFile, announced: Announcement, now: datetime, settings: LifecycleSettings
+) -> Transition | None:
+    """The record after that was published; None where it is not, or no longer, the pending announcement."""
+    if not _is_pending(record, announced, settings):
+        return None
+    if announced.event_type is EventType.OVERDUE:
+        marked = replace(record, overdue_at=now, due_at=record.next_check(now))
+    else:
+        marked = replace(record, notified_at=now, due_at=None, expires_at=now + settings.keep_records)
+    return Transition(record=replace(marked, updated_at=now))
+
+
+def release_claim(
+    record: ExportFile, unannounced: Announcement, now: datetime, settings: LifecycleSettings
+) -> Transition | None:
+    """The record after publishing that failed: the next attempt need not wait for the end of the lease."""
+    if not _is_pending(record, unannounced, settings):
+        return None
+    return Transition(record=replace(record, due_at=now, updated_at=now))
+
+
+def _is_a_new_run(record: ExportFile, update: StatusUpdate) -> bool:
+    """WebAdMIT may give a new run the id of one that had finished before we asked; whatever status it brings then.
+
+    A run that finished after we asked is the very one that we asked for: its callback has overtaken the answer.
+    """
+    return update.source is UpdateSource.START and record.finished_at is not None and record.finished_at < update.as_of
+
+
+def _is_about(record: ExportFile, update: StatusUpdate) -> bool:
+    """Whether the update may change that record: a callback URL that leaked speaks for its own run alone."""
+    if update.source is not UpdateSource.CALLBACK:
+        return True
+    return update.scheduled_for is not None and record.serves(update.export, update.scheduled_for)
+
+
+def _move(record: ExportFile, update: StatusUpdate, now: datetime) -> ExportFile:
+    if progress_of(update.status) <= progress_of(record.status):
+        return record
+    moved = replace(record, status=update.status, href=update.href or record.href, reason=update.reason)
+    return _finish_or_wait(moved, update, now)
+
+
+def _may_be_about_an_earlier_run(record: ExportFile, update: StatusUpdate) -> bool:
+    """An id can serve run after run; an answer that was long on its way may tell of the one before."""
+    if update.source is not UpdateSource.POLL or progress_of(update.status) <= progress_of(record.status):
+        return False
+    return update.as_of < (record.started_at if record.finished_at else record.updated_at)
+
+
+def _ask_at_once(record: ExportFile, now: datetime) -> ExportFile:
+    """WebAdMIT itself can tell what is so: it is asked at the next sweep."""
+    if record.finished_at or (record.due_at is not None and record.due_at <= now):
+        return record
+    return replace(record, due_at=now)
+
+
+def _finish_or_wait(record: ExportFile, update: StatusUpdate, now: datetime) -> ExportFile:
+    """A run whose status has just changed: finished, and then due at once, or to be asked about later.
+
+    A callback tells when it came in. When the run that an answer tells of had finished is not known: by now.
+    """
+    if is_finished(record.status):
+        finished_at = update.as_of if update.source is UpdateSource.CALLBACK else now
+        return replace(record, finished_at=finished_at, notified_at=None, due_at=now, expires_at=None)
+    return replace(record, due_at=record.due_at or record.next_check(now))
+
+
+def _settle(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition:
+    """Claims the announcement of a finished file that is due."""
+    if record.finished_at is None or record.due_at is None or _is_leased(record, now):
+        return Transition(record=record)
+    event_type = _outcome(record, settings)
+    if event_type is None:
+        return Transition(record=replace(record, due_at=None, expires_at=now + settings.keep_records))
+    return _claim(record, event_type, now)
+
+
+def _settle_polled(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition:
+    """The same after WebAdMIT was asked about the run: where it is still open, it is late, or asked about later."""
+    if record.finished_at or _is_leased(record, now):
+        return _settle(record, now, settings)
+    return _claim_if_late(record, now, settings) or Transition(record=replace(record, due_at=record.next_check(now)))
+
+
+def _claim_if_late(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition | None:
+    if record.overdue_at or now - record.started_at < settings.overdue_after or _is_leased(record, now):
+        return None
+    return _claim(record, EventType.OVERDUE, now)
+
+
+def _is_leased(record: ExportFile, now: datetime) -> bool:
+    """Whether another process has a claim: only what is due is asked about; what is due later was just claimed."""
+    return record.due_at is not None and record.due_at > now
+
+
+def _claim(record: ExportFile, event_type: EventType, now: datetime) -> Transition:
+    claimed = replace(record, due_at=now + LEASE)
+    return Transition(record=claimed, claimed=Announcement(event_type=event_type, export_file=claimed))
+
+
+def _outcome(record: ExportFile, settings: LifecycleSettings) -> EventType | None:
+    if has_file(record.status):
+        return EventType.READY
+    if record.status == Status.EMPTY_LIST:
+        return EventType.EMPTY if settings.alert_on_empty_list else None
+    return EventType.FAILED
+
+
+def _is_pending(record: ExportFile, announcement: Announcement, settings: LifecycleSettings) -> bool:
+    """Whether the record still waits for that announcement."""
+    event_type = announcement.event_type
+    if event_type is EventType.OVERDUE:
+        waits = not record.finished_at and not record.overdue_at
+    else:
+        waits = bool(record.finished_at) and not record.notified_at and _outcome(record, settings) is event_type
+    return waits and replace(announcement, export_file=record).event_id == announcement.event_id

@@ -1,0 +1,118 @@
+"""The exports of one scheduled time, as the schedule, the start queue and a person write them. Pure."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from webadmit_exports.domain.callback_url import CLOCK_SKEW, LIFETIME
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.times import parse_time, utc_seconds
+from webadmit_exports.errors import InvalidInput
+
+_PAIR = re.compile(r"([1-9][0-9]{0,17}):([1-9][0-9]{0,17})")
+_SHOWN = 60  # characters of bad input that an error repeats
+_NOT_REPLACED = "<aws.scheduler.scheduled-time>"  # what a schedule's input has in the place of its time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """What is to be started, and the time of the schedule that asks for it (UTC, whole seconds)."""
+
+    exports: tuple[Export, ...]
+    scheduled_for: datetime
+
+    def to_json(self) -> str:
+        """The text that `parse_start_request` reads."""
+        exports = ",".join(str(export) for export in self.exports)
+        return json.dumps({"exports": exports, "scheduled_for": utc_seconds(self.scheduled_for)})
+
+
+def parse_start_request(event: Mapping[str, Any], now: datetime) -> StartRequest:
+    """Reads `{"exports": "37442:86446,37442:86447", "scheduled_for": "2026-11-23T03:30:00Z"}`.
+
+    Without `scheduled_for` it is now. Raises InvalidInput, naming the bad part.
+    """
+    scheduled_for = event.get("scheduled_for")
+    return StartRequest(
+        exports=parse_exports(event.get("exports")),
+        scheduled_for=now.replace(microsecond=0) if scheduled_for is None else _scheduled_for(scheduled_for, now),
+    )
+
+
+def parse_queued(body: str, attributes: Mapping[str, str], now: datetime) -> tuple[StartRequest, bool]:
+    """Reads a message of the start queue; also tells whether the message is our own. Raises InvalidInput.
+
+    It may be what `Occurrence.to_json` writes, or a start that failed as a whole:
+
+    - What Lambda sends after an asynchronous invocation has failed for good. The event is `requestPayload` (Lambda
+      developer guide, "Capturing records of Lambda asynchronous invocations").
+    - What EventBridge Scheduler sends when it could not invoke: its API request, whose `Payload` is the event, as text
+      or as an object. `attributes` are the message's; SCHEDULED_TIME is the time of the schedule, which the event may
+      lack (EventBridge Scheduler user guide, "Configuring a dead-letter queue").
+    """
+    document = _object(body)
+    if "requestPayload" in document:
+        # Without a time in the event, it was meant to be the time of the invocation; the record has that of its end.
+        return _queued(_object(document["requestPayload"]), document.get("timestamp"), now), False
+    if "Payload" in document:
+        return _queued(_object(document["Payload"]), attributes.get("SCHEDULED_TIME"), now), False
+    return _queued(document, None, now), True
+
+
+def _queued(event: Mapping[str, Any], otherwise: object, now: datetime) -> StartRequest:
+    """The request of an event that may have no time of its own; then it is `otherwise`."""
+    scheduled_for = event.get("scheduled_for")
+    if scheduled_for in (None, "", _NOT_REPLACED):
+        scheduled_for = otherwise
+    if not scheduled_for:
+        raise InvalidInput('the message has no "scheduled_for"')
+    request = parse_start_request({**event, "scheduled_for": scheduled_for}, now)
+    if not request.exports:
+        raise InvalidInput("the message names no export")
+    return request
+
+
+def _object(document: object) -> Mapping[str, Any]:
+    """A JSON object, or the text of one."""
+    if isinstance(document, str):
+        try:
+            document = json.loads(document)
+        except (ValueError, RecursionError):
+            raise InvalidInput("the message is not JSON") from None
+    if not isinstance(document, dict):
+        raise InvalidInput("the message is not an object")
+    return document
+
+
+def parse_exports(text: object) -> tuple[Export, ...]:
+    """Reads pairs as the parameter `Exports` has them, each once; raises InvalidInput, naming the bad part."""
+    if not isinstance(text, str):
+        raise InvalidInput('"exports" must be text such as "37442:86446,37442:86447" (user_identity_id:export_id)')
+    pairs = [_pair(part) for part in text.split(",")] if text else []
+    return tuple(dict.fromkeys(pairs))
+
+
+def _pair(part: str) -> Export:
+    match = _PAIR.fullmatch(part)
+    if not match:
+        raise InvalidInput(
+            f'"exports" has the part {part[:_SHOWN]!r}, which is not user_identity_id:export_id, such as 37442:86446'
+            " (no blanks, no empty parts)"
+        )
+    return Export(user_identity_id=int(match[1]), export_id=int(match[2]))
+
+
+def _scheduled_for(text: object, now: datetime) -> datetime:
+    shown = f'"scheduled_for" is {str(text)[:_SHOWN]!r}'
+    try:
+        moment = parse_time(text).replace(microsecond=0)
+    except InvalidInput as error:
+        raise InvalidInput(f"{shown}; {error}") from None
+    if moment > now + CLOCK_SKEW:
+        raise InvalidInput(f"{shown}, in the future; it is {utc_seconds(now)} now")
+    if moment < now - LIFETIME:
+        raise InvalidInput(f"{shown}, more than {LIFETIME.days} days ago; leave it out to start a new run now")
+    return moment

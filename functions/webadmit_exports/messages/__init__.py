@@ -1,0 +1,1 @@
+"""What subscribers read: JSON for programs, mails for people. Pure."""

@@ -1,0 +1,125 @@
+"""What subscribers are told about one export file: it is ready, failed, empty or late. Pure."""
+
+from dataclasses import replace
+
+from webadmit_exports.domain.announcement import Announcement, EventType
+from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.status import Status, is_known
+from webadmit_exports.domain.times import utc_seconds
+from webadmit_exports.messages.message import Body, Message, MessageWriter, file_attributes
+from webadmit_exports.messages.text import paragraphs, quoted, table
+
+_NAME_LENGTH = 24  # of an export in a subject
+
+
+def file_message(announcement: Announcement, writer: MessageWriter, *, repeated: bool = False) -> Message:
+    """The message about one export file; `repeated` if it was sent before and a person wants it once more."""
+    file, event_type = announcement.export_file, announcement.event_type
+    moment = "started_at" if event_type is EventType.OVERDUE else "finished_at"
+    fields: Body = {
+        **file.ids,
+        "status": file.status,
+        "href": _href(file),
+        "scheduled_for": utc_seconds(file.scheduled_for),
+        moment: utc_seconds(getattr(file, moment)),
+        **file.names.known,
+    }
+    if file.reason:
+        fields["reason"] = file.reason
+    if repeated:
+        fields["repeated"] = True
+    headline = (_UNKNOWN_HEADLINE if file.reason else _HEADLINES[event_type]).format(
+        export=f"export {file.export.export_id}{_name_in_subject(file)}", file=file.export_file_id, status=_status(file)
+    )
+    message = writer.message(
+        event_type,
+        announcement.event_id,
+        f"again: {headline}" if repeated else headline,
+        _mail(file, event_type, writer, repeated=repeated),
+        **fields,
+    )
+    return replace(message, attributes=file_attributes(event_type, file.status, file.export, file.names))
+
+
+def _mail(file: ExportFile, event_type: EventType, writer: MessageWriter, *, repeated: bool) -> str:
+    opening, next_step = _UNKNOWN if file.reason else (_OPENINGS[event_type], _NEXT_STEPS[event_type])
+    rows = {
+        "Export": f"{file.export.export_id} (identity {file.export.user_identity_id})",
+        "Name": file.names.export_name,
+        "Program": ", ".join(text for text in (file.names.organization, file.names.cycle) if text),
+        "File": str(file.export_file_id),
+        "Status": "unknown" if file.reason else _status(file),
+        "Scheduled": writer.time(file.scheduled_for),
+        "Started": writer.time(file.started_at),
+        "Finished": writer.time(file.finished_at) if file.finished_at else "",
+        "Reason": file.reason or "",
+    }
+    return paragraphs(
+        "This was announced before; somebody has asked for it again." if repeated else "",
+        opening.format(export=file.export.export_id),
+        table(rows),
+        _WITH_ERRORS if file.status == Status.SUCCESS_WITH_ERRORS else "",
+        next_step,
+        writer.signature(),
+    )
+
+
+def _name_in_subject(file: ExportFile) -> str:
+    name = file.names.export_name
+    return f' "{name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 3] + "..."}"' if name else ""
+
+
+def _status(file: ExportFile) -> str:
+    """For people: one that WebAdMIT does not document may be the text of a stranger who has a leaked callback URL."""
+    return file.status if is_known(file.status) else quoted(file.status)
+
+
+def _href(file: ExportFile) -> str:
+    """From the ids: the href of the API's own documented example names another export."""
+    return f"/api/v1/exports/{file.export.export_id}/export_files/{file.export_file_id}"
+
+
+_HEADLINES = {
+    EventType.READY: "{export} is ready, file {file} ({status})",
+    EventType.FAILED: "{export} failed in WebAdMIT, file {file}",
+    EventType.EMPTY: "{export} is empty, file {file}",
+    EventType.OVERDUE: "{export} is late, file {file} is still {status}",
+}
+
+_OPENINGS = {
+    EventType.READY: "The file of export {export} is ready in WebAdMIT.",
+    EventType.FAILED: "Export {export} ran in WebAdMIT and failed: there is no file.",
+    EventType.EMPTY: "Export {export} ran in WebAdMIT and selected nobody: there is no file.",
+    EventType.OVERDUE: "Export {export} was started in WebAdMIT and has been running for unusually long.",
+}
+
+_NEXT_STEPS = {
+    EventType.READY: "Download it in WebAdMIT, under the files of this export.",
+    EventType.FAILED: "Look at the export in WebAdMIT for the reason. This run is not tried again; the next scheduled"
+    ' run starts as usual. To start one now, see "Start an export now" in docs/runbook.md: what a person starts in'
+    " WebAdMIT is not announced.",
+    EventType.EMPTY: "Nothing needs to be done if that is what you expect, for example before the first applications of"
+    " a cycle. Otherwise look at the list that the export uses in WebAdMIT. To get no more such mails, deploy with"
+    " AlertOnEmptyList=false.",
+    EventType.OVERDUE: "We keep following it and will mail you when it ends. You will not be told again that it is"
+    " late. If it should be done by now, look at it in WebAdMIT.",
+}
+
+_WITH_ERRORS = (
+    "WebAdMIT had errors while it made the file: records may be missing or incomplete. Look at the export there before"
+    " you load the file."
+)
+
+# A run that we gave up ourselves, for the reason that the mail names.
+_UNKNOWN_HEADLINE = "{export}: outcome unknown, file {file}"
+_UNKNOWN = (
+    (
+        "WebAdMIT no longer answers questions about this run of export {export}, so we do not know whether it produced"
+        " a file."
+    ),
+    (
+        "The run was deleted in WebAdMIT, or access to it was lost. This stack no longer follows it; the next scheduled"
+        " run starts as usual. Check in WebAdMIT whether the export has run. If not, start it from this stack: "
+        '"Start an export now" in docs/runbook.md.'
+    ),
+)

@@ -1,0 +1,1 @@
+"""Help the operator: check the setup, and say every morning whether the night has worked."""

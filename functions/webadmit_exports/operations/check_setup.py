@@ -1,0 +1,162 @@
+"""Checks a deployed stack: the key, the exports that it lists, the callback API, the mail subscriptions.
+
+Changes nothing. Every problem comes with the command or the click that fixs it.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from webadmit_exports.aws.schedules import Schedule, Schedules
+from webadmit_exports.aws.secrets import SigningKeys
+from webadmit_exports.aws.subscriptions import Subscriptions
+from webadmit_exports.domain.callback_url import CallbackUrl
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.errors import AwsUnavailable, WebAdmitExportsError
+from webadmit_exports.messages.commands import Commands
+from webadmit_exports.operations.callback_probe import Probe
+from webadmit_exports.operations.key_access import SetupProblem, known_problem, read_access
+from webadmit_exports.webadmit.api_key import WebAdmitApiKey
+from webadmit_exports.webadmit.client import WebAdmit
+
+_NOBODY = Export(user_identity_id=1, export_id=1)  # whose callback address is tried; its form is empty
+
+
+class SetupHasProblems(Exception):
+    """The daily check found something that a person has to fix."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a check found. `lines` are for a person; `pairs` are all that the key reaches, to be pasted."""
+
+    lines: list[str] = field(default_factory=list)
+    problems: list[SetupProblem] = field(default_factory=list)
+    pairs: list[Export] = field(default_factory=list)
+
+    def report(self) -> list[str]:
+        """All lines: what is there, then what is wrong."""
+        if not self.problems:
+            return [*self.lines, "", "Everything is in order: the key, the lists, the mails and the callback API."]
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        found = [
+            line
+            for problem in self.problems
+            for line in (f"  - {problem.what}", f"    Fix: {problem.fix[:1].upper()}{problem.fix[1:]}")
+        ]
+        return [*self.lines, "", f"{count}:", *found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mailbox:
+    """A mail address of the stack's parameters, and the topic that it should be subscribed to."""
+
+    parameter: str
+    address: str
+    topic_arn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSetup:
+    """The use case."""
+
+    webadmit: WebAdmit
+    api_key: WebAdmitApiKey
+    signing_keys: SigningKeys
+    schedules: Schedules
+    subscriptions: Subscriptions
+    probe: Probe
+    callback_url: str
+    mailboxes: Sequence[Mailbox]
+    alerts_arn: str
+    commands: Commands
+    now: Callable[[], datetime]
+
+    def run(self, time_left: Callable[[], float]) -> Findings:
+        """Looks at everything that it can reach; `time_left`: the seconds that the invocation still has."""
+        findings = Findings()
+        for look in (self._look_at_mails, self._look_at_callbacks):
+            try:
+                findings.problems += look()
+            except AwsUnavailable as error:
+                findings.problems.append(known_problem(error, self.commands))
+        try:
+            schedules = self.schedules.read()
+        except AwsUnavailable as error:
+            findings.problems.append(known_problem(error, self.commands))
+            schedules = []
+        findings.lines += ["Schedules:", *(f"  {_schedule_line(one)}" for one in schedules), ""]
+        self._look_at_webadmit(findings, schedules, time_left)
+        if schedules and not any(one.exports for one in schedules):
+            fix = "fix the other problems first; then this check lists the pairs that Exports can have"
+            if findings.pairs:
+                choice = self.commands.deploy(Exports=f"{findings.pairs[0]},…")
+                fix = f"choose pairs from the list above; {choice}"
+            findings.problems.append(SetupProblem(what="Exports is empty: nothing is ever started.", fix=fix))
+        return findings
+
+    def _look_at_mails(self) -> Iterator[SetupProblem]:
+        subscribers_of = functools.cache(self.subscriptions.of)  # one call for each topic, when it is its turn
+        for mailbox in self.mailboxes:
+            if not mailbox.address:
+                continue
+            subscribers, address = subscribers_of(mailbox.topic_arn), mailbox.address.casefold()
+            if address in subscribers.confirmed_mails:
+                continue
+            if address in subscribers.pending_mails:
+                what = f"The address in {mailbox.parameter} was never confirmed: it gets no mails."
+                yield SetupProblem(
+                    what=what, fix=f"look for AWS's mail, in the spam too, or: {self._subscribe(mailbox)}"
+                )
+            else:
+                what = (
+                    f"The address in {mailbox.parameter} is not subscribed any more: somebody, or a mail scanner, has"
+                    " followed the link that unsubscribes it."
+                )
+                yield SetupProblem(what=what, fix=self._subscribe(mailbox))
+        alerted = subscribers_of(self.alerts_arn)
+        if not alerted.has_any and not alerted.pending_mails:
+            yield SetupProblem(
+                what="Nobody is told when something goes wrong: AlertsTopic has no subscriber.",
+                fix=self.commands.deploy(AlertEmail="…"),
+            )
+
+    def _subscribe(self, mailbox: Mailbox) -> str:
+        command = self.commands.subscribe(mailbox.topic_arn, f"the address in {mailbox.parameter}")
+        return f"{command}, then confirm the mail that AWS sends"
+
+    def _look_at_callbacks(self) -> Iterator[SetupProblem]:
+        address = CallbackUrl(export=_NOBODY, scheduled_for=self.now())
+        status = self.probe.post_empty_form(address.signed(self.callback_url, self.signing_keys.current()))
+        if status != 400:
+            answer = f"answers {status}" if status else "does not answer"
+            yield SetupProblem(
+                what=f"The callback API {answer} where it should answer 400: callbacks do not come in, and files are"
+                " found by asking only, minutes later.",
+                fix=f"run this check again; if it stays, {self.commands.deploy()}, and see:"
+                f" {self.commands.logs('ReceiveCallbackFunction')}",
+            )
+
+    def _look_at_webadmit(
+        self, findings: Findings, schedules: Sequence[Schedule], time_left: Callable[[], float]
+    ) -> None:
+        try:
+            key = self.api_key.read()
+            identities = self.webadmit.identities(key)
+        except WebAdmitExportsError as error:
+            findings.problems.append(known_problem(error, self.commands))
+            return
+        wanted = list(dict.fromkeys(export for one in schedules for export in one.exports))
+        access = read_access(self.webadmit, key, identities, wanted, time_left)
+        findings.lines += access.lines(wanted)
+        findings.pairs += access.pairs()
+        findings.problems += access.problems(wanted, self.commands)
+
+
+def _schedule_line(schedule: Schedule) -> str:
+    if not schedule.exports:
+        return f"{schedule.name}: empty"
+    count = "1 export" if len(schedule.exports) == 1 else f"{len(schedule.exports)} exports"
+    state = "on" if schedule.is_on else "off (ScheduleState is DISABLED)"
+    return f"{schedule.name}: {count}, {schedule.expression} {schedule.timezone}, {state}"

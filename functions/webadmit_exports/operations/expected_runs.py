@@ -1,0 +1,129 @@
+"""Which runs were expected, and their outcomes: the figures of the morning mail. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from webadmit_exports.aws.schedules import Schedule
+from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.status import Progress, Status, progress_of
+from webadmit_exports.domain.times import time_zone
+from webadmit_exports.operations.cron import occurrences
+
+GRACE = timedelta(minutes=10)  # in which what is due now is started
+
+
+class RunOutcome(StrEnum):
+    """The outcome of an expected run; the worst comes first."""
+
+    NOT_STARTED = "not started"
+    FAILED = "failed"
+    LATE = "late"
+    EMPTY = "empty"
+    RUNNING = "still running"
+    READY = "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedRun:
+    """One export at one time of its schedule, or a run that somebody started besides. `file`: None if none was."""
+
+    export: Export
+    scheduled_for: datetime
+    outcome: RunOutcome
+    file: ExportFile | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """How many messages wait: `retries` are tried again without anyone, `given_up` wait for a person."""
+
+    retries: int
+    given_up: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyReport:
+    """The day from `since` to `until`. `older`: runs from before it that are still open."""
+
+    since: datetime
+    until: datetime
+    schedules: Sequence[Schedule]
+    runs: Sequence[ExpectedRun]
+    older: Sequence[ExportFile]
+    queues: Queues
+
+    def of(self, outcome: RunOutcome) -> list[ExpectedRun]:
+        """The runs that ended like this, earliest first."""
+        found = [run for run in self.runs if run.outcome is outcome]
+        return sorted(found, key=lambda run: (run.scheduled_for, run.export.user_identity_id, run.export.export_id))
+
+    @property
+    def last_ready_at(self) -> datetime | None:
+        """When the last file became ready."""
+        return max(
+            (run.file.finished_at for run in self.of(RunOutcome.READY) if run.file and run.file.finished_at),
+            default=None,
+        )
+
+
+def match_runs(
+    schedules: Sequence[Schedule], files: Mapping[Export, Sequence[ExportFile]], since: datetime, until: datetime
+) -> list[ExpectedRun]:
+    """What should have run from `since` to before `until`, and what else ran; `files` are the runs of each export.
+
+    Each run belongs to one day: what a schedule wanted to that of its time, any other run to that of its start. What a
+    schedule wants at `until` or later is the next day's, also where it has run already.
+    """
+    runs: list[ExpectedRun] = []
+    counted: set[tuple[int, int]] = set()
+    expected = {
+        (moment, export): None
+        for schedule in schedules
+        for moment in times_of(schedule, since, until) or ()
+        for export in schedule.exports
+    }
+    for moment, export in expected:
+        ones = files.get(export, ())
+        file = next((one for one in ones if one.serves(export, moment)), None)
+        if file:
+            counted.add((export.export_id, file.export_file_id))
+        elif any(one.reused and moment < one.first_scheduled_for for one in ones):
+            continue  # its record was begun anew for a later run under the same id: nothing is known of it any more
+        runs.append(ExpectedRun(export=export, scheduled_for=moment, outcome=_outcome(file), file=file))
+    for export, ones in files.items():
+        for file in ones:
+            is_of_this_day = since <= file.first_scheduled_for and file.scheduled_for < until
+            if is_of_this_day and (export.export_id, file.export_file_id) not in counted:
+                counted.add((export.export_id, file.export_file_id))
+                runs.append(
+                    ExpectedRun(export=export, scheduled_for=file.scheduled_for, outcome=_outcome(file), file=file)
+                )
+    return runs
+
+
+def same_time_yesterday(moment: datetime, timezone: str) -> datetime:
+    """The same time of the clock a day earlier, so that the days of two mornings join also where a clock is moved."""
+    zone = time_zone(timezone) or UTC
+    return (moment.astimezone(zone) - timedelta(days=1)).astimezone(UTC)
+
+
+def times_of(schedule: Schedule, since: datetime, until: datetime) -> list[datetime] | None:
+    """When it should have fired, from when it was last changed; None where that cannot be told from its expression."""
+    if not schedule.is_on or not schedule.exports:
+        return []
+    fired = occurrences(schedule.expression, schedule.timezone, since, until)
+    return None if fired is None else [moment for moment in fired if schedule.changed_at <= moment < until]
+
+
+def _outcome(file: ExportFile | None) -> RunOutcome:
+    if file is None:
+        return RunOutcome.NOT_STARTED
+    progress = progress_of(file.status)
+    if progress is Progress.FINISHED_WITH_FILE:
+        return RunOutcome.READY
+    if progress is Progress.FINISHED_WITHOUT_FILE:
+        return RunOutcome.EMPTY if file.status == Status.EMPTY_LIST else RunOutcome.FAILED
+    return RunOutcome.LATE if file.overdue_at else RunOutcome.RUNNING

@@ -1,0 +1,156 @@
+"""The mail and the message of the morning: what the figures of a day say, and whether somebody has to act. Pure."""
+
+from webadmit_exports.domain.announcement import EventType, event_id
+from webadmit_exports.domain.times import utc_seconds
+from webadmit_exports.messages.message import VERSION, Message, MessageWriter
+from webadmit_exports.messages.text import listing, paragraphs
+from webadmit_exports.operations.expected_runs import DailyReport, ExpectedRun, RunOutcome, times_of
+
+_WHAT_TO_DO = {
+    RunOutcome.NOT_STARTED: "Look at the mails about starts, or see: {logs}",
+    RunOutcome.FAILED: "Look at them in WebAdMIT for the reason; the next time of the schedule starts new ones."
+    ' To start them now: "Start an export now" in docs/runbook.md.',
+    RunOutcome.LATE: "Look at them in WebAdMIT if they should be done by now; they are followed further.",
+}
+
+
+def report_message(report: DailyReport, writer: MessageWriter) -> Message:
+    """The message, for people and for machines."""
+    last = report.last_ready_at
+    body: dict[str, str | int] = {
+        "version": VERSION,
+        "event_id": event_id(EventType.REPORT_DAILY, writer.stack_name, f"{report.until:%Y-%m-%d}"),
+        "event_type": EventType.REPORT_DAILY,
+        "since": utc_seconds(report.since),
+        "until": utc_seconds(report.until),
+        "expected": len(report.runs),
+        **{_field(outcome): len(report.of(outcome)) for outcome in RunOutcome},
+        "still_open": len(report.older),
+        "waiting_for_retry": report.queues.retries,
+        "given_up": report.queues.given_up,
+    }
+    if last:
+        body["last_ready_at"] = utc_seconds(last)
+    return Message(
+        event_type=EventType.REPORT_DAILY,
+        subject=writer.subject(_headline(report, writer)),
+        body=body,
+        mail=_mail(report, writer),
+        attributes={"event_type": EventType.REPORT_DAILY},
+    )
+
+
+def _field(outcome: RunOutcome) -> str:
+    return "running" if outcome is RunOutcome.RUNNING else outcome.replace(" ", "_")
+
+
+def _headline(report: DailyReport, writer: MessageWriter) -> str:
+    """First of all whether somebody has to act: a subject is cut where it is too long."""
+    return f"{'ACTION NEEDED: ' if _asks(report, writer) else ''}{_summary(report, writer)}"
+
+
+def _summary(report: DailyReport, writer: MessageWriter) -> str:
+    if not report.runs:
+        parts = ["no runs were scheduled since yesterday"]
+        parts += [f"{report.queues.given_up} starts were given up"] if report.queues.given_up else []
+        parts += [f"{report.queues.retries} starts are tried again"] if report.queues.retries else []
+        parts += [f"{len(report.older)} older runs are open"] if report.older else []
+        return ", ".join(parts)
+    headline = f"{len(report.of(RunOutcome.READY))} of {len(report.runs)} ready"
+    others = [f"{len(report.of(one))} {one}" for one in RunOutcome if one is not RunOutcome.READY and report.of(one)]
+    if others:
+        return ", ".join([headline, *others])
+    assert report.last_ready_at, "all are ready"
+    return f"{headline}, the last at {writer.clock(report.last_ready_at)}"
+
+
+def _mail(report: DailyReport, writer: MessageWriter) -> str:
+    asks = _asks(report, writer)
+    return paragraphs(
+        _opening(report, writer),
+        _reservations(report, writer),
+        *(_section(report, outcome, writer) for outcome in RunOutcome if outcome is not RunOutcome.READY),
+        _older(report, writer),
+        "\n".join(["Action needed:", *(f"  - {ask}" for ask in asks)]) if asks else "Nothing needs to be done.",
+        writer.signature(),
+    )
+
+
+def _opening(report: DailyReport, writer: MessageWriter) -> str:
+    if report.runs:
+        ready, last = len(report.of(RunOutcome.READY)), report.last_ready_at
+        runs = "1 run" if len(report.runs) == 1 else f"{len(report.runs)} runs"
+        until = f" Last one ready: {writer.day_and_clock(last)}." if last else ""
+        since = writer.day_and_clock(report.since)
+        return f"{ready} of {runs} since {since} produced a file.{until} (Times: {writer.zone_name}.)"
+    listed = [one for one in report.schedules if one.exports]
+    if not listed:
+        return "No exports are listed yet, so nothing was to run. The list is the parameter Exports."
+    if not any(one.is_on for one in listed):
+        return (
+            "The schedules are off (ScheduleState is DISABLED): nothing is started, and open runs are still followed."
+        )
+    return f"No runs were scheduled since {writer.day_and_clock(report.since)} ({writer.zone_name})."
+
+
+def _reservations(report: DailyReport, writer: MessageWriter) -> str:
+    """What the figures cannot know."""
+    lines = []
+    for schedule in report.schedules:
+        if not schedule.is_on or not schedule.exports:
+            continue
+        if times_of(schedule, report.since, report.until) is None:
+            lines.append(f"When {schedule.name} should have run cannot be told here from {schedule.expression}.")
+        if schedule.changed_at > report.since:
+            changed = writer.day_and_clock(schedule.changed_at)
+            lines.append(
+                f"The {schedule.name} schedule was changed on {changed}; runs due before that are counted only if they"
+                " happened."
+            )
+    return "\n".join(lines)
+
+
+def _section(report: DailyReport, outcome: RunOutcome, writer: MessageWriter) -> str:
+    runs = report.of(outcome)
+    return listing(f"{outcome.capitalize()} ({len(runs)}):", (_line(run, writer) for run in runs))
+
+
+def _line(run: ExpectedRun, writer: MessageWriter) -> str:
+    name = run.file.names.export_name if run.file else ""
+    parts = [f'{run.export} "{name}"' if name else str(run.export)]
+    if run.file:
+        parts.append(f"file {run.file.export_file_id}")
+    parts.append(f"scheduled for {writer.day_and_clock(run.scheduled_for)}")
+    if run.file and run.file.reason:
+        parts.append(run.file.reason)
+    return ", ".join(parts)
+
+
+def _older(report: DailyReport, writer: MessageWriter) -> str:
+    return listing(
+        f"Open for more than a day ({len(report.older)}):",
+        (
+            f"{one.export}, file {one.export_file_id}, since {writer.day_and_clock(one.started_at)}"
+            for one in report.older
+        ),
+    )
+
+
+def _asks(report: DailyReport, writer: MessageWriter) -> list[str]:
+    logs = writer.commands.logs("StartRunsFunction")
+    asks = []
+    if report.older:
+        asks.append(f"Open for more than a day ({len(report.older)}): look at them in WebAdMIT.")
+    if report.queues.given_up:
+        asks.append(
+            f"Exports could not be started for twelve hours ({report.queues.given_up}). See the mails about them, or"
+            " have them tried again: aws sqs start-message-move-task --source-arn, with the output"
+            " StartRetryDeadLetterQueueArn"
+        )
+    for outcome, what in _WHAT_TO_DO.items():
+        if not report.of(outcome):
+            continue
+        if outcome is RunOutcome.NOT_STARTED and len(report.of(outcome)) <= report.queues.retries:
+            continue  # they are tried again by themselves, and a mail has said why
+        asks.append(f"{outcome.capitalize()} ({len(report.of(outcome))}): {what.format(logs=logs)}")
+    return asks

@@ -1,0 +1,63 @@
+"""Finishes what callbacks left open: announces finished files that are due, asks WebAdMIT about open runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from webadmit_exports.aws.table import ExportFilesTable
+from webadmit_exports.aws.topics import Topics
+from webadmit_exports.errors import AwsUnavailable
+from webadmit_exports.messages.message import MessageWriter
+from webadmit_exports.runs.call_budget import CallBudget
+from webadmit_exports.runs.poll import Figures, Poll
+from webadmit_exports.runs.tracker import RunTracker
+from webadmit_exports.webadmit.api_key import WebAdmitApiKey
+from webadmit_exports.webadmit.client import WebAdmit
+
+
+class SweepIncomplete(Exception):
+    """Something that was due could not be dealt with; it stays due for the next sweep."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileRuns:
+    """The use case."""
+
+    webadmit: WebAdmit
+    api_key: WebAdmitApiKey
+    table: ExportFilesTable
+    tracker: RunTracker
+    topics: Topics
+    writer: MessageWriter
+    now: Callable[[], datetime]
+
+    def sweep(self, time_left: Callable[[], float]) -> Figures:
+        """Deals with what is due, longest due first, as far as time and rate limit go; the rest is the next sweep's.
+
+        `time_left`: the seconds that the invocation still has. Raises SweepIncomplete at its end if something failed,
+        ApiKeyUnusable or ApiKeyRefused if there are open runs to ask about and the key does not serve.
+        """
+        due = list(self.table.unfinished(self.now()))
+        figures, budget = Figures(due=len(due)), CallBudget(time_left=time_left)
+        for file in due:
+            if file.finished_at and budget.has_time:
+                try:
+                    figures.announced += self.tracker.announce(file)
+                except AwsUnavailable as error:
+                    figures.fail("not announced yet", error, file)
+        if open_files := [file for file in due if not file.finished_at]:
+            poll = Poll(
+                webadmit=self.webadmit,
+                api_key=self.api_key.read(),
+                table=self.table,
+                tracker=self.tracker,
+                topics=self.topics,
+                writer=self.writer,
+                now=self.now,
+                budget=budget,
+                figures=figures,
+            )
+            poll.ask(open_files)
+        if figures.failed:
+            raise SweepIncomplete(f"{figures.failed} of {len(due)} due files could not be dealt with; see the log")
+        return figures

@@ -1,0 +1,89 @@
+"""What one export's refusal means for those that have not been asked for yet. Shared by the workers of one start."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from webadmit_exports.messages.problems import Problem, Scope
+from webadmit_exports.webadmit.answers import RateLimit
+
+_SHORTEST_PAUSE = 1.0
+_PAUSE_WHEN_NOT_TOLD = 5.0
+_LONGEST_PAUSE_WHEN_NOT_TOLD = 60.0
+
+
+class NotStarted(Exception):
+    """An export does not start now. `detail`: what is known beyond the problem; may be empty."""
+
+    def __init__(self, problem: Problem, detail: str = "") -> None:
+        super().__init__(problem.sentence)
+        self.problem = problem
+        self.detail = detail
+
+
+@dataclass(slots=True, kw_only=True)
+class Throttle:
+    """Lets requests through while there is time and nothing speaks against it.
+
+    `time_left` says how many seconds may still be spent on asking; `clock` counts seconds, `sleep` spends them.
+    With `waits` false a rate limit ends the asking instead of pausing it. `lowest_remaining`: the lowest
+    X-RateLimit-Remaining of all answers.
+    """
+
+    time_left: Callable[[], float]
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    waits: bool
+    lowest_remaining: int | None = None
+    _closed: tuple[Problem, str] | None = None
+    _closed_identities: dict[int, tuple[Problem, str]] = field(default_factory=dict)
+    _opens_at: float = 0.0
+    _pauses_in_a_row: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing may be asked for at all."""
+        return self._closed is not None
+
+    def close(self, problem: Problem, detail: str, user_identity_id: int | None = None) -> None:
+        """Lets nothing more through that has the same problem: all of an identity, everything, or nothing else."""
+        if problem.scope is Scope.EVERYTHING or user_identity_id is None:
+            self._closed = (problem, detail)
+        elif problem.scope is Scope.IDENTITY:
+            self._closed_identities[user_identity_id] = (problem, detail)
+
+    def pause(self, seconds: float | None) -> None:
+        """Lets nothing through for `seconds`; where WebAdMIT does not say how long, for longer each time in a row."""
+        with self._lock:
+            if seconds is None:
+                if self.clock() < self._opens_at:
+                    return  # another request in flight has met the same limit
+                seconds = min(_PAUSE_WHEN_NOT_TOLD * 2**self._pauses_in_a_row, _LONGEST_PAUSE_WHEN_NOT_TOLD)
+                self._pauses_in_a_row += 1
+            self._opens_at = max(self._opens_at, self.clock() + max(seconds, _SHORTEST_PAUSE))
+
+    def learn(self, rate_limit: RateLimit) -> None:
+        """A request was answered: more may follow, unless that was the last for now."""
+        remaining = rate_limit.remaining
+        if remaining is not None:
+            lowest = self.lowest_remaining
+            self.lowest_remaining = remaining if lowest is None else min(lowest, remaining)
+        if remaining == 0:
+            self.pause(None)
+        else:
+            self._pauses_in_a_row = 0
+
+    def acquire(self, user_identity_id: int) -> None:
+        """Returns when an export of that identity may be asked for; raises NotStarted where it may not."""
+        while True:
+            if closed := self._closed or self._closed_identities.get(user_identity_id):
+                raise NotStarted(*closed)
+            pause = self._opens_at - self.clock()
+            if pause > 0 and (not self.waits or pause > self.time_left()):
+                raise NotStarted(Problem.RATE_LIMITED)
+            if self.time_left() <= 0:
+                raise NotStarted(Problem.OUT_OF_TIME)
+            if pause <= 0:
+                return
+            self.sleep(pause)

@@ -1,0 +1,128 @@
+"""Every status update, from a start, a callback or a poll, is applied here.
+
+Reads the record, lets `domain.lifecycle` decide what it becomes, stores that on condition that nobody stored anything
+meanwhile, begins again if somebody did; and announces, if that write made an announcement due.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from webadmit_exports.aws.table import ExportFilesTable, WriteConflict
+from webadmit_exports.aws.topics import Topics
+from webadmit_exports.domain import lifecycle
+from webadmit_exports.domain.announcement import Announcement, EventType
+from webadmit_exports.domain.export_file import ExportFile, StatusUpdate
+from webadmit_exports.domain.lifecycle import LifecycleSettings, Transition
+from webadmit_exports.domain.status import is_known
+from webadmit_exports.errors import AnnouncementDelayed, AwsUnavailable
+from webadmit_exports.messages.file_messages import file_message
+from webadmit_exports.messages.message import MessageWriter
+from webadmit_exports.telemetry import count, logger, measure_seconds
+
+# Each round that is lost means that somebody else's write went forward, and records go forward only a few times.
+_ROUNDS = 20
+
+Decide = Callable[[ExportFile], Transition | None]
+
+
+class RunTracker:
+    """Records and announcements of export files.
+
+    Every method raises AwsUnavailable if nothing could be stored, and AnnouncementDelayed if it is stored, but what is
+    to be announced could not be; then it stays due.
+    """
+
+    def __init__(
+        self,
+        table: ExportFilesTable,
+        topics: Topics,
+        writer: MessageWriter,
+        settings: LifecycleSettings,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._table = table
+        self._topics = topics
+        self._writer = writer
+        self._settings = settings
+        self._now = now
+
+    def apply(self, update: StatusUpdate, known: ExportFile | None) -> bool:
+        """Applies an update; True if it changed the record. `known` is the record as far as the caller knows it.
+
+        A caller that knows too little, or something old, only costs one more round: the condition of the write tells.
+        """
+        if not is_known(update.status):
+            logger.warning("WebAdMIT used a status that is not documented", **update.ids, status=update.status)
+        return self._change(known, lambda record: lifecycle.apply_update(record, update, self._now(), self._settings))
+
+    def announce(self, known: ExportFile) -> bool:
+        """Announces a finished file if it is due and nobody else does; True if it was announced now."""
+        return self._change_recorded(known, lambda record: lifecycle.claim_due(record, self._now(), self._settings))
+
+    def check_failed(self, known: ExportFile, *, ask_later: bool) -> bool:
+        """WebAdMIT gave no answer about an open run: reports it if it is late; `ask_later` moves its next check."""
+        return self._change_recorded(
+            known, lambda record: lifecycle.check_failed(record, self._now(), self._settings, ask_later=ask_later)
+        )
+
+    def defer_check(self, known: ExportFile) -> bool:
+        """Asks about an open run later, and reports it as late no more; True if it was open."""
+        return self._change_recorded(known, lambda record: lifecycle.defer_check(record, self._now()))
+
+    def reannounce(self, known: ExportFile) -> bool:
+        """Sends what was announced about a finished file once more, under the same event id; False if nothing was."""
+        announcement = lifecycle.past_announcement(known, self._settings)
+        if announcement is None:
+            return False
+        self._topics.publish(file_message(announcement, self._writer, repeated=True))
+        logger.info("announced again", **known.ids, event_type=announcement.event_type, event_id=announcement.event_id)
+        return True
+
+    def _change_recorded(self, known: ExportFile, decide: Decide) -> bool:
+        return self._change(known, lambda record: decide(record) if record else None)
+
+    def _change(self, known: ExportFile | None, decide: Callable[[ExportFile | None], Transition | None]) -> bool:
+        stored = self._store(known, decide)
+        if stored is not None and stored.claimed:
+            self._publish(stored.claimed, stored.record)
+        return stored is not None
+
+    def _store(
+        self, known: ExportFile | None, decide: Callable[[ExportFile | None], Transition | None]
+    ) -> Transition | None:
+        for _ in range(_ROUNDS):
+            transition = decide(known)
+            if transition is None:
+                return None
+            try:
+                record = self._table.store(transition.record, replacing=known)
+            except WriteConflict as conflict:
+                known = conflict.current
+            else:
+                return Transition(record=record, claimed=transition.claimed)
+        raise AwsUnavailable("the record was written by others again and again")
+
+    def _publish(self, announcement: Announcement, record: ExportFile) -> None:
+        try:
+            self._topics.publish(file_message(announcement, self._writer))
+        except AwsUnavailable as error:
+            self._finish(
+                record, lambda current: lifecycle.release_claim(current, announcement, self._now(), self._settings)
+            )
+            raise AnnouncementDelayed(str(error)) from error
+        if announcement.event_type is EventType.READY:
+            waited = self._now() - announcement.export_file.scheduled_for
+            measure_seconds("TimeToAnnouncement", max(0.0, waited.total_seconds()))
+        elif announcement.event_type is EventType.OVERDUE:
+            count("RunsOverdue")
+        logger.info("announced", **record.ids, event_type=announcement.event_type, event_id=announcement.event_id)
+        self._finish(
+            record, lambda current: lifecycle.mark_announced(current, announcement, self._now(), self._settings)
+        )
+
+    def _finish(self, record: ExportFile, decide: Decide) -> None:
+        """Marks the announcement, or releases the claim on it."""
+        try:
+            self._store(record, lambda current: decide(current) if current else None)
+        except AwsUnavailable as error:  # the lease will run out, and somebody will claim the announcement
+            raise AnnouncementDelayed(str(error)) from error

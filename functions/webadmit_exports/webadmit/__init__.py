@@ -1,0 +1,1 @@
+"""The WebAdMIT API over HTTP, and its key."""

@@ -1,0 +1,710 @@
+"""Archiving one file: what is done in which order, what is tried again, and who is told of what."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+import pytest
+
+from tests.fakes import ANNOUNCED, EXPORT, FILE_ID, NIGHT, WRITER, Clock, FakeTable, FakeTopics, after
+from webadmit_exports.archive.archive_file import RESERVE_SECONDS, RETRY_EVERY, ArchiveFile, ArchiveOutcome
+from webadmit_exports.archive.bucket import AlreadyThere
+from webadmit_exports.archive.messages import ArchiveMessages
+from webadmit_exports.archive.ready_message import AnnouncedFile
+from webadmit_exports.archive.stored_file import FileFacts, StoredFile
+from webadmit_exports.archive.watch import NotArchived, Watch
+from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.lifecycle import LEASE
+from webadmit_exports.errors import (
+    AccessRefused,
+    ApiKeyRefused,
+    ApiKeyUnusable,
+    AwsUnavailable,
+    DownloadFailed,
+    HostRefused,
+    RateLimited,
+    RequestRefused,
+    Unavailable,
+    UrlRefused,
+)
+from webadmit_exports.messages.problems import Problem, Retry
+from webadmit_exports.webadmit.answers import DownloadUrl, Run
+from webadmit_exports.webadmit.api_key import ApiKey
+
+CONTENT = b"id,name\r\n1,a\r\n2,b\r\n"
+PATH = "/exports/86446/export_files/74780"
+ATTEMPTS = 45
+MIB = 1024 * 1024
+
+
+@dataclass
+class FakeDownload:
+    """A file that comes in two chunks; `fails` after the first."""
+
+    content: bytes = CONTENT
+    file_name: str = "Nursing.csv"
+    media_type: str = "text/csv"
+    content_type: str = "text/csv;charset=iso-8859-1"
+    charset: str = "iso-8859-1"
+    encoding: str = ""
+    size: int | None = len(CONTENT)
+    fails: bool = False
+
+    def chunks(self) -> Iterator[bytes]:
+        yield self.content[:10]
+        if self.fails:
+            raise DownloadFailed("the file was cut off after 10 of 19 bytes")
+        yield self.content[10:]
+
+
+@dataclass
+class FakeUpload:
+    bucket: "FakeBucket"
+    key: str
+    content: bytearray = field(default_factory=bytearray)
+    is_complete: bool = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.is_complete:
+            self.bucket.calls.append("abort")
+
+    def write(self, chunk: bytes) -> None:
+        self.content += chunk
+
+    def complete(self) -> StoredFile:
+        self.bucket.called("complete")
+        self.is_complete = True
+        self.bucket.contents.append(bytes(self.content))
+        self.bucket.stored = StoredFile(
+            key=self.key,
+            version_id=f"v{len(self.bucket.contents)}",
+            etag="e",
+            size=len(self.content),
+            content_type=self.bucket.content_type,
+            stored_at=self.bucket.clock.now(),
+        )
+        return self.bucket.stored
+
+
+@dataclass
+class FakeBucket:
+    """ArchiveBucket with room for one object. `failing`: what goes wrong at the next call of that name."""
+
+    clock: Clock
+    stored: StoredFile | None = None
+    previous: FileFacts | None = None
+    failing: dict[str, Exception] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
+    content_type: str = ""
+    replaced: list[StoredFile | None] = field(default_factory=list)
+    name: str = "archive"
+
+    def called(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.failing:
+            raise self.failing.pop(name)
+
+    def find(self, prefix: str) -> StoredFile | None:
+        self.called("find")
+        return self.stored if self.stored and self.stored.key.startswith(prefix) else None
+
+    def before(self, key: str) -> FileFacts | None:
+        self.called("before")
+        return self.previous
+
+    def upload(
+        self, key: str, *, metadata: dict[str, str], content_type: str, content_encoding: str, replacing: Any
+    ) -> FakeUpload:
+        self.called("upload")
+        self.metadata, self.content_type = metadata, content_type
+        self.replaced.append(replacing)
+        return FakeUpload(self, key)
+
+    def tag(self, stored: StoredFile, *, has_receipt: bool) -> None:
+        self.called("mark" if has_receipt else "tag")
+        self.stored = replace(stored, has_receipt=has_receipt)
+
+
+@dataclass
+class World:
+    """An announcement, and everything that answers. `answers`: what WebAdMIT says, the last for ever."""
+
+    clock: Clock = field(default_factory=lambda: Clock(after(minutes=5)))
+    topics: FakeTopics = field(default_factory=FakeTopics)
+    table: FakeTable = field(default_factory=FakeTable)
+    answers: list[Exception | str | None] = field(default_factory=lambda: ["https://x.example/a.csv"])
+    status: str = "Available"
+    key: Exception | None = None
+    downloads: list[FakeDownload | Exception] = field(default_factory=lambda: [FakeDownload()])
+    asked: int = 0
+    opened: list[DownloadUrl] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
+    largest: int = MIB
+    time_left: Callable[[], float] = lambda: 900.0
+
+    def __post_init__(self) -> None:
+        self.bucket = FakeBucket(self.clock)
+        put(self.table, finished_at=ANNOUNCED.finished_at, reused=False)
+        self.archive_file = ArchiveFile(
+            webadmit=self,  # type: ignore[arg-type]
+            api_key=self,  # type: ignore[arg-type]
+            storage=self,  # type: ignore[arg-type]
+            bucket=self.bucket,  # type: ignore[arg-type]
+            table=self.table,  # type: ignore[arg-type]
+            topics=self.topics,  # type: ignore[arg-type]
+            messages=ArchiveMessages(writer=WRITER, bucket="archive", download_hosts="a.example"),
+            attempts=ATTEMPTS,
+            largest=self.largest,
+            now=self.clock.now,
+            clock=self.clock.seconds,
+            sleep=self.slept.append,
+        )
+
+    def read(self) -> ApiKey:
+        if self.key:
+            raise self.key
+        return ApiKey("0123456789abcdef0123456789abcdef")
+
+    def drop_connections(self) -> None:
+        pass
+
+    def file(self, key: ApiKey, export_id: int, export_file_id: int) -> tuple[Run, DownloadUrl | None]:
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        run = Run(export_file_id=export_file_id, export_id=export_id, status=self.status, href=None)
+        return run, DownloadUrl(answer) if answer else None
+
+    @contextmanager
+    def open(self, url: DownloadUrl, seconds: float) -> Iterator[FakeDownload]:
+        assert seconds == self.time_left() - RESERVE_SECONDS
+        self.opened.append(url)
+        download = self.downloads.pop(0) if len(self.downloads) > 1 else self.downloads[0]
+        if isinstance(download, Exception):
+            raise download
+        yield download
+
+    def archive(
+        self,
+        announced: AnnouncedFile = ANNOUNCED,
+        receives: int = 1,
+        time_left: Callable[[], float] = lambda: 900.0,
+    ) -> ArchiveOutcome:
+        self.time_left = time_left
+        return self.archive_file.archive(announced, receives, time_left)
+
+    @property
+    def alert(self) -> dict[str, Any]:
+        (message,) = self.topics.messages
+        assert message.event_type == "archive.failed"
+        return dict(message.body)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+# ── A file is archived ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_is_fetched_stored_told_of_and_marked_in_this_order(world: World) -> None:
+    assert world.archive() is ArchiveOutcome.ARCHIVED
+
+    assert world.bucket.calls == ["find", "upload", "before", "complete", "tag", "mark"]
+    assert world.bucket.contents == [CONTENT]
+    (receipt,) = world.topics.messages
+    assert receipt.body == {
+        "version": "1",
+        "event_id": receipt.body["event_id"],
+        "event_type": "export_file.archived",
+        **ANNOUNCED.ids,
+        "status": "Available",
+        "scheduled_for": "2026-11-23T03:30:00Z",
+        "finished_at": "2026-11-23T03:34:10Z",
+        **ANNOUNCED.names.known,
+        "bucket": "archive",
+        "key": "86446/2026/11/23/033410-74780-Nursing.csv",
+        "version_id": "v1",
+        "bytes": len(CONTENT),
+        "content_type": "text/csv;charset=iso-8859-1",
+        "sha256": hashlib.sha256(CONTENT).hexdigest(),
+        "charset": "utf-8",
+        "rows": 2,
+        "header_sha256": hashlib.sha256(b"id,name").hexdigest(),
+        "header_changed": False,
+    }
+
+
+def test_the_object_has_the_ids_and_what_was_declared(world: World) -> None:
+    world.archive()
+
+    assert world.bucket.content_type == "text/csv;charset=iso-8859-1"
+    assert world.bucket.metadata == {
+        "user-identity-id": "37442",
+        "export-id": "86446",
+        "export-file-id": "74780",
+        "status": "Available",
+        "scheduled-for": "2026-11-23T03:30:00Z",
+        "finished-at": "2026-11-23T03:34:10Z",
+        "event-id": ANNOUNCED.event_id,
+        "content-type": "text/csv",
+        "declared-charset": "iso-8859-1",
+    }
+
+
+@pytest.mark.parametrize(
+    "download",
+    [
+        FakeDownload(media_type="application/zip", file_name="a.zip"),
+        FakeDownload(encoding="gzip"),  # as it came, so that its bytes are no CSV
+    ],
+)
+def test_what_is_no_csv_is_not_counted(world: World, download: FakeDownload) -> None:
+    world.downloads = [download]
+
+    world.archive()
+
+    assert world.bucket.contents == [CONTENT]
+    assert not {"charset", "rows", "header_sha256", "header_changed"} & set(world.topics.messages[0].body)
+
+
+def test_it_is_compared_with_the_file_before_it(world: World) -> None:
+    world.bucket.previous = FileFacts(sha256="x", rows=7, header_sha256="of other columns")
+
+    world.archive()
+
+    body = world.topics.messages[0].body
+    assert (body["previous_rows"], body["header_changed"]) == (7, True)
+
+
+# ── The same announcement again ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_same_announcement_twice_leaves_one_object_and_one_receipt(world: World) -> None:
+    world.archive()
+
+    assert world.archive() is ArchiveOutcome.ALREADY_ARCHIVED
+
+    assert len(world.bucket.contents) == len(world.topics.messages) == world.asked == 1
+
+
+def test_what_a_person_had_announced_again_gets_its_receipt_again(world: World) -> None:
+    world.archive()
+
+    world.archive(replace(ANNOUNCED, is_repeated=True))
+
+    first, second = (message.body for message in world.topics.messages)
+    assert second == {**first, "repeated": True}
+    assert world.asked == 1
+
+
+def test_a_file_that_another_has_just_stored_is_left_to_him(world: World) -> None:
+    world.bucket.stored = StoredFile(
+        key=ANNOUNCED.key("a.csv"), version_id="v", etag="e", size=1, content_type="x", stored_at=world.clock.now()
+    )
+    world.clock.go_on(minutes=1)
+
+    assert world.archive() is ArchiveOutcome.DEFERRED
+
+    assert (world.asked, world.topics.messages) == (0, [])
+
+
+def test_a_process_that_died_before_its_receipt_is_finished_by_the_next(world: World) -> None:
+    world.topics.failing = 1
+    world.archive()
+    assert world.topics.messages == []
+    world.clock.go_on(minutes=16)
+
+    assert world.archive(receives=2) is ArchiveOutcome.ARCHIVED
+
+    assert [message.event_type for message in world.topics.messages] == ["export_file.archived"]
+    assert len(world.bucket.contents) == 1  # nothing was fetched again
+
+
+def test_a_process_that_died_between_object_and_tags_is_done_over(world: World) -> None:
+    world.bucket.failing["tag"] = AwsUnavailable("S3 gave no answer")
+    assert world.archive() is ArchiveOutcome.DEFERRED
+    half_done = world.bucket.stored
+    world.clock.go_on(minutes=16)
+
+    assert world.archive(receives=2) is ArchiveOutcome.ARCHIVED
+
+    assert world.bucket.replaced == [None, half_done]
+    assert len(world.topics.messages) == 1
+
+
+def test_whoever_is_overtaken_leaves_it_to_the_other(world: World) -> None:
+    world.bucket.failing["complete"] = AlreadyThere()
+
+    assert world.archive() is ArchiveOutcome.DEFERRED
+
+    assert world.topics.messages == []
+    assert world.bucket.calls[-1] == "abort"
+
+
+def test_the_lease_is_over_once_a_message_comes_again() -> None:
+    assert RETRY_EVERY > LEASE
+
+
+# ── What is tried again ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        FakeDownload(fails=True),
+        DownloadFailed("the storage answered 403"),
+        DownloadFailed("the storage gave no answer (ReadTimeout)"),
+    ],
+)
+def test_a_download_that_fails_is_begun_anew_with_a_fresh_address(world: World, first: Any) -> None:
+    world.answers = ["https://x.example/1", "https://x.example/2"]
+    world.downloads = [first, FakeDownload()]
+
+    assert world.archive() is ArchiveOutcome.ARCHIVED
+
+    assert [url.value[-1] for url in world.opened] == ["1", "2"]
+    assert world.bucket.contents == [CONTENT]
+    assert len(world.slept) == 1
+
+
+def test_a_cut_off_download_leaves_nothing_behind(world: World) -> None:
+    world.downloads = [FakeDownload(fails=True)]
+
+    assert world.archive() is ArchiveOutcome.DEFERRED
+
+    assert world.bucket.calls.count("abort") == world.bucket.calls.count("upload") == 3
+    assert world.bucket.contents == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unavailable(PATH, "answered 503"),
+        RateLimited(PATH, "answered 429", retry_after=7),
+    ],
+)
+def test_webadmit_is_asked_a_few_times(world: World, error: Exception) -> None:
+    world.answers = [error, error, "https://x.example/a.csv"]
+
+    assert world.archive() is ArchiveOutcome.ARCHIVED
+
+
+def test_a_file_without_an_address_is_asked_for_again(world: World) -> None:
+    world.answers = [None, "https://x.example/a.csv"]
+
+    assert world.archive() is ArchiveOutcome.ARCHIVED
+
+
+def test_nothing_is_tried_again_without_time(world: World) -> None:
+    world.downloads = [DownloadFailed("the storage answered 403")]
+
+    assert world.archive(time_left=lambda: RESERVE_SECONDS - 1) is ArchiveOutcome.DEFERRED
+
+    assert world.asked == 1
+
+
+def test_what_may_pass_by_itself_is_told_after_an_hour_and_once(world: World) -> None:
+    world.downloads = [DownloadFailed("the storage answered 403")]
+
+    told = [bool(world.archive(receives=n) and world.topics.messages) for n in range(1, 10)]
+
+    assert told == [False] * 3 + [True] * 6
+    assert world.alert["retry_until"] == "2026-11-23T14:31:00Z"  # 41 more times
+    assert "the storage answered 403" in world.alert["reason"]
+
+
+def test_the_last_delivery_tells_that_it_is_given_up(world: World) -> None:
+    world.downloads = [DownloadFailed("the storage answered 403")]
+
+    assert world.archive(receives=ATTEMPTS) is ArchiveOutcome.DEFERRED  # and SQS moves it to the dead-letter queue
+
+    assert "retry_until" not in world.alert
+    assert '{"announce_again": {"export_id": 86446, "export_file_id": 74780}}' in world.alert["advice"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem", "advice"),
+    [
+        (ApiKeyRefused(PATH, "answered 401"), "refused the API key (401)", "put-secret-value"),
+        (AccessRefused(PATH, "answered 403", "No."), "refused access to the identity (403)", "CheckSetupFunction"),
+        (
+            HostRefused("new-storage.example"),
+            "new-storage.example",
+            "ArchiveDownloadHosts=a.example,new-storage.example",
+        ),
+    ],
+)
+def test_what_a_person_can_repair_is_told_at_once_and_waits(
+    world: World, answer: Exception, problem: str, advice: str
+) -> None:
+    if isinstance(answer, HostRefused | UrlRefused):
+        world.downloads = [answer]
+    else:
+        world.answers = [answer]
+
+    put(world.table, ANNOUNCED.finished_at, reused=False, file_id=74781)
+
+    assert world.archive() is ArchiveOutcome.DEFERRED
+    assert world.archive(replace(ANNOUNCED, export_file_id=74781)) is ArchiveOutcome.DEFERRED  # the next file: no mail
+
+    assert problem in world.alert["reason"]
+    assert advice in world.alert["advice"]
+    assert world.alert["retry_until"] == "2026-11-23T15:19:00Z"
+    assert world.asked == 2  # and not three times each
+
+
+def test_a_missing_key_is_told_with_the_command_that_stores_it(world: World) -> None:
+    world.key = ApiKeyUnusable("nothing there")
+
+    assert world.archive() is ArchiveOutcome.DEFERRED
+
+    assert "put-secret-value" in world.alert["advice"]
+    assert world.asked == 0
+
+
+def test_half_a_day_later_the_same_is_told_again(world: World) -> None:
+    world.downloads = [HostRefused("new-storage.example")]
+    world.archive()
+    world.clock.go_on(hours=12)
+
+    world.archive(replace(ANNOUNCED, export_file_id=74781))
+
+    assert len(world.topics.messages) == 2
+
+
+def test_where_people_cannot_be_told_it_comes_again(world: World) -> None:
+    world.answers, world.topics.failing = [RequestRefused(PATH, "answered 404", status=404)], 1
+
+    with pytest.raises(AwsUnavailable):
+        world.archive()
+
+
+# ── What is given up ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_that_webadmit_does_not_know_is_given_up_and_told(world: World) -> None:
+    world.answers = [RequestRefused(PATH, "answered 404", "Export file '74780' not found.", status=404)]
+
+    assert world.archive() is ArchiveOutcome.FAILED
+
+    assert "Export file '74780' not found." in world.alert["reason"]
+    assert "retry_until" not in world.alert
+
+
+@pytest.mark.parametrize("size", [MIB + 1, None])
+def test_a_file_that_is_too_large_is_given_up_with_its_size(world: World, size: int | None) -> None:
+    world.downloads = [FakeDownload(content=b"x" * (MIB + 1), size=size)]
+
+    assert world.archive() is ArchiveOutcome.FAILED
+
+    assert world.alert["bytes"] == MIB + 1
+    assert "ArchiveMaxMegabytes=2" in world.alert["advice"]
+    assert world.bucket.contents == []
+    assert world.asked == 1
+
+
+def test_an_announcement_whose_file_a_newer_run_has_replaced_is_given_up(world: World) -> None:
+    put(world.table, finished_at=None)
+
+    assert world.archive() is ArchiveOutcome.FAILED
+
+    assert "newer run" in world.alert["reason"]
+    assert world.asked == 0
+
+
+@pytest.mark.parametrize("reused", [True, False])
+def test_the_announcement_of_the_newest_run_is_not(world: World, reused: bool) -> None:
+    put(world.table, finished_at=ANNOUNCED.finished_at + timedelta(microseconds=123456), reused=reused)
+
+    assert world.archive() is ArchiveOutcome.ARCHIVED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"finished_at": ANNOUNCED.finished_at + timedelta(seconds=1)},
+        {"finished_at": None},
+        {"status": "Failed"},
+        {"status": "Empty List"},
+        {"status": "In Progress"},
+        {"export": Export(user_identity_id=1, export_id=EXPORT.export_id)},
+        None,
+    ],
+)
+def test_only_what_is_recorded_as_finished_with_a_file_is_fetched(
+    world: World, change: dict[str, object] | None
+) -> None:
+    """Whoever else may publish to ReadyTopic could have anything fetched that the API key reaches."""
+    record = world.table.only
+    world.table.records.clear()
+    if change is not None:
+        world.table.records[EXPORT.export_id, FILE_ID] = replace(record, **change)  # type: ignore[arg-type]
+
+    assert world.archive() is ArchiveOutcome.FAILED
+
+    assert (world.asked, world.bucket.contents) == (0, [])
+    assert "no run of this stack is recorded" in world.alert["reason"].lower()
+    assert "ReadyTopic" in world.alert["advice"]
+
+
+def put(table: FakeTable, finished_at: datetime | None, *, reused: bool = True, file_id: int = FILE_ID) -> None:
+    table.records[EXPORT.export_id, file_id] = ExportFile(
+        export=EXPORT,
+        export_file_id=file_id,
+        status="Available",
+        first_scheduled_for=NIGHT,
+        scheduled_for=NIGHT,
+        started_at=NIGHT,
+        updated_at=NIGHT,
+        finished_at=finished_at,
+        reused=reused,
+    )
+
+
+def test_a_run_that_is_under_way_again_is_waited_for(world: World) -> None:
+    world.answers, world.status = [None], "In Progress"
+
+    assert world.archive() is ArchiveOutcome.DEFERRED
+    assert world.asked == 1
+
+
+# ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Stream:
+    """A download of so many bytes, one MiB at a time."""
+
+    size: int | None = 1000 * MIB
+    whole_time: float = 780.0
+    left: float = 780.0
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(
+            size=self.size,
+            largest=2000 * MIB,
+            time_left=lambda: self.left,
+            whole_time=self.whole_time,
+            clock=self.clock.seconds,
+        )
+
+    def take(self, mib: int, *, seconds: float) -> None:
+        for _ in range(mib):
+            self.clock.go_on(seconds=seconds / mib)
+            self.left -= seconds / mib
+            self.watch.take(bytes(MIB))
+
+
+def test_a_file_that_comes_fast_enough_is_taken() -> None:
+    Stream().take(1000, seconds=700)
+
+
+def test_a_file_that_cannot_come_in_time_is_given_up_early_with_size_and_rate() -> None:
+    stream = Stream()
+
+    with pytest.raises(NotArchived) as why:
+        stream.take(10, seconds=10)
+
+    assert (why.value.problem, why.value.size) == (Problem.TOO_SLOW, 1000 * MIB)
+    assert why.value.rate == pytest.approx(MIB)
+    assert stream.watch.received < 10 * MIB
+
+
+def test_the_first_seconds_say_nothing_about_the_rate() -> None:
+    Stream().take(1, seconds=2.9)
+
+
+def test_what_a_fresh_invocation_could_do_is_left_to_it() -> None:
+    stream = Stream(left=100)
+
+    with pytest.raises(NotArchived) as why:
+        stream.take(20, seconds=10)
+
+    assert why.value.problem is Problem.STORAGE_UNAVAILABLE
+
+
+def test_a_file_of_unknown_length_is_taken_until_the_time_is_over() -> None:
+    stream = Stream(size=None, left=20)
+
+    with pytest.raises(NotArchived) as why:
+        stream.take(100, seconds=100)
+
+    assert why.value.problem is Problem.TOO_SLOW
+    assert 20 * MIB <= (why.value.size or 0) <= 22 * MIB
+
+
+def test_a_slow_file_is_told_with_size_and_rate_and_not_tried_again(world: World) -> None:
+    @dataclass
+    class Slow(FakeDownload):
+        def chunks(self) -> Iterator[bytes]:
+            for _ in range(10):
+                world.clock.go_on(seconds=4)
+                yield bytes(100)
+
+    world.downloads = [Slow(size=MIB)]
+
+    assert world.archive() is ArchiveOutcome.FAILED
+
+    assert (world.alert["bytes"], world.alert["bytes_per_second"]) == (MIB, 25)
+    assert "1.0 MiB" in world.alert["reason"]
+    assert "25 bytes a second" in world.alert["reason"]
+    assert world.bucket.calls[-1] == "abort"
+
+
+# ── What people read ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+FILE_PROBLEMS = [
+    Problem.API_KEY_MISSING,
+    Problem.API_KEY_REFUSED,
+    Problem.ACCESS_REFUSED,
+    Problem.RATE_LIMITED,
+    Problem.UNAVAILABLE,
+    Problem.AWS_UNAVAILABLE,
+    *list(Problem)[11:],
+]
+
+
+@pytest.mark.parametrize("problem", FILE_PROBLEMS)
+@pytest.mark.parametrize("receives", [1, 4, ATTEMPTS])
+def test_every_alert_says_what_happened_and_what_to_do(world: World, problem: Problem, receives: int) -> None:
+    world.downloads = [NotArchived(problem, "the words", size=7 * MIB, rate=99.5)]
+
+    world.archive(receives=receives)
+
+    for message in world.topics.messages:
+        assert message.event_type == "archive.failed"
+        assert "{" not in message.mail.replace('{"announce_again": {', "")
+        assert "What to do: " in message.mail
+        assert receives < ATTEMPTS or problem is Problem.SUPERSEDED or "What to do: Nothing" not in message.mail
+        assert message.subject.startswith("webadmit-exports: export 86446, file 74780 not archived")
+        assert "  " not in str(message.body["reason"]) + str(message.body["advice"])
+        assert json.dumps(message.body)
+    told = (
+        receives == ATTEMPTS or problem.is_final or receives >= (1 if problem.retry is Retry.HELPS_ONCE_REPAIRED else 4)
+    )
+    assert len(world.topics.messages) == told
+
+
+def test_an_alert_that_comes_again_has_the_same_event_id_and_the_last_has_another(world: World) -> None:
+    ids = []
+    for receives in (1, 1, ATTEMPTS):
+        one = World(downloads=[HostRefused("new.example")])
+        one.archive(receives=receives)
+        ids.append(one.alert["event_id"])
+
+    assert ids[0] == ids[1] != ids[2]

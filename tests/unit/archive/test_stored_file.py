@@ -1,0 +1,194 @@
+"""Announcements as ReadyTopic sends them, keys of objects, names of files, and facts as tags."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import ANNOUNCED, EXPORT, FILE_ID, NAMES, NIGHT, WRITER, after
+from webadmit_exports.archive.csv_facts import CsvFacts
+from webadmit_exports.archive.ready_message import parse_ready_message
+from webadmit_exports.archive.stored_file import FileFacts, parse_tags, safe_name
+from webadmit_exports.domain.announcement import Announcement, EventType
+from webadmit_exports.domain.export_file import ExportFile, Names
+from webadmit_exports.errors import InvalidInput
+from webadmit_exports.messages.file_messages import file_message
+
+READY = file_message(
+    Announcement(
+        event_type=EventType.READY,
+        export_file=ExportFile(
+            export=EXPORT,
+            export_file_id=FILE_ID,
+            status="Available",
+            first_scheduled_for=NIGHT,
+            scheduled_for=NIGHT,
+            started_at=NIGHT,
+            updated_at=after(minutes=4),
+            finished_at=after(minutes=4, seconds=10),
+            names=NAMES,
+        ),
+    ),
+    WRITER,
+)
+BODY: dict[str, Any] = dict(READY.body)
+
+
+# ── Announcements ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_message_of_ready_topic_is_read_as_it_is_written() -> None:
+    announced = parse_ready_message(json.dumps(BODY))
+
+    assert announced
+    assert (announced.export, announced.export_file_id, announced.names) == (EXPORT, FILE_ID, NAMES)
+    assert (announced.scheduled_for, announced.finished_at) == (NIGHT, after(minutes=4, seconds=10))
+    assert (announced.event_id, announced.status, announced.is_repeated) == (BODY["event_id"], "Available", False)
+
+
+def test_it_may_come_in_the_envelope_of_sns() -> None:
+    envelope = {"Type": "Notification", "TopicArn": "arn:aws:sns:::x", "Message": json.dumps(BODY)}
+
+    assert parse_ready_message(json.dumps(envelope)) == parse_ready_message(json.dumps(BODY))
+
+
+def test_names_may_be_missing_and_a_repeated_one_says_so() -> None:
+    bare = {name: value for name, value in BODY.items() if name not in NAMES.known}
+
+    announced = parse_ready_message(json.dumps({**bare, "repeated": True}))
+
+    assert announced
+    assert (announced.names, announced.is_repeated) == (Names(), True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "hello", "[]", "{}", "null", "[" * 100_000, json.dumps({**BODY, "event_type": "export_file.failed"}), '"x"'],
+)
+def test_what_announces_no_file_is_none(text: str) -> None:
+    assert parse_ready_message(text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("export_id", 0),
+        ("export_id", "86446"),
+        ("export_id", True),
+        ("export_id", 86446.5),
+        ("export_file_id", -1),
+        ("export_file_id", 10**18),
+        ("user_identity_id", None),
+        ("event_id", "../x"),
+        ("event_id", 7),
+        ("status", ""),
+        ("scheduled_for", "yesterday"),
+        ("finished_at", None),
+        ("finished_at", "2026-11-23T03:34:10"),
+    ],
+)
+def test_an_announcement_that_cannot_be_used_names_its_part(name: str, value: object) -> None:
+    with pytest.raises(InvalidInput, match=name):
+        parse_ready_message(json.dumps({**BODY, name: value}))
+
+
+# ── Keys and names ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_key_has_the_export_the_day_the_time_the_file_and_its_name() -> None:
+    assert ANNOUNCED.key("Nursing applicants.csv") == "86446/2026/11/23/033410-74780-Nursing_applicants.csv"
+
+
+def test_a_new_run_under_an_old_id_has_another_key() -> None:
+    later = replace(ANNOUNCED, finished_at=ANNOUNCED.finished_at.replace(day=24))
+
+    assert later.key("a.csv") != ANNOUNCED.key("a.csv")
+
+
+@pytest.mark.parametrize(
+    ("given_name", "expected"),
+    [
+        ("Nursing.csv", "Nursing.csv"),
+        ("Nursing, all applicants (2026).csv", "Nursing_all_applicants_2026_.csv"),
+        ("../../etc/passwd", "passwd"),
+        ("..\\..\\windows\\win.ini", "win.ini"),
+        ("/", "file"),
+        ("..", "file"),
+        ("...csv", "csv"),
+        (".htaccess", "htaccess"),
+        ("a..b.csv", "a.b.csv"),
+        ("a\r\nSet-Cookie: x.csv", "a_Set-Cookie_x.csv"),
+        ("a\0b.csv", "a_b.csv"),
+        ("Enfermería_Ünïversität.csv", "Enfermeria_Universitat.csv"),
+        ("看護.csv", "csv"),
+        ("", "file"),
+        ("x" * 1000 + ".csv", "x" * 96 + ".csv"),
+        ("x" * 1000, "x" * 100),
+        ("a." + "y" * 1000, "a." + "y" * 98),
+        ("name.", "name"),
+        ("con?<>|*.csv", "con_.csv"),
+    ],
+)
+def test_a_name_is_made_safe(given_name: str, expected: str) -> None:
+    assert safe_name(given_name) == expected
+
+
+@given(st.text(max_size=1200))
+def test_no_name_is_unsafe_after_that(text: str) -> None:
+    name = safe_name(text)
+
+    assert 1 <= len(name) <= 100
+    assert set(name) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+    assert ".." not in name
+    assert name[0] not in ".-"
+
+
+# ── Facts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CSV = CsvFacts(charset="windows-1252", rows=41, header_sha256="ab" * 32)
+FIRST = FileFacts.of("cd" * 32, CSV, None)
+
+
+def test_the_first_file_of_an_export_has_nothing_before_it_and_no_changed_header() -> None:
+    assert FIRST.known == {
+        "sha256": "cd" * 32,
+        "charset": "windows-1252",
+        "rows": 41,
+        "header_sha256": "ab" * 32,
+        "header_changed": False,
+    }
+
+
+@pytest.mark.parametrize(("header", "changed"), [("ab" * 32, False), ("ef" * 32, True)])
+def test_a_later_file_is_compared_with_the_one_before(header: str, changed: object) -> None:
+    facts = FileFacts.of("cd" * 32, replace(CSV, rows=12, header_sha256=header), FIRST)
+
+    assert (facts.rows, facts.previous_rows, facts.header_changed) == (12, 41, changed)
+
+
+def test_what_is_no_csv_has_its_checksum_only() -> None:
+    assert FileFacts.of("cd" * 32, None, FIRST).known == {"sha256": "cd" * 32}
+    assert FileFacts.of("cd" * 32, replace(CSV, rows=None, header_sha256=None), FIRST).known == {
+        "sha256": "cd" * 32,
+        "charset": "windows-1252",
+    }
+
+
+@pytest.mark.parametrize("has_receipt", [True, False])
+@pytest.mark.parametrize(
+    "facts", [FIRST, FileFacts(sha256="x"), FileFacts.of("cd" * 32, replace(CSV, rows=0, header_sha256="z"), FIRST)]
+)
+def test_tags_bring_back_the_facts(facts: FileFacts, has_receipt: bool) -> None:
+    tags = facts.tags(has_receipt=has_receipt)
+
+    assert parse_tags(tags) == (facts, has_receipt)
+    assert len(tags) <= 10
+    assert all(isinstance(value, str) for value in tags.values())
+
+
+@pytest.mark.parametrize("tags", [{}, {"rows": "7"}, {"receipt": "sent"}])
+def test_an_object_without_its_checksum_is_not_done(tags: dict[str, str]) -> None:
+    assert parse_tags(tags) == (None, False)

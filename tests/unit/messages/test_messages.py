@@ -1,0 +1,269 @@
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.approval import assert_approved
+from tests.fakes import EXPORT, FILE_ID, NAMES, NIGHT, WRITER, after
+from webadmit_exports.domain.announcement import Announcement, EventType
+from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.messages.file_messages import file_message
+from webadmit_exports.messages.problems import Problem
+from webadmit_exports.messages.start_messages import (
+    RefusedIdentity,
+    StartAlert,
+    refused_identity_message,
+    start_message,
+)
+
+FILE = ExportFile(
+    export=EXPORT,
+    export_file_id=FILE_ID,
+    status="Available",
+    href="/api/v1/exports/86466/export_files/74780",
+    first_scheduled_for=NIGHT,
+    scheduled_for=NIGHT,
+    started_at=after(seconds=1, microseconds=5),
+    updated_at=after(minutes=4),
+    finished_at=after(minutes=4, seconds=10, microseconds=9),
+)
+OTHER = Export(user_identity_id=37442, export_id=86447)
+
+
+def announcement(event_type: EventType = EventType.READY, file: ExportFile = FILE) -> Announcement:
+    return Announcement(event_type=event_type, export_file=file)
+
+
+def alert(problem: Problem = Problem.NOT_FOUND, *, retried: bool = False, **detail: str) -> StartAlert:
+    said = {EXPORT: detail.get("one", ""), OTHER: detail.get("other", "")}
+    until = NIGHT + timedelta(hours=12) if retried else None
+    return StartAlert(problem=problem, scheduled_for=NIGHT, details=said, retry_until=until)
+
+
+def test_a_ready_file_is_announced_as_the_contract_says() -> None:
+    message = file_message(announcement(), WRITER)
+
+    event_id = message.body["event_id"]
+    assert message.body == {
+        "version": "1",
+        "event_id": event_id,
+        "event_type": "export_file.ready",
+        "user_identity_id": 37442,
+        "export_id": 86446,
+        "export_file_id": 74780,
+        "status": "Available",
+        "href": "/api/v1/exports/86446/export_files/74780",
+        "scheduled_for": "2026-11-23T03:30:00Z",
+        "finished_at": "2026-11-23T03:34:10Z",
+    }
+    assert message.attributes == {
+        "export": "37442:86446",
+        "event_type": "export_file.ready",
+        "status": "Available",
+        "user_identity_id": 37442,
+        "export_id": 86446,
+    }
+
+
+def test_the_event_id_is_the_same_for_one_file_run_and_outcome() -> None:
+    later = replace(FILE, version="x", updated_at=after(hours=1), scheduled_for=after(hours=1), due_at=after(hours=2))
+    others = [
+        replace(FILE, export_file_id=FILE_ID + 1),
+        replace(FILE, export=OTHER),
+        replace(FILE, finished_at=after(days=1)),
+    ]
+
+    assert announcement(file=later).event_id == announcement().event_id
+    ids = {announcement(file=file).event_id for file in [FILE, *others]}
+    assert len({*ids, announcement(EventType.FAILED).event_id, announcement(EventType.OVERDUE).event_id}) == 6
+
+
+def test_a_late_run_is_announced_with_its_start_instead_of_its_end() -> None:
+    file = replace(FILE, status="In Progress", finished_at=None)
+
+    body = file_message(announcement(EventType.OVERDUE, file), WRITER).body
+
+    assert body["started_at"] == "2026-11-23T03:30:01Z"
+    assert "finished_at" not in body
+
+
+def test_the_reason_is_told_where_there_is_one() -> None:
+    file = replace(FILE, status="Failed", reason="WebAdMIT no longer knows this file (404)")
+
+    message = file_message(announcement(EventType.FAILED, file), WRITER)
+
+    assert message.body["reason"] == "WebAdMIT no longer knows this file (404)"
+    assert "Reason:    WebAdMIT no longer knows this file (404)" in message.mail
+
+
+def test_the_mail_about_a_ready_file_says_all_that_a_person_needs() -> None:
+    message = file_message(announcement(), WRITER)
+
+    assert message.subject == "webadmit-exports: export 86446 is ready, file 74780 (Available)"
+    assert_approved("file ready", message.mail)
+
+
+@pytest.mark.parametrize("timezone", ["Mars/Olympus", "../../etc/passwd", ""])
+def test_where_the_time_zone_is_not_known_mails_are_in_utc(timezone: str) -> None:
+    mail = file_message(announcement(), replace(WRITER, timezone=timezone)).mail
+
+    assert "Scheduled: Mon 2026-11-23 03:30 UTC" in mail
+
+
+def test_exports_that_will_be_tried_again_are_told_as_the_contract_says() -> None:
+    message = start_message(alert(Problem.API_KEY_REFUSED, retried=True), WRITER)
+
+    event_id = message.body["event_id"]
+    assert message.body == {
+        "version": "1",
+        "event_id": event_id,
+        "event_type": "start.delayed",
+        "exports": "37442:86446,37442:86447",
+        "scheduled_for": "2026-11-23T03:30:00Z",
+        "reason": "WebAdMIT refused the API key (401).",
+        "advice": message.body["advice"],
+        "retry_until": "2026-11-23T15:30:00Z",
+    }
+    assert message.attributes == {"event_type": "start.delayed"}
+    assert "aws secretsmanager put-secret-value --region us-east-1 --secret-id arn:aws" in str(message.body["advice"])
+    assert message.subject == "webadmit-exports: 2 exports not started yet: API key refused (401)"
+
+
+def test_exports_that_are_given_up_are_told_with_webadmits_words() -> None:
+    detail = {"one": "User identity '37442' not found.", "other": "User identity '37442' not found."}
+
+    message = start_message(alert(**detail), WRITER)
+
+    assert message.event_type is EventType.START_FAILED
+    assert "retry_until" not in message.body
+    assert message.body["reason"] == (
+        "WebAdMIT does not know the identity or the export (404)."
+        " 37442:86446, 37442:86447: User identity '37442' not found."
+    )
+    assert "A new admissions cycle brings new identity ids every year" in message.mail
+    assert "They will not be retried; the next scheduled run starts as usual." in message.mail
+
+
+def test_what_is_given_up_can_be_started_by_hand_with_the_line_in_the_mail() -> None:
+    message = start_message(alert(Problem.UNAVAILABLE), WRITER)
+
+    line = re.search(r"`(\{.*\})`", message.mail)
+    assert line
+    assert json.loads(line[1]) == {"exports": "37442:86446,37442:86447", "scheduled_for": "2026-11-23T03:30:00Z"}
+    assert "--stack-name webadmit-exports --region us-east-1 --event-file start.json" in message.mail
+
+
+def test_a_run_that_was_given_up_is_nowhere_said_to_have_failed_in_webadmit() -> None:
+    file = replace(FILE, status="Failed", reason="WebAdMIT no longer knows this file (404)")
+
+    message = file_message(announcement(EventType.FAILED, file), WRITER)
+
+    assert message.subject.endswith(": outcome unknown, file 74780")
+    assert "we do not know whether it produced a file" in message.mail
+    assert "Status:    unknown\n" in message.mail
+    assert "start it from this stack" in message.mail
+    assert "fail" not in message.mail.lower()
+    assert "by hand" not in message.mail
+
+
+def test_a_repeated_start_alert_has_the_same_event_id_and_another_has_not() -> None:
+    alerts = [
+        alert(),
+        alert(),
+        alert(Problem.REJECTED),
+        alert(retried=True),
+        replace(alert(), scheduled_for=after(days=1)),
+    ]
+
+    ids = [start_message(one, WRITER).body["event_id"] for one in alerts]
+
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 4
+
+
+def test_a_mail_about_hundreds_of_exports_shows_some_and_counts_the_rest() -> None:
+    detail = {Export(user_identity_id=1, export_id=number): "" for number in range(1, 301)}
+    many = StartAlert(problem=Problem.UNAVAILABLE, scheduled_for=NIGHT, details=detail, retry_until=None)
+
+    message = start_message(many, WRITER)
+
+    assert "300 exports scheduled for" in message.mail
+    assert "and 260 more" in message.mail
+    assert str(message.body["exports"]).count(",") == 299
+
+
+def test_every_mail_about_a_run_is_the_approved_one() -> None:
+    open_run = replace(FILE, status="In Progress", finished_at=None, names=NAMES)
+    given_up = replace(FILE, status="Failed", reason="WebAdMIT no longer knows this file (404)")
+    mails = {
+        "file failed": announcement(EventType.FAILED, replace(FILE, status="Failed", names=NAMES)),
+        "file empty": announcement(EventType.EMPTY, replace(FILE, status="Empty List")),
+        "file late": announcement(EventType.OVERDUE, open_run),
+        "file unknown": announcement(EventType.FAILED, given_up),
+        "file ready with errors": announcement(file=replace(FILE, status="Success With Errors")),
+    }
+    for name, one in mails.items():
+        message = file_message(one, WRITER)
+        assert_approved(name, f"Subject: {message.subject}\n\n{message.mail}")
+
+
+def test_every_mail_about_a_start_is_the_approved_one() -> None:
+    detail = {"one": "User identity '37442' not found."}
+    refused = RefusedIdentity(user_identity_id=37442, files=[FILE], detail="“No access.”")
+    messages = {
+        "start delayed": start_message(alert(Problem.API_KEY_REFUSED, retried=True), WRITER),
+        "start failed": start_message(alert(**detail), WRITER),
+        "identity refused": refused_identity_message(refused, WRITER),
+    }
+    for name, message in messages.items():
+        assert_approved(name, f"Subject: {message.subject}\n\n{message.mail}")
+
+
+@pytest.mark.parametrize("problem", list(Problem)[:11])  # those of a start
+@pytest.mark.parametrize("retried", [True, False])
+def test_every_cause_has_a_sentence_and_advice(problem: Problem, retried: bool) -> None:
+    message = start_message(alert(problem, retried=retried), WRITER)
+
+    assert message.subject.endswith(f": {problem.headline}")
+    assert problem.sentence in message.mail
+    assert "What to do: " in message.mail
+    assert not re.search(r"\{\w*\}", message.mail + str(message.body["advice"]))
+    assert ("start.json" in message.mail) is not retried
+    assert retried or "What to do: Nothing" not in message.mail
+
+
+@pytest.mark.parametrize("event_type", list(EventType)[:4])  # those of a run
+def test_every_event_has_a_mail(event_type: EventType) -> None:
+    message = file_message(announcement(event_type), WRITER)
+
+    assert "86446" in message.subject
+    assert "{" not in message.mail
+
+
+def test_a_file_that_was_made_with_errors_comes_with_a_warning() -> None:
+    mail = file_message(announcement(file=replace(FILE, status="Success With Errors")), WRITER).mail
+
+    assert "records may be missing or incomplete" in mail
+    assert "may be missing" not in file_message(announcement(), WRITER).mail
+
+
+@given(st.text(min_size=1, max_size=128), st.text(max_size=64))
+def test_every_subject_is_what_sns_takes(stack_name: str, status: str) -> None:
+    file = replace(FILE, status=status or "x")
+
+    subject = file_message(announcement(file=file), replace(WRITER, stack_name=stack_name)).subject
+
+    assert 0 < len(subject) <= 99
+    assert all(" " <= character <= "~" for character in subject)
+    assert subject == subject.strip()
+
+
+def test_a_long_stack_name_leaves_room_for_what_happened() -> None:
+    subject = file_message(announcement(), replace(WRITER, stack_name="s" * 128)).subject
+
+    assert subject.startswith("s" * 40 + ": export 86446 is ready")

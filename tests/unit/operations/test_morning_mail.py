@@ -1,0 +1,494 @@
+"""The morning mail: its subject, what it says to people and to machines, and where it looks."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.approval import assert_approved
+from tests.fakes import EXPORT, FILE_ID, NAMES, NIGHT, WRITER, FakeTable, FakeTopics, after
+from webadmit_exports.aws.schedules import Schedule
+from webadmit_exports.domain.announcement import EventType
+from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.errors import AwsUnavailable
+from webadmit_exports.messages.message import Message
+from webadmit_exports.operations.expected_runs import GRACE, DailyReport, ExpectedRun, Queues, RunOutcome
+from webadmit_exports.operations.morning_mail import SendMorningMail
+from webadmit_exports.operations.report_message import report_message
+
+MORNING = after(hours=8, minutes=30)  # 12:00 UTC, 07:00 in New York
+READY_AT = after(hours=4, minutes=11)  # 02:41 in New York
+OTHER = Export(user_identity_id=37442, export_id=86447)
+QUIET = Queues(retries=0, given_up=0)
+NIGHTLY = Schedule(
+    name="Exports",
+    exports=(EXPORT, OTHER),
+    expression="cron(30 3 * * ? *)",
+    timezone="UTC",
+    is_on=True,
+    changed_at=after(days=-30),
+)
+STATUSES = {
+    RunOutcome.FAILED: "Failed",
+    RunOutcome.LATE: "In Progress",
+    RunOutcome.EMPTY: "Empty List",
+    RunOutcome.RUNNING: "In Progress",
+    RunOutcome.READY: "Available",
+}
+
+
+def file(
+    status: str = "Available",
+    *,
+    export: Export = EXPORT,
+    file_id: int = FILE_ID,
+    scheduled_for: datetime = NIGHT,
+    finished_at: datetime | None = None,
+    **more: Any,
+) -> ExportFile:
+    return ExportFile(
+        export=export,
+        export_file_id=file_id,
+        status=status,
+        first_scheduled_for=scheduled_for,
+        scheduled_for=scheduled_for,
+        started_at=scheduled_for + timedelta(seconds=1),
+        updated_at=scheduled_for,
+        finished_at=finished_at,
+        **more,
+    )
+
+
+def some(outcome: RunOutcome, count: int = 1, first: int = 1, **more: Any) -> list[ExpectedRun]:
+    """So many runs that ended like that, of exports with the numbers from `first`."""
+    runs = []
+    for number in range(first, first + count):
+        export = Export(user_identity_id=37442, export_id=number)
+        one = None
+        if outcome in STATUSES:
+            is_open = outcome in (RunOutcome.LATE, RunOutcome.RUNNING)
+            finished_at = None if is_open else READY_AT - timedelta(minutes=number)
+            one = file(STATUSES[outcome], export=export, file_id=1000 + number, finished_at=finished_at, **more)
+        runs.append(ExpectedRun(export=export, scheduled_for=NIGHT, outcome=outcome, file=one))
+    return runs
+
+
+def night(
+    *groups: Iterable[ExpectedRun],
+    schedules: Sequence[Schedule] = (NIGHTLY,),
+    older: Sequence[ExportFile] = (),
+    queues: Queues = QUIET,
+    until: datetime = MORNING,
+) -> DailyReport:
+    runs = [run for group in groups for run in group]
+    return DailyReport(
+        since=until - timedelta(days=1), until=until, schedules=schedules, runs=runs, older=older, queues=queues
+    )
+
+
+def message(*groups: Iterable[ExpectedRun], **more: Any) -> Message:
+    return report_message(night(*groups, **more), WRITER)
+
+
+# ── Subjects ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("groups", "headline"),
+    [
+        ([some(RunOutcome.READY, 12, first=0)], "12 of 12 ready, the last at 02:41"),
+        ([some(RunOutcome.READY, 1, first=0)], "1 of 1 ready, the last at 02:41"),
+        ([some(RunOutcome.READY, 11), some(RunOutcome.FAILED)], "ACTION NEEDED: 11 of 12 ready, 1 failed"),
+        (
+            [some(outcome, number) for number, outcome in enumerate(RunOutcome, start=1)],
+            "ACTION NEEDED: 6 of 21 ready, 1 not started, 2 failed, 3 late, 4 empty, 5 still running",
+        ),
+        ([some(RunOutcome.NOT_STARTED, 3)], "ACTION NEEDED: 0 of 3 ready, 3 not started"),
+        ([some(RunOutcome.RUNNING, 2)], "0 of 2 ready, 2 still running"),
+        ([], "no runs were scheduled since yesterday"),
+        ([some(RunOutcome.EMPTY)], "0 of 1 ready, 1 empty"),
+    ],
+)
+def test_the_subject_tells_whether_the_mail_needs_to_be_read(groups: list[list[ExpectedRun]], headline: str) -> None:
+    subject = message(*groups).subject
+
+    assert subject == f"webadmit-exports: {headline}"[:99]
+    assert ("ACTION NEEDED" in subject) == ("Action needed:" in message(*groups).mail)
+
+
+def test_the_longest_subject_still_says_first_that_somebody_has_to_act() -> None:
+    writer = replace(WRITER, stack_name="w" * 128)
+    groups = [run for outcome in RunOutcome for run in some(outcome, 300)]
+
+    subject = report_message(night(groups), writer).subject
+
+    assert len(subject) == 99
+    assert "ACTION NEEDED: 300 of 1800 ready" in subject
+
+
+@pytest.mark.parametrize(
+    ("more", "headline"),
+    [
+        ({"queues": Queues(retries=0, given_up=1)}, "ACTION NEEDED: no runs were scheduled since yesterday, 1 starts"),
+        ({"queues": Queues(retries=2, given_up=0)}, "no runs were scheduled since yesterday, 2 starts are tried again"),
+        ({"older": [file("Queued")]}, "ACTION NEEDED: no runs were scheduled since yesterday, 1 older runs are open"),
+    ],
+)
+def test_where_nothing_ran_the_subject_tells_what_waits(more: dict[str, Any], headline: str) -> None:
+    assert message(**more).subject.startswith(f"webadmit-exports: {headline}")
+
+
+def test_where_the_time_zone_is_not_known_the_subject_says_that_its_time_is_utc() -> None:
+    writer = replace(WRITER, timezone="Mars/Olympus")
+
+    subject = report_message(night(some(RunOutcome.READY, first=0)), writer).subject
+
+    assert subject == "webadmit-exports: 1 of 1 ready, the last at 07:41 UTC"
+
+
+# ── The mail ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_mail_of_a_good_night_is_short() -> None:
+    assert_approved("morning mail, good night", message(some(RunOutcome.READY, 12, first=0)).mail)
+
+
+def test_the_mail_of_a_mixed_night_says_of_each_export_what_became_of_it() -> None:
+    runs = [
+        some(RunOutcome.READY, 2, first=10),
+        some(RunOutcome.NOT_STARTED, first=20),
+        some(RunOutcome.FAILED, first=30, reason="WebAdMIT no longer knows this file (404)", names=NAMES),
+        some(RunOutcome.LATE, first=40),
+        some(RunOutcome.EMPTY, first=50, names=NAMES),
+        some(RunOutcome.RUNNING, first=60),
+    ]
+
+    assert_approved("morning mail, mixed night", message(*runs).mail)
+
+
+@pytest.mark.parametrize("outcome", [RunOutcome.EMPTY, RunOutcome.RUNNING])
+def test_what_is_empty_or_still_runs_needs_nobody(outcome: RunOutcome) -> None:
+    assert "Nothing needs to be done." in message(some(outcome)).mail
+
+
+def test_one_run_is_not_called_runs() -> None:
+    assert message(some(RunOutcome.FAILED)).mail.startswith("0 of 1 run since Sun")
+
+
+def test_a_night_without_a_file_names_no_last_one() -> None:
+    opening = message(some(RunOutcome.FAILED, 2)).mail.split("\n")[0]
+
+    assert opening == "0 of 2 runs since Sun Nov 22 07:00 produced a file. (Times: America/New_York.)"
+
+
+@pytest.mark.parametrize(
+    ("schedules", "opening"),
+    [
+        ([NIGHTLY], "No runs were scheduled since Sun Nov 22 07:00 (America/New_York)."),
+        (
+            [replace(NIGHTLY, is_on=False), NIGHTLY],
+            "No runs were scheduled since Sun Nov 22 07:00 (America/New_York).",
+        ),
+        (
+            [replace(NIGHTLY, exports=()), replace(NIGHTLY, exports=())],
+            "No exports are listed yet, so nothing was to run. The list is the parameter Exports.",
+        ),
+        ([], "No exports are listed yet, so nothing was to run. The list is the parameter Exports."),
+        (
+            [replace(NIGHTLY, exports=(), is_on=False)],
+            "No exports are listed yet, so nothing was to run. The list is the parameter Exports.",
+        ),
+        (
+            [replace(NIGHTLY, is_on=False), replace(NIGHTLY, exports=())],
+            "The schedules are off (ScheduleState is DISABLED): nothing is started, and open runs are still followed.",
+        ),
+    ],
+)
+def test_where_nothing_ran_the_mail_says_why(schedules: list[Schedule], opening: str) -> None:
+    mail = message(schedules=schedules).mail
+
+    assert mail == f"{opening}\n\nNothing needs to be done.\n\n--\nStack webadmit-exports in us-east-1\n"
+
+
+def test_exports_that_were_given_up_come_with_the_command_that_tries_them_again() -> None:
+    mail = message(queues=Queues(retries=0, given_up=3)).mail
+
+    assert "  - Exports could not be started for twelve hours (3). See the mails about them" in mail
+    assert "aws sqs start-message-move-task --source-arn" in mail
+    assert "StartRetryDeadLetterQueueArn" in mail
+    assert "Nothing needs to be done" not in mail
+
+
+def test_what_is_tried_again_by_itself_needs_nobody() -> None:
+    mail = message(some(RunOutcome.NOT_STARTED, 2), queues=Queues(retries=2, given_up=0)).mail
+
+    assert "Not started (2):" in mail
+    assert "Nothing needs to be done." in mail
+
+
+def test_a_failed_run_needs_a_person_though_others_are_tried_again_by_themselves() -> None:
+    mail = message(some(RunOutcome.NOT_STARTED, 2), some(RunOutcome.FAILED), queues=Queues(retries=2, given_up=0)).mail
+
+    assert "  - Failed (1): Look at them in WebAdMIT for the reason" in mail
+    assert "  - Not started" not in mail
+
+
+@pytest.mark.parametrize("outcome", [one for one in RunOutcome if one is not RunOutcome.READY])
+def test_of_more_than_forty_of_a_kind_the_rest_is_counted(outcome: RunOutcome) -> None:
+    forty, more = message(some(outcome, 40)).mail, message(some(outcome, 43)).mail
+
+    assert forty.count("\n  37442:") == more.count("\n  37442:") == 40
+    assert " more" not in forty
+    assert "  37442:40, " in more
+    assert "37442:41" not in more
+    assert "\n  and 3 more\n" in more
+    assert f"{outcome.capitalize()} (43):\n" in more
+
+
+def test_runs_that_are_open_for_more_than_a_day_are_told_with_their_start() -> None:
+    older = [
+        file("In Progress", scheduled_for=after(days=-2)),
+        file("Queued", scheduled_for=after(days=-1, hours=-1), export=OTHER, file_id=5),
+    ]
+
+    mail = message(some(RunOutcome.READY), older=older).mail
+
+    assert (
+        "Open for more than a day (2):\n"
+        "  37442:86446, file 74780, since Fri Nov 20 22:30\n"
+        "  37442:86447, file 5, since Sat Nov 21 21:30\n"
+    ) in mail
+
+
+def test_without_older_runs_nothing_is_said_of_them() -> None:
+    assert "Open for more than a day" not in message(some(RunOutcome.READY)).mail
+
+
+def test_of_hundreds_of_older_runs_forty_are_shown_and_all_are_counted() -> None:
+    older = [file("Queued", scheduled_for=after(days=-2), file_id=number) for number in range(1, 301)]
+
+    mail = message(older=older).mail
+
+    assert "Open for more than a day (300):" in mail
+    assert mail.count("\n  37442:86446, file ") == 40
+
+
+# ── What machines are told ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_night_is_told_to_machines_as_the_contract_says() -> None:
+    groups = [some(outcome, number) for number, outcome in enumerate(RunOutcome, start=1)]
+    queues = Queues(retries=7, given_up=8)
+
+    one = message(*groups, queues=queues, older=[file("Queued", scheduled_for=after(days=-2))] * 10)
+
+    assert one.event_type is EventType.REPORT_DAILY
+    assert one.attributes == {"event_type": "report.daily"}
+    assert one.body == {
+        "version": "1",
+        "event_id": one.body["event_id"],
+        "event_type": "report.daily",
+        "since": "2026-11-22T12:00:00Z",
+        "until": "2026-11-23T12:00:00Z",
+        "expected": 21,
+        "not_started": 1,
+        "failed": 2,
+        "late": 3,
+        "empty": 4,
+        "running": 5,
+        "ready": 6,
+        "still_open": 10,
+        "waiting_for_retry": 7,
+        "given_up": 8,
+        "last_ready_at": "2026-11-23T07:40:00Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("groups", "more", "name", "value"),
+    [
+        ([], {}, "expected", 0),
+        ([], {}, "ready", 0),
+        ([some(RunOutcome.READY, 3)], {}, "ready", 3),
+        ([some(RunOutcome.READY, 3)], {}, "expected", 3),
+        ([some(RunOutcome.NOT_STARTED, 2)], {}, "not_started", 2),
+        ([some(RunOutcome.RUNNING, 2)], {}, "running", 2),
+        ([some(RunOutcome.LATE, 2)], {}, "late", 2),
+        ([], {"older": [file("Queued")]}, "still_open", 1),
+        ([], {"older": [file("Queued")]}, "expected", 0),
+        ([], {"queues": Queues(retries=3, given_up=0)}, "waiting_for_retry", 3),
+        ([], {"queues": Queues(retries=0, given_up=3)}, "given_up", 3),
+    ],
+)
+def test_a_figure_is_told_under_its_own_name(
+    groups: list[list[ExpectedRun]], more: dict[str, Any], name: str, value: int
+) -> None:
+    assert message(*groups, **more).body[name] == value
+
+
+def test_where_no_file_is_ready_there_is_no_last_time() -> None:
+    assert "last_ready_at" not in message(some(RunOutcome.FAILED)).body
+
+
+def test_a_report_that_is_sent_twice_on_a_day_has_the_same_event_id() -> None:
+    first, second = message(), message(some(RunOutcome.FAILED), until=MORNING + timedelta(hours=11))
+    next_day = message(until=MORNING + timedelta(days=1))
+
+    assert first.body["event_id"] == second.body["event_id"]
+    assert first.body["event_id"] != next_day.body["event_id"]
+
+
+# ── Where it looks ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class FakeSchedules:
+    schedules: list[Schedule] = field(default_factory=lambda: [NIGHTLY])
+    error: Exception | None = None
+
+    def read(self) -> list[Schedule]:
+        if self.error:
+            raise self.error
+        return self.schedules
+
+
+@dataclass
+class World:
+    """A table of runs, schedules, queues and topics."""
+
+    schedules: FakeSchedules = field(default_factory=FakeSchedules)
+    table: FakeTable = field(default_factory=FakeTable)
+    topics: FakeTopics = field(default_factory=FakeTopics)
+    queues: Queues = QUIET
+    queues_error: Exception | None = None
+
+    def put(self, *files: ExportFile) -> None:
+        for one in files:
+            self.table.records[one.export.export_id, one.export_file_id] = one
+
+    def count_queues(self) -> Queues:
+        if self.queues_error:
+            raise self.queues_error
+        return self.queues
+
+    def send(self) -> DailyReport:
+        return SendMorningMail(
+            schedules=self.schedules,  # type: ignore[arg-type]
+            table=self.table,  # type: ignore[arg-type]
+            count_queues=self.count_queues,
+            topics=self.topics,  # type: ignore[arg-type]
+            writer=WRITER,
+        ).send(MORNING)
+
+
+def outcomes(found: DailyReport) -> list[tuple[str, RunOutcome]]:
+    return [(str(run.export), run.outcome) for run in found.runs]
+
+
+def test_what_the_table_and_the_queues_tell_is_sent() -> None:
+    world = World(queues=Queues(retries=1, given_up=2))
+    world.put(file(finished_at=READY_AT), file("Failed", export=OTHER, file_id=2, finished_at=READY_AT))
+
+    found = world.send()
+
+    assert outcomes(found) == [("37442:86446", RunOutcome.READY), ("37442:86447", RunOutcome.FAILED)]
+    (sent,) = world.topics.messages
+    assert sent.subject == "webadmit-exports: ACTION NEEDED: 1 of 2 ready, 1 failed"
+    assert (sent.body["waiting_for_retry"], sent.body["given_up"]) == (1, 2)
+
+
+def test_a_night_on_which_nothing_was_started_is_told() -> None:
+    world = World()
+
+    world.send()
+
+    assert world.topics.messages[0].subject == "webadmit-exports: ACTION NEEDED: 0 of 2 ready, 2 not started"
+
+
+def test_a_run_of_the_same_export_under_another_identity_does_not_count_for_it() -> None:
+    world = World(FakeSchedules([replace(NIGHTLY, exports=(EXPORT,))]))
+    world.put(file(export=Export(user_identity_id=1, export_id=EXPORT.export_id), finished_at=READY_AT))
+
+    assert outcomes(world.send()) == [("37442:86446", RunOutcome.NOT_STARTED)]
+
+
+def test_an_export_that_is_on_both_lists_is_asked_about_once() -> None:
+    frequent = replace(NIGHTLY, name="FrequentExports", expression="cron(30 4 * * ? *)")
+    world = World(FakeSchedules([NIGHTLY, frequent]))
+
+    world.send()
+
+    assert world.table.calls.count("newest") == 2
+
+
+def test_an_open_run_of_an_export_that_is_on_no_list_any_more_is_told() -> None:
+    world = World(FakeSchedules([]))
+    world.put(file("In Progress", due_at=MORNING + timedelta(hours=1)))
+
+    assert outcomes(world.send()) == [("37442:86446", RunOutcome.RUNNING)]
+
+
+def test_an_open_run_of_a_scheduled_export_is_counted_once() -> None:
+    world = World(FakeSchedules([replace(NIGHTLY, exports=(EXPORT,))]))
+    world.put(file("In Progress", due_at=MORNING + timedelta(hours=1)))
+
+    assert outcomes(world.send()) == [("37442:86446", RunOutcome.RUNNING)]
+
+
+def test_open_runs_of_before_yesterday_are_told_apart_from_those_of_the_night() -> None:
+    world = World(FakeSchedules([]))
+    due = MORNING + timedelta(hours=1)
+    old = file("In Progress", scheduled_for=MORNING - GRACE - timedelta(days=1, seconds=1), file_id=1, due_at=due)
+    new = file("In Progress", scheduled_for=MORNING - GRACE - timedelta(days=1), export=OTHER, file_id=2, due_at=due)
+    world.put(old, new)
+
+    found = world.send()
+
+    assert [one.export_file_id for one in found.older] == [1]
+    assert outcomes(found) == [("37442:86447", RunOutcome.RUNNING)]
+
+
+def test_a_finished_run_that_waits_for_its_announcement_is_not_called_open() -> None:
+    world = World(FakeSchedules([]))
+    world.put(file(scheduled_for=after(days=-3), finished_at=after(days=-2), due_at=MORNING))
+
+    found = world.send()
+
+    assert (found.older, found.runs) == ([], [])
+
+
+def test_a_finished_run_of_before_yesterday_is_not_told_again() -> None:
+    world = World(FakeSchedules([replace(NIGHTLY, is_on=False)]))
+    world.put(file(scheduled_for=after(days=-1), finished_at=after(days=-1, hours=1)))
+
+    assert world.send().runs == []
+
+
+def test_a_report_that_sns_does_not_take_is_a_failure_that_can_be_repeated() -> None:
+    world = World(topics=FakeTopics(failing=1))
+
+    with pytest.raises(AwsUnavailable, match="SNS"):
+        world.send()
+    assert world.topics.messages == []
+
+    world.send()
+    assert world.topics.event_types == ["report.daily"]
+
+
+@pytest.mark.parametrize("fault", ["schedules", "newest", "unfinished", "queues"])
+def test_nothing_is_sent_where_something_could_not_be_read(fault: str) -> None:
+    world, error = World(), AwsUnavailable("it answered ThrottlingException")
+    if fault == "schedules":
+        world.schedules.error = error
+    elif fault == "queues":
+        world.queues_error = error
+    else:
+        world.table.failing.append(fault)
+
+    with pytest.raises(AwsUnavailable, match="ThrottlingException"):
+        world.send()
+
+    assert world.topics.messages == []

@@ -1,0 +1,217 @@
+"""The order in which a callback is checked; what comes of it is shown over real HTTP in tests/integration."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.fakes import EXPORT, FILE_ID, NIGHT, Clock, FakeTable, FakeTopics, after, tracker, update
+from webadmit_exports.domain.callback_url import CallbackUrl
+from webadmit_exports.domain.export_file import ExportFile, UpdateSource
+from webadmit_exports.errors import AwsUnavailable, InvalidInput
+from webadmit_exports.runs.receive import NotFound, ReceiveCallback
+
+KEY, OLD_KEY = b"a signing key", b"the key before"
+
+
+@dataclass
+class FakeKeys:
+    """The current key in memory; a look at Secrets Manager finds the one before, too."""
+
+    looks: int = 0
+    error: Exception | None = None
+
+    def known(self) -> list[bytes]:
+        if self.error:
+            raise self.error
+        return [KEY]
+
+    def refreshed(self, now: datetime) -> list[bytes]:
+        self.looks += 1
+        return [KEY, OLD_KEY]
+
+
+@dataclass
+class World:
+    keys: FakeKeys = field(default_factory=FakeKeys)
+    table: FakeTable = field(default_factory=FakeTable)
+    topics: FakeTopics = field(default_factory=FakeTopics)
+    clock: Clock = field(default_factory=lambda: Clock(after(minutes=1)))
+    slept: list[float] = field(default_factory=list)
+    while_it_sleeps: Callable[[], object] = lambda: None
+
+    def start(self, *, file_id: int = FILE_ID, scheduled_for: datetime = NIGHT, status: str = "Initializing") -> None:
+        """The answer to a start is recorded."""
+        answer = update(UpdateSource.START, status, scheduled_for, scheduled_for, export_file_id=file_id)
+        tracker(self.table, self.topics, self.clock).apply(answer, None)
+        self.table.calls.clear()
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.while_it_sleeps()
+
+    def receive(
+        self,
+        *,
+        key: bytes = KEY,
+        scheduled_for: datetime = NIGHT,
+        file_id: int = FILE_ID,
+        export_id: int = EXPORT.export_id,
+        status: str = "Available",
+        **parts: str,
+    ) -> None:
+        url = CallbackUrl(export=EXPORT, scheduled_for=scheduled_for).signed("", key)
+        *_, identity, export, occurrence, signature = url.split("/")
+        segments: Mapping[str, str] = {
+            "user_identity_id": identity,
+            "export_id": export,
+            "occurrence": occurrence,
+            "signature": signature,
+            **parts,
+        }
+        files = tracker(self.table, self.topics, self.clock)
+        body = f"export_file[id]={file_id}&export_file[export_id]={export_id}&export_file[status]={status}"
+        ReceiveCallback(
+            signing_keys=self.keys,  # type: ignore[arg-type]
+            table=self.table,  # type: ignore[arg-type]
+            tracker=files,
+            now=self.clock.now,
+            sleep=self._sleep,
+        ).receive(segments, body, is_base64=False, content_type=None)
+
+
+def test_a_good_callback_needs_one_read_two_writes_and_no_look_at_the_keys() -> None:
+    world = World()
+    world.start()
+
+    world.receive()
+
+    assert world.table.calls == ["read", "store", "store"]
+    assert world.topics.event_types == ["export_file.ready"]
+    assert (world.keys.looks, world.slept) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"key": b"another key"},
+        {"scheduled_for": NIGHT - timedelta(days=8)},
+        {"scheduled_for": NIGHT + timedelta(days=1)},
+        {"signature": "0" * 64},
+        {"signature": ""},
+        {"export_id": 5, "signature": "0" * 64},
+    ],
+)
+def test_what_is_not_proven_is_not_found_before_the_table_is_touched(wrong: dict[str, object]) -> None:
+    world = World()
+
+    with pytest.raises(NotFound):
+        world.receive(**wrong)  # type: ignore[arg-type]
+
+    assert world.table.calls == []
+
+
+def test_a_signature_of_the_previous_key_is_found_by_a_look_at_the_keys() -> None:
+    world = World()
+    world.start()
+
+    world.receive(key=OLD_KEY)
+
+    assert world.keys.looks == 1
+    assert world.topics.event_types == ["export_file.ready"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"export_id": 86447}, {"file_id": 0}, {"status": ""}, {"status": "x" * 65}, {"status": "%00"}]
+)
+def test_a_form_that_cannot_be_used_is_refused_before_the_table_is_touched(wrong: dict[str, object]) -> None:
+    world = World()
+
+    with pytest.raises(InvalidInput):
+        world.receive(**wrong)  # type: ignore[arg-type]
+
+    assert world.table.calls == []
+
+
+@pytest.mark.parametrize("known", [[], [FILE_ID]])
+def test_a_file_that_no_start_was_answered_with_is_looked_for_for_two_seconds_and_refused(known: list[int]) -> None:
+    world = World()
+    for file_id in known:
+        world.start(file_id=file_id)
+    before = dict(world.table.records)
+
+    with pytest.raises(NotFound):
+        world.receive(file_id=FILE_ID + 1)
+
+    assert world.table.records == before
+    assert world.topics.messages == []
+    assert sum(world.slept) == pytest.approx(2)
+
+
+def test_a_callback_that_overtakes_the_answer_to_its_start_waits_for_the_record() -> None:
+    world = World()
+    world.while_it_sleeps = lambda: len(world.slept) == 3 and world.start()
+
+    world.receive()
+
+    assert len(world.slept) == 3
+    assert world.topics.event_types == ["export_file.ready"]
+    assert world.table.only.finished_at == world.clock.now()
+
+
+@pytest.mark.parametrize("other", [after(hours=-1), after(hours=1), after(days=-6)])
+@pytest.mark.parametrize("status", ["Initializing", "Failed"])
+def test_an_address_says_nothing_about_the_run_of_another_occurrence(other: datetime, status: str) -> None:
+    world = World(clock=Clock(after(hours=2)))
+    world.start(scheduled_for=other, status=status)
+    before, told = dict(world.table.records), list(world.topics.messages)
+
+    with pytest.raises(NotFound):
+        world.receive(scheduled_for=NIGHT)
+
+    assert world.table.records == before
+    assert world.topics.messages == told
+
+
+def test_a_record_that_moves_on_to_another_occurrence_meanwhile_is_left_alone() -> None:
+    """Between the read and the write, WebAdMIT gives the id to the run of a later start."""
+    world = World(clock=Clock(after(hours=2)))
+    world.start()
+    read = world.table.read
+
+    def begin_again(export_id: int, export_file_id: int) -> ExportFile | None:
+        record = read(export_id, export_file_id)
+        assert record
+        later = replace(record, first_scheduled_for=after(hours=1), scheduled_for=after(hours=1), reused=True)
+        world.table.store(later, replacing=record)
+        return record
+
+    world.table.read = begin_again  # type: ignore[method-assign]
+
+    world.receive()
+
+    assert world.table.only.status == "Initializing"
+    assert world.topics.messages == []
+
+
+@pytest.mark.parametrize("call", ["read", "store"])
+def test_a_table_that_does_not_answer_has_webadmit_try_again(call: str) -> None:
+    world = World()
+    world.start()
+    world.table.failing.append(call)
+
+    with pytest.raises(AwsUnavailable):
+        world.receive()
+    world.receive()
+
+    assert world.topics.event_types == ["export_file.ready"]
+
+
+def test_without_keys_nothing_is_taken() -> None:
+    world = World(keys=FakeKeys(error=AwsUnavailable("Secrets Manager answered InternalServiceError")))
+
+    with pytest.raises(AwsUnavailable):
+        world.receive()
+
+    assert world.table.calls == []
