@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from tests.schemas import check_message
 from webadmit_exports.archive.ready_message import AnnouncedFile
 from webadmit_exports.aws.table import WriteConflict
 from webadmit_exports.domain.export_file import ExportFile, Names, StatusUpdate, UpdateSource
@@ -145,6 +146,7 @@ class FakeTopics:
         if self.failing:
             self.failing -= 1
             raise AwsUnavailable("SNS answered Throttled")
+        check_message(message.body)
         self.messages.append(message)
 
     @property

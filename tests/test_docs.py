@@ -12,6 +12,7 @@ import pytest
 from tests.fakes import ANNOUNCED, EXPORT, NAMES, NIGHT, WRITER
 from tests.sandbox import template
 from tests.sandbox.package import ROOT
+from tests.schemas import SCHEMAS
 from webadmit_exports.archive.csv_facts import CsvFacts
 from webadmit_exports.archive.messages import ArchiveMessages
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile
@@ -27,12 +28,13 @@ CASES = (ROOT / "tests" / "cases.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    """The blocks of that language on the page for those who take the files themselves."""
+    return re.findall(rf"```{language}\n(.*?)```", DOCS["consuming.md"], re.DOTALL)
 
 
-def table_under(heading: str) -> list[list[str]]:
+def table_under(heading: str, page: str) -> list[list[str]]:
     """The rows of the first table after a heading, without its head."""
-    after = README.split(f"### {heading}\n", 1)[1]
+    after = page.split(f"## {heading}\n", 1)[1]
     rows = re.search(r"(?:^\|.*\n)+", after, re.MULTILINE)
     assert rows
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in rows[0].splitlines()[2:]]
@@ -76,7 +78,7 @@ def test_the_metrics_of_the_runbook_are_those_of_the_code_and_at_most_six() -> N
 
 
 def test_the_table_of_parameters_is_the_templates() -> None:
-    written = {row[0].strip("`"): row[1].strip("`") for row in table_under("Parameters")}
+    written = {row[0].strip("`"): row[1].strip("`") for row in table_under("Parameters", README)}
     declared = {name: str(one["Default"]) or "empty" for name, one in template.source()["Parameters"].items()}
 
     assert written == declared
@@ -128,10 +130,10 @@ def test_the_receipt_shown_has_the_fields_of_a_real_one() -> None:
 
 
 def test_the_table_of_events_is_complete_and_names_fields_that_are_there() -> None:
-    rows = {row[0].strip("`"): row for row in table_under("The messages")}
+    rows = {row[0].strip("`"): row for row in table_under("The messages", DOCS["consuming.md"])}
     alert = StartAlert(problem=Problem.NOT_FOUND, scheduled_for=NIGHT, details={EXPORT: ""}, retry_until=NIGHT)
 
-    assert set(rows) == {str(event_type) for event_type in EventType}
+    assert set(rows) == set(SCHEMAS) == {str(event_type) for event_type in EventType}
     fields = set(re.findall(r"`(\w+)`", rows["start.delayed"][3]))
     assert fields == set(start_message(alert, WRITER).body) - {"version", "event_id", "event_type"}
 
@@ -139,7 +141,9 @@ def test_the_table_of_events_is_complete_and_names_fields_that_are_there() -> No
 def test_the_table_of_attributes_is_that_of_the_items() -> None:
     source = (ROOT / "functions" / "webadmit_exports" / "aws" / "table.py").read_text(encoding="utf-8")
     written = set(re.findall(r'^        "(\w+)": ', source, re.MULTILINE))
-    documented = {name for row in table_under("The records") for name in re.findall(r"`(\w+)`", row[0])}
+    documented = {
+        name for row in table_under("The records", DOCS["reference.md"]) for name in re.findall(r"`(\w+)`", row[0])
+    }
 
     assert documented == written
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.sandbox import template
 from tests.sandbox.package import FUNCTIONS
-from webadmit_exports.archive.archive_file import RETRY_EVERY as ARCHIVE_RETRY_EVERY
+from webadmit_exports.archive.alerts import RETRY_EVERY as ARCHIVE_RETRY_EVERY
 from webadmit_exports.aws.start_queue import RETRY_EVERY
 from webadmit_exports.aws.table import UNFINISHED_INDEX
 from webadmit_exports.domain.callback_url import LIFETIME
@@ -281,7 +281,7 @@ def settings_read_in(path: str) -> set[str]:
 
 
 def test_every_setting_that_a_function_reads_is_set_and_every_one_that_is_set_is_read() -> None:
-    shared = settings_read_in("webadmit_exports/wiring.py")
+    shared = settings_read_in("webadmit_exports/wiring.py") | settings_read_in("webadmit_exports/services.py")
     read = shared.union(*(settings_read_in(f"{folder}/app.py") for folder in FUNCTION_FOLDERS.values()))
     powertools = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_DISABLED"}
 
@@ -606,3 +606,14 @@ def test_the_policy_for_readers_only_reads() -> None:
     actions = [text for one in policy["PolicyDocument"]["Statement"] for text in texts(one["Action"])]
     assert all(re.match(r"s3:(Get|List)\w+$", action) for action in actions)
     assert set(policy) == {"Description", "PolicyDocument"}
+
+
+def test_the_version_stands_in_one_place_and_has_an_entry_in_the_changelog() -> None:
+    version = SOURCE["Globals"]["Function"]["Environment"]["Variables"]["VERSION"]
+    text = (FUNCTIONS.parent / "template.yaml").read_text(encoding="utf-8")
+    entries = re.findall(
+        r"^## ([0-9.]+), ", (FUNCTIONS.parent / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+
+    assert SOURCE["Outputs"]["Version"]["Value"] == version == entries[0]
+    assert text.count(version) == 1

@@ -6,15 +6,16 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from webadmit_exports import wiring
+from webadmit_exports.services import Services
 from webadmit_exports.telemetry import instrumented, seconds_left
-from webadmit_exports.wiring import Services
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-archive_file = Services(os.environ, now).archive_file()
+archive_file = wiring.archive_file(Services(os.environ, now))
 
 
 @instrumented

@@ -7,16 +7,17 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from webadmit_exports import wiring
 from webadmit_exports.operations.check_setup import SetupHasProblems
+from webadmit_exports.services import Services
 from webadmit_exports.telemetry import instrumented, seconds_left
-from webadmit_exports.wiring import Services
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-check_setup = Services(os.environ, now).check_setup()
+check_setup = wiring.check_setup(Services(os.environ, now))
 
 
 @instrumented

@@ -7,17 +7,18 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from webadmit_exports import wiring
 from webadmit_exports.errors import AwsUnavailable, InvalidInput
 from webadmit_exports.runs.receive import NotFound
+from webadmit_exports.services import Services
 from webadmit_exports.telemetry import instrumented, logger
-from webadmit_exports.wiring import Services
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-receive_callback = Services(os.environ, now).receive_callback()
+receive_callback = wiring.receive_callback(Services(os.environ, now))
 
 
 @instrumented

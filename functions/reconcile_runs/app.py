@@ -7,8 +7,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from webadmit_exports import wiring
+from webadmit_exports.services import Services
 from webadmit_exports.telemetry import instrumented, logger, seconds_left
-from webadmit_exports.wiring import Services
 
 
 def now() -> datetime:
@@ -16,7 +17,7 @@ def now() -> datetime:
 
 
 services = Services(os.environ, now)
-reconcile_runs, reannounce = services.reconcile_runs(), services.reannounce()
+reconcile_runs, reannounce = wiring.reconcile_runs(services), wiring.reannounce(services)
 
 
 @instrumented

@@ -6,16 +6,17 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from webadmit_exports import wiring
 from webadmit_exports.operations.expected_runs import RunOutcome
+from webadmit_exports.services import Services
 from webadmit_exports.telemetry import instrumented, logger
-from webadmit_exports.wiring import Services
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-send_morning_mail = Services(os.environ, now).send_morning_mail()
+send_morning_mail = wiring.send_morning_mail(Services(os.environ, now))
 
 
 @instrumented

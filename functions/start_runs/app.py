@@ -6,10 +6,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from webadmit_exports import wiring
 from webadmit_exports.domain.start_request import parse_start_request
 from webadmit_exports.runs.start_one import StartOutcome
+from webadmit_exports.services import Services
 from webadmit_exports.telemetry import instrumented, seconds_left
-from webadmit_exports.wiring import Services
 
 
 def now() -> datetime:
@@ -17,7 +18,7 @@ def now() -> datetime:
 
 
 services = Services(os.environ, now)
-start_queue, start_runs = services.start_queue, services.start_runs()
+start_queue, start_runs = wiring.start_queue(services), wiring.start_runs(services)
 
 
 @instrumented

@@ -2,7 +2,7 @@
 
 The rooms, from the top; imports point downwards only, and `runs`, `archive` and `operations` do not know each other:
 
-- `wiring`: reads the environment and makes the services, once
+- `wiring`, `services`: put the use cases together; read the environment
 - `runs`: follow a run, from its start to its announcement
 - `archive`: fetch a file that is ready, and keep it
 - `operations`: help the operator: the setup check and the morning mail

@@ -21,7 +21,9 @@ No message holds the API key, a callback's signature, a download URL or a body: 
 
 
 class WebAdmitExportsError(Exception):
-    """The base of every error that this project raises on purpose."""
+    """The base of every error that this project raises on purpose. `problem`: its name in the catalogue of messages."""
+
+    problem = "UNEXPECTED"
 
     @property
     def detail(self) -> str:
@@ -44,9 +46,13 @@ class _SaysItAll(WebAdmitExportsError):
 class ApiKeyUnusable(_SaysItAll):
     """The secret for the WebAdMIT API key is empty, or what it holds is not a key."""
 
+    problem = "API_KEY_MISSING"
+
 
 class AwsUnavailable(WebAdmitExportsError):
     """An AWS service did not do as asked, after botocore's own retries."""
+
+    problem = "AWS_UNAVAILABLE"
 
 
 class AnnouncementDelayed(AwsUnavailable):
@@ -56,17 +62,25 @@ class AnnouncementDelayed(AwsUnavailable):
 class SigningKeyUnusable(_SaysItAll, AwsUnavailable):
     """Callback URLs can be neither made nor checked until a person stores a proper key."""
 
+    problem = "SIGNING_KEY_UNUSABLE"
+
 
 class HostRefused(WebAdmitExportsError):
     """A file is not fetched from there; the text is the host."""
+
+    problem = "HOST_REFUSED"
 
 
 class UrlRefused(WebAdmitExportsError):
     """A file is never fetched from there; the text says what is wrong, without the URL."""
 
+    problem = "ADDRESS_REFUSED"
+
 
 class DownloadFailed(WebAdmitExportsError):
     """The file did not come, or not whole."""
+
+    problem = "STORAGE_UNAVAILABLE"
 
 
 class WebAdmitError(WebAdmitExportsError):
@@ -96,9 +110,13 @@ class _SaysWhy(WebAdmitError):
 class ApiKeyRefused(_SaysWhy):
     """401: the key is wrong, or its owner has made a new one."""
 
+    problem = "API_KEY_REFUSED"
+
 
 class AccessRefused(_SaysWhy):
     """403: the key's owner may not use this identity."""
+
+    problem = "ACCESS_REFUSED"
 
 
 class RequestRefused(WebAdmitError):
@@ -107,10 +125,13 @@ class RequestRefused(WebAdmitError):
     def __init__(self, path: str, what: str, quote: str = "", *, status: int) -> None:
         super().__init__(path, what, quote)
         self.status = status
+        self.problem = "NOT_FOUND" if status == 404 else "REJECTED"
 
 
 class RateLimited(_SaysWhy):
     """429; `retry_after` is how many seconds WebAdMIT asks us to wait, None where it does not say."""
+
+    problem = "RATE_LIMITED"
 
     def __init__(self, path: str, what: str, quote: str = "", *, retry_after: float | None) -> None:
         super().__init__(path, what, quote)
@@ -119,3 +140,5 @@ class RateLimited(_SaysWhy):
 
 class Unavailable(WebAdmitError):
     """No usable answer: 5xx, a redirect, a time-out, a reset, HTML or broken JSON."""
+
+    problem = "UNAVAILABLE"

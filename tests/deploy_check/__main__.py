@@ -267,7 +267,7 @@ def play(stack: ExitStack, check: Check) -> None:
 
 
 def deploy(check: Check) -> None:
-    with step("sam build, and the README's bytecode"):
+    with step("sam build, and its bytecode"):
         check.configure()
         check.sam("build")
         for folder in (CHECKOUT / ".aws-sam" / "build").glob("*Function"):
@@ -291,11 +291,11 @@ def deploy(check: Check) -> None:
 
 @contextmanager
 def consuming(check: Check, queue_url: str) -> Iterator[Path]:
-    """The README's own consumer, as it stands there, and the folder that it fills."""
+    """The sample consumer, as it stands in the docs, and the folder that it fills."""
     folder = FOLDER / "consumed"
     folder.mkdir()
-    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    expect(found, "README.md has no consumer")
+    found = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "consuming.md").read_text(encoding="utf-8"), re.DOTALL)
+    expect(found, "docs/consuming.md has no consumer")
     assert found
     (folder / "consumer.py").write_text(found[1], encoding="utf-8")
     settings = {
@@ -323,7 +323,7 @@ def start(check: Check, consumed: Path) -> None:
     with step("StartRunsFunction starts both exports, and a repeated call starts nothing"):
         expect(check.invoke("StartRunsFunction", event)["started"] == PAIRS.split(","), "they did not start")
         expect(check.invoke("StartRunsFunction", event)["already_started"] == PAIRS.split(","), "they started twice")
-    with step("both callbacks come in over the HTTP API, and the README's consumer has both files"):
+    with step("both callbacks come in over the HTTP API, and the sample consumer has both files"):
         wait_until(lambda: len(check.webadmit.callbacks) == 2, seconds=40)
         statuses = [callback.status for callback in check.webadmit.callbacks]
         expect(statuses == [200, 200], f"the callbacks were answered {statuses}")

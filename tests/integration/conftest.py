@@ -15,6 +15,7 @@ from tests.integration.secrecy import Secrecy
 from tests.sandbox.lambda_runtime import AwsCall, Interceptor, Invocation, LambdaFunction
 from tests.sandbox.stack import Sandbox, wait_until
 from tests.sandbox.webadmit_server import Callback, Export, Fault, Run
+from tests.schemas import check_message
 
 NOTIFICATION_EMAIL = "registrar@university.example"
 ALERT_EMAIL = "integration-team@university.example"
@@ -181,7 +182,11 @@ class World:
         )
 
     def _notifications(self, topic: str) -> list[dict[str, Any]]:
-        self._received[topic] += self.sandbox.received(self.queues[topic])
+        new = self.sandbox.received(self.queues[topic])
+        for notification in new:
+            if isinstance(notification["Message"], dict) and "event_type" in notification["Message"]:
+                check_message(notification["Message"])
+        self._received[topic] += new
         return self._received[topic]
 
     def ready(self) -> list[dict[str, Any]]:

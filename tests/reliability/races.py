@@ -36,6 +36,9 @@ class OneAtATime:
         self._lock = threading.Lock()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name == "get_paginator":
+            return self._client.get_paginator  # type: ignore[no-any-return]
+
         def call(**arguments: Any) -> Any:
             if not self._keeps_conditions:
                 arguments = _without_conditions(name, arguments)

@@ -170,7 +170,7 @@ def show_archive(sandbox: Sandbox, console: Console, queue: str) -> None:
     for heading in ("Key", "Bytes", "Records", "Charset"):
         listing.add_column(heading, overflow="fold")
     for key, one in sandbox.objects().items():
-        listing.add_row(key, str(len(one["body"])), one["tags"].get("rows", ""), one["tags"].get("charset", ""))
+        listing.add_row(key, str(len(one["body"])), one["metadata"].get("rows", ""), one["metadata"].get("charset", ""))
     console.print("", listing)
     receipts = sandbox.received(queue)
     console.print(f"\nAnd {len(receipts)} receipts on ArchivedTopic. One of them:")

@@ -18,8 +18,8 @@ _PINNED = ROOT / "tests" / "requirements.txt"
 _CACHE = ROOT / ".build"
 # The largest parts of Powertools that nothing imports.
 NOT_COMPILED = "event_handler|data_classes"
-# The README's optional step between `sam build` and `sam deploy`, without Python and without the folder. The folder is
-# also taken out of the names of the files in the bytecode (-s), or the six packages would differ.
+# The optional step of docs/speed.md between `sam build` and `sam deploy`, without Python and without the folder. The
+# folder is also taken out of the names of the files in the bytecode (-s), or the six packages would differ.
 BYTECODE = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-x", NOT_COMPILED, "-s")
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from webadmit_exports.errors import InvalidInput
-from webadmit_exports.wiring import Services
+from webadmit_exports.services import Services
 
 
 def parts(**environment: str) -> Services:

@@ -1,18 +1,20 @@
-"""Archives an announced file: asks for it, streams it into the bucket, and says so."""
+"""Archives an announced file: fetches it, stores it in the bucket, and says so."""
 
 import hashlib
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from webadmit_exports.archive.alerts import ArchiveAlerts
 from webadmit_exports.archive.bucket import AlreadyThere, ArchiveBucket
-from webadmit_exports.archive.csv_facts import csv_facts, is_csv, passing
+from webadmit_exports.archive.csv_facts import csv_facts, is_csv
 from webadmit_exports.archive.download import Download, Storage
-from webadmit_exports.archive.messages import ArchiveAlert, ArchiveMessages
+from webadmit_exports.archive.messages import ArchiveMessages
 from webadmit_exports.archive.ready_message import AnnouncedFile, parse_ready_message
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile, ascii_text
 from webadmit_exports.archive.watch import NotArchived, Watch
@@ -29,17 +31,14 @@ from webadmit_exports.errors import (
     Unavailable,
     WebAdmitExportsError,
 )
-from webadmit_exports.messages.problems import Problem, Retry, problem_of
+from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.telemetry import logger
 from webadmit_exports.webadmit.api_key import WebAdmitApiKey
 from webadmit_exports.webadmit.client import WebAdmit
 
 _ATTEMPTS = 3  # in one invocation; the queue goes on from there
-# Kept back for what follows the last byte: S3 may take minutes to put a large object together.
-RESERVE_SECONDS = 120.0
-RETRY_EVERY = timedelta(minutes=16)  # the visibility timeout of ArchiveQueue in template.yaml
-_ALERT_AT = 4  # at which delivery of a file people are told what may pass by itself: after the better part of an hour
-ALERT_COOLDOWN = timedelta(hours=12)
+# Kept back for what follows the last byte: 5,000 MiB are read twice and sent to S3.
+RESERVE_SECONDS = 240.0
 
 
 class ArchiveOutcome(Enum):
@@ -51,13 +50,9 @@ class ArchiveOutcome(Enum):
     FAILED = "failed"
 
 
-class UploadInProgress(Exception):
-    """The same file is being archived at this moment."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveFile:
-    """The use case. `attempts`: how often SQS brings a message; `largest` in bytes; `clock` counts seconds."""
+    """The use case. `largest` in bytes; `clock` counts seconds."""
 
     webadmit: WebAdmit
     api_key: WebAdmitApiKey
@@ -66,12 +61,11 @@ class ArchiveFile:
     table: ExportFilesTable
     topics: Topics
     messages: ArchiveMessages
-    attempts: int
+    alerts: ArchiveAlerts
     largest: int
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    _alerted_at: dict[tuple[Problem, str], datetime] = field(default_factory=dict)
 
     def archive_all(self, records: Iterable[Mapping[str, Any]], time_left: Callable[[], float]) -> list[str]:
         """Archives what the records of an SQS event announce; returns the ids of the messages that shall come again."""
@@ -102,9 +96,9 @@ class ArchiveFile:
             logger.warning(
                 "not archived", **announced.ids, problem=why.problem.name, detail=why.detail, receives=receives
             )
-            self._alert(announced, why, receives)
+            self.alerts.tell(announced, why, receives)
             return ArchiveOutcome.FAILED if why.problem.is_final else ArchiveOutcome.DEFERRED
-        except (UploadInProgress, AlreadyThere):
+        except AlreadyThere:
             logger.info("another process archives this file", **announced.ids)
             return ArchiveOutcome.DEFERRED
 
@@ -116,11 +110,11 @@ class ArchiveFile:
                     self.topics.publish(self.messages.receipt(announced, stored, repeated=True))
                 return ArchiveOutcome.ALREADY_ARCHIVED
             if stored and self.now() - stored.stored_at < LEASE:
-                raise UploadInProgress
+                raise AlreadyThere
             if stored is None or stored.facts is None:
                 stored = self._fetch(announced, stored, time_left)
             self.topics.publish(self.messages.receipt(announced, stored))
-            self.bucket.tag(stored, has_receipt=True)
+            self.bucket.mark_receipt(stored)
         except WebAdmitExportsError as error:
             problem = problem_of(error)
             if problem in (Problem.NOT_FOUND, Problem.REJECTED):
@@ -183,45 +177,24 @@ class ArchiveFile:
     def _store(
         self, announced: AnnouncedFile, download: Download, unfinished: StoredFile | None, watch: Watch
     ) -> StoredFile:
-        digest = hashlib.sha256()
         metadata = {**announced.metadata, "content-type": download.media_type, "declared-charset": download.charset}
         key = unfinished.key if unfinished else announced.key(download.file_name)
-        with self.bucket.upload(
-            key,
-            metadata={name: ascii_text(text) for name, text in metadata.items() if text},
-            content_type=download.content_type,
-            content_encoding=download.encoding,
-            replacing=unfinished,
-        ) as upload:
-            chunks = passing(download.chunks(), watch.take, digest.update, upload.write)
-            counted = None
-            if is_csv(download.media_type, download.file_name) and not download.encoding:
-                counted = csv_facts(chunks)
-            for _ in chunks:
-                pass
-            facts = FileFacts.of(digest.hexdigest(), counted, self.bucket.before(key))
-            stored = replace(upload.complete(), facts=facts)
-        self.bucket.tag(stored, has_receipt=False)
-        return stored
-
-    def _alert(self, announced: AnnouncedFile, why: NotArchived, receives: int) -> None:
-        """People are told when it is given up; before that once about a cause, not once about a file."""
-        is_last = why.problem.is_final or receives >= self.attempts
-        now = self.now()
-        if not is_last:
-            alert_at = 1 if why.problem.retry is Retry.HELPS_ONCE_REPAIRED else _ALERT_AT
-            alerted_at = self._alerted_at.get((why.problem, why.detail))
-            if receives < alert_at or (alerted_at and now - alerted_at < ALERT_COOLDOWN):
-                return
-        retry_until = None if is_last else now + (self.attempts - receives) * RETRY_EVERY
-        alert = ArchiveAlert(
-            announced=announced,
-            problem=why.problem,
-            detail=why.detail,
-            size=why.size,
-            rate=why.rate,
-            retry_until=retry_until,
-        )
-        self.topics.publish(self.messages.alert(alert))
-        if not is_last:
-            self._alerted_at[why.problem, why.detail] = now
+        digest = hashlib.sha256()
+        with tempfile.TemporaryFile() as content:  # it has no name, and Lambda encrypts that disk
+            for chunk in download.chunks():
+                watch.take(chunk)
+                digest.update(chunk)
+                content.write(chunk)
+            content.seek(0)
+            is_text = is_csv(download.media_type, download.file_name) and not download.encoding
+            csv = csv_facts(content) if is_text else None
+            content.seek(0)
+            return self.bucket.put(
+                key,
+                content,
+                FileFacts.of(digest.hexdigest(), csv, self.bucket.before(key)),
+                metadata={name: ascii_text(text) for name, text in metadata.items() if text},
+                content_type=download.content_type,
+                content_encoding=download.encoding,
+                replacing=unfinished,
+            )

@@ -1,9 +1,9 @@
-"""An object of the archive: its name, and the facts about its file."""
+"""An object of the archive: its name, and the facts about its file. Pure."""
 
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
@@ -11,7 +11,6 @@ from webadmit_exports.archive.csv_facts import CsvFacts
 
 _NAME_LENGTH = 100  # of a file in a key, its ending included
 _ENDING_LENGTH = 10
-_RECEIPT = "receipt"
 
 
 def safe_name(text: str) -> str:
@@ -33,7 +32,7 @@ def ascii_text(text: str, length: int = 200) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFacts:
-    """What is known of a file at its end; its object has it as tags. All but `sha256` only for a CSV.
+    """What is known of a file; its object has it as metadata. All but `sha256` only for a CSV.
 
     `previous_rows` and `header_changed` compare it with the file of that export before it. The first has none.
     """
@@ -64,37 +63,41 @@ class FileFacts:
         """By their names, for a receipt."""
         return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
 
-    def tags(self, *, has_receipt: bool) -> dict[str, str]:
-        """The tags of the object; S3 takes ten."""
-        tags = {
-            name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in self.known.items()
+    @property
+    def metadata(self) -> dict[str, str]:
+        """By the names that an object has them under: `header-sha256`, and so on."""
+        return {
+            name.replace("_", "-"): str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in self.known.items()
         }
-        return {**tags, _RECEIPT: "sent"} if has_receipt else tags
 
 
-def parse_tags(tags: Mapping[str, str]) -> tuple[FileFacts | None, bool]:
-    """What `Facts.tags` wrote: the facts, None where the object is not done; and whether its receipt was sent."""
+def parse_facts(texts: Mapping[str, str]) -> FileFacts | None:
+    """What `FileFacts.metadata` wrote, or an earlier version as tags (`header_sha256`); None where it is neither."""
+    texts = {name.replace("_", "-"): text for name, text in texts.items()}
 
     def number(name: str) -> int | None:
-        text = tags.get(name, "")
+        text = texts.get(name, "")
         return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else None
 
-    if "sha256" not in tags:
-        return None, False
-    facts = FileFacts(
-        sha256=tags["sha256"],
-        charset=tags.get("charset"),
+    if "sha256" not in texts:
+        return None
+    return FileFacts(
+        sha256=texts["sha256"],
+        charset=texts.get("charset"),
         rows=number("rows"),
-        header_sha256=tags.get("header_sha256"),
-        previous_rows=number("previous_rows"),
-        header_changed={"true": True, "false": False}.get(tags.get("header_changed", "")),
+        header_sha256=texts.get("header-sha256"),
+        previous_rows=number("previous-rows"),
+        header_changed={"true": True, "false": False}.get(texts.get("header-changed", "")),
     )
-    return facts, _RECEIPT in tags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """An object of the archive. `facts`: None while it is not done. `etag` and `stored_at` are S3's."""
+    """An object of the archive. `etag` and `stored_at` are S3's.
+
+    `facts`: None where an earlier version stored the object and died before it wrote them.
+    """
 
     key: str
     version_id: str
@@ -102,5 +105,10 @@ class StoredFile:
     size: int
     content_type: str
     stored_at: datetime
-    facts: FileFacts | None = None
-    has_receipt: bool = False
+    facts: FileFacts | None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_receipt(self) -> bool:
+        """Whether its receipt was sent."""
+        return "receipt" in self.tags

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from webadmit_exports.aws.clients import asking, error_code
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 UNFINISHED_INDEX = "UnfinishedIndex"
 _UNFINISHED = "1"  # the one value of the index's partition key; records without it are not in the index
+_serialize, _deserialize = TypeSerializer().serialize, TypeDeserializer().deserialize
 _PAGE = 25  # runs of one export that are looked at in one go
 
 # Each condition says what it protects.
@@ -81,14 +83,14 @@ class ExportFilesTable:
             yield from page
 
     def _pages(self, **query: Any) -> Iterator[list[ExportFile]]:
-        start: dict[str, Any] = {}
+        """Read one after the other, as far as the caller goes on."""
+        pages = iter(self._client.get_paginator("query").paginate(TableName=self._name, **query))
         while True:
             with asking("DynamoDB"):
-                answer = self._client.query(TableName=self._name, **query, **start)
-            yield list(_readable(answer["Items"]))
-            if "LastEvaluatedKey" not in answer:
+                page = next(pages, None)
+            if page is None:
                 return
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+            yield list(_readable(page["Items"]))
 
     def store(self, record: ExportFile, *, replacing: ExportFile | None) -> ExportFile:
         """Writes the record if it is still as `replacing` (None: not there); returns it with its new version.
@@ -126,20 +128,17 @@ def _readable(items: Iterable[Mapping[str, Any]]) -> Iterator[ExportFile]:
     for item in items:
         try:
             yield _from_item(item)
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, TypeError):
             logger.error(
                 "a record cannot be read", key={name: item.get(name) for name in ("export_id", "export_file_id")}
             )
 
 
 def _to_item(record: ExportFile) -> "Item":
-    numbers = {
+    attributes: dict[str, str | int | None] = {
         "export_id": record.export.export_id,
         "export_file_id": record.export_file_id,
         "user_identity_id": record.export.user_identity_id,
-        "expires_at": int(record.expires_at.timestamp()) if record.expires_at else None,
-    }
-    strings = {
         "status": record.status,
         "href": record.href,
         "reason": record.reason,
@@ -152,46 +151,41 @@ def _to_item(record: ExportFile) -> "Item":
         "overdue_at": _text(record.overdue_at),
         "due_at": _text(record.due_at),
         "unfinished": _UNFINISHED if record.due_at else None,
+        "expires_at": int(record.expires_at.timestamp()) if record.expires_at else None,
         "reused": "1" if record.reused else None,
         "export_name": record.names.export_name,
         "cycle": record.names.cycle,
         "organization": record.names.organization,
         "version": record.version,
     }
-    return {
-        **{name: {"N": str(number)} for name, number in numbers.items() if number is not None},
-        **{name: {"S": text} for name, text in strings.items() if text},
-    }
+    return {name: _serialize(value) for name, value in attributes.items() if value not in (None, "")}
 
 
 def _from_item(item: Mapping[str, Any]) -> ExportFile:
-    def text(name: str) -> str | None:
-        return item[name]["S"] if name in item else None
+    attributes = {name: _deserialize(value) for name, value in item.items()}
 
     def moment(name: str) -> datetime | None:
-        return datetime.fromisoformat(item[name]["S"]) if name in item else None
+        return datetime.fromisoformat(attributes[name]) if name in attributes else None
 
-    scheduled_for = datetime.fromisoformat(item["scheduled_for"]["S"])
+    scheduled_for = datetime.fromisoformat(attributes["scheduled_for"])
     return ExportFile(
-        export=Export(user_identity_id=int(item["user_identity_id"]["N"]), export_id=int(item["export_id"]["N"])),
-        export_file_id=int(item["export_file_id"]["N"]),
-        status=item["status"]["S"],
-        href=text("href"),
-        reason=text("reason"),
-        first_scheduled_for=moment("first_scheduled_for") or scheduled_for,
+        export=Export(user_identity_id=int(attributes["user_identity_id"]), export_id=int(attributes["export_id"])),
+        export_file_id=int(attributes["export_file_id"]),
+        status=attributes["status"],
+        href=attributes.get("href"),
+        reason=attributes.get("reason"),
+        first_scheduled_for=moment("first_scheduled_for") or scheduled_for,  # records of early versions lack it
         scheduled_for=scheduled_for,
-        started_at=datetime.fromisoformat(item["started_at"]["S"]),
-        updated_at=datetime.fromisoformat(item["updated_at"]["S"]),
+        started_at=datetime.fromisoformat(attributes["started_at"]),
+        updated_at=datetime.fromisoformat(attributes["updated_at"]),
         finished_at=moment("finished_at"),
         notified_at=moment("notified_at"),
         overdue_at=moment("overdue_at"),
         due_at=moment("due_at"),
-        expires_at=datetime.fromtimestamp(int(item["expires_at"]["N"]), UTC) if "expires_at" in item else None,
-        reused="reused" in item,
-        names=Names(
-            export_name=text("export_name") or "", cycle=text("cycle") or "", organization=text("organization") or ""
-        ),
-        version=text("version") or "",
+        expires_at=datetime.fromtimestamp(int(attributes["expires_at"]), UTC) if "expires_at" in attributes else None,
+        reused="reused" in attributes,
+        names=Names(**{name: attributes.get(name, "") for name in ("export_name", "cycle", "organization")}),
+        version=attributes.get("version", ""),
     )
 
 

@@ -108,6 +108,12 @@ class ExportFile(ExportFileId):
             scheduled_for=max(self.scheduled_for, start.scheduled_for),
         )
 
+    def due_at_once(self, now: datetime) -> Self:
+        """An open run that WebAdMIT is asked about at the next sweep: it can tell what is so."""
+        if self.finished_at or (self.due_at is not None and self.due_at <= now):
+            return self
+        return replace(self, due_at=now)
+
     def next_check(self, now: datetime) -> datetime:
         """When to ask about an open run again: after a twelfth of its age, at least five minutes, at most an hour."""
         return now + min(max((now - self.started_at) / 12, _SHORTEST_CHECK), _LONGEST_CHECK)

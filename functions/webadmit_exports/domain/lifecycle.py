@@ -45,7 +45,7 @@ def apply_update(
     if record is None or not _is_about(record, update):
         return None
     if _may_be_about_an_earlier_run(record, update):
-        return _changed(record, Transition(record=_ask_at_once(record, now)), now)
+        return _changed(record, Transition(record=record.due_at_once(now)), now)
     joined = record.joined(update) if update.source is UpdateSource.START else record
     current = _move(joined, update, now)
     settle = _settle_polled if update.source is UpdateSource.POLL else _settle
@@ -136,13 +136,6 @@ def _may_be_about_an_earlier_run(record: ExportFile, update: StatusUpdate) -> bo
     if update.source is not UpdateSource.POLL or progress_of(update.status) <= progress_of(record.status):
         return False
     return update.as_of < (record.started_at if record.finished_at else record.updated_at)
-
-
-def _ask_at_once(record: ExportFile, now: datetime) -> ExportFile:
-    """WebAdMIT itself can tell what is so: it is asked at the next sweep."""
-    if record.finished_at or (record.due_at is not None and record.due_at <= now):
-        return record
-    return replace(record, due_at=now)
 
 
 def _finish_or_wait(record: ExportFile, update: StatusUpdate, now: datetime) -> ExportFile:

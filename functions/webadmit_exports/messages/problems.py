@@ -6,7 +6,7 @@ An alert's event id holds the problem's name, so that a name stays as it is.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from webadmit_exports import errors
+from webadmit_exports.errors import WebAdmitExportsError
 from webadmit_exports.messages.commands import Commands
 
 
@@ -26,42 +26,46 @@ class Scope(Enum):
     EVERYTHING = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Entry:
     headline: str  # for a subject
     sentence: str  # follows "because"
-    advice: str  # see `advice`
+    advice_template: str
     retry: Retry = Retry.HELPS
     scope: Scope = Scope.ONE_EXPORT
 
 
-class Problem(Enum):
+_SAVE_KEY = (
+    "Save the current key (in WebAdMIT: Account, Edit My Account, API Key) in webadmit-api-key.txt, run `{store_key}`,"
+    " then delete the file."
+)
+
+
+class Problem(_Entry, Enum):
     """Why an export did not start, or a file was not archived."""
 
-    API_KEY_MISSING = _Entry(
+    API_KEY_MISSING = (
         "no usable API key is stored",
         "no usable WebAdMIT API key is stored",
-        "Save the key (in WebAdMIT: Account, Edit My Account, API Key) in webadmit-api-key.txt, run `{store_key}`, then"
-        " delete the file.",
+        _SAVE_KEY,
         Retry.HELPS_ONCE_REPAIRED,
         Scope.EVERYTHING,
     )
-    API_KEY_REFUSED = _Entry(
+    API_KEY_REFUSED = (
         "API key refused (401)",
         "WebAdMIT refused the API key (401)",
-        "The key was replaced, or its owner has lost the API Access permission. Save the current key (in WebAdMIT:"
-        " Account, Edit My Account, API Key) in webadmit-api-key.txt, run `{store_key}`, then delete the file.",
+        f"The key was replaced, or its owner has lost the API Access permission. {_SAVE_KEY}",
         Retry.HELPS_ONCE_REPAIRED,
         Scope.EVERYTHING,
     )
-    SIGNING_KEY_UNUSABLE = _Entry(
+    SIGNING_KEY_UNUSABLE = (
         "no usable signing key",
         "the signing key for callbacks has fewer than 32 characters",
         "Store a new one: {renew_signing_key}.",
         Retry.HELPS_ONCE_REPAIRED,
         Scope.EVERYTHING,
     )
-    ACCESS_REFUSED = _Entry(
+    ACCESS_REFUSED = (
         "no access to the identity (403)",
         "WebAdMIT refused access to the identity (403)",
         "Ask your WebAdMIT administrator to give the owner of the API key access to the identity, with the API Access"
@@ -69,98 +73,99 @@ class Problem(Enum):
         Retry.HELPS_ONCE_REPAIRED,
         Scope.IDENTITY,
     )
-    NOT_FOUND = _Entry(
+    NOT_FOUND = (
         "unknown to WebAdMIT (404)",
         "WebAdMIT does not know the identity or the export (404)",
         "A new admissions cycle brings new identity ids every year: find them with `{list_ids}`, then deploy with the"
         " new Exports. If the ids are still right, the owner of the key has lost access to them.",
         Retry.IS_USELESS,
     )
-    REJECTED = _Entry(
+    REJECTED = (
         "rejected by WebAdMIT",
         "WebAdMIT rejected the request",
         "Read what WebAdMIT said; run the export by hand in WebAdMIT to see whether it works there, and correct Exports"
         " if it is not the one that you meant.",
         Retry.IS_USELESS,
     )
-    RATE_LIMITED = _Entry(
+    RATE_LIMITED = (
         "rate limit used up (429)",
         "WebAdMIT's rate limit is used up (429)",
         "Nothing, if this is rare. If it comes often, something else uses the same API key a lot: give this stack a key"
         " of its own (that of a service user), or spread the schedules.",
     )
-    UNAVAILABLE = _Entry(
+    UNAVAILABLE = (
         "no usable answer from WebAdMIT",
         "WebAdMIT gave no usable answer",
         "Nothing, if WebAdMIT is down for maintenance. If other clients reach it, check the parameter WebAdmitBaseUrl"
         " of this stack.",
     )
-    AWS_UNAVAILABLE = _Entry(
+    AWS_UNAVAILABLE = (
         "no answer from AWS",
         "an AWS service did not answer",
         "Nothing, if this is rare: AWS services recover by themselves. If it stays, see the errors with `{logs}`.",
     )
-    OUT_OF_TIME = _Entry(
+    OUT_OF_TIME = (
         "time ran out",
         "the list took longer than one start may",
         "Nothing: the rest of the list starts by itself. If it comes often, split the list into Exports and"
         " FrequentExports.",
-        scope=Scope.EVERYTHING,
+        Retry.HELPS,
+        Scope.EVERYTHING,
     )
-    UNEXPECTED = _Entry(
+    UNEXPECTED = (
         "unexpected error",
         "of an error in this software",
         "See the error with `{logs}`, and report it where you got this software from.",
     )
-    HOST_REFUSED = _Entry(
+    HOST_REFUSED = (
         "its download host is not allowed",
         "WebAdMIT's download URL leads to a host that is not in ArchiveDownloadHosts",
         "If that is Liaison's storage (Liaison has moved its systems; ask if you do not know the host), allow it:"
         " {allow}.",
         Retry.HELPS_ONCE_REPAIRED,
     )
-    ADDRESS_REFUSED = _Entry(
+    ADDRESS_REFUSED = (
         "its download URL is refused",
         "WebAdMIT's download URL is not followed",
         "Ask Liaison about it: files are fetched by https only. Meanwhile fetch the file by hand in WebAdMIT.",
         Retry.HELPS_ONCE_REPAIRED,
     )
-    NO_FILE = _Entry(
+    NO_FILE = (
         "WebAdMIT has no file now",
         "WebAdMIT says that there is no file now",
         "Look at the export in WebAdMIT: perhaps it is running again.",
     )
-    STORAGE_UNAVAILABLE = _Entry(
+    STORAGE_UNAVAILABLE = (
         "it could not be fetched",
         "it could not be fetched from WebAdMIT's storage",
         "Nothing, if this is rare. If it stays, fetch the file by hand in WebAdMIT, and ask Liaison.",
     )
-    GONE = _Entry(
+    GONE = (
         "unknown to WebAdMIT",
         "WebAdMIT does not give out this file",
         "Look at the export in WebAdMIT; if its file is there, have it announced again: {again}",
         Retry.IS_USELESS,
     )
-    SUPERSEDED = _Entry(
+    SUPERSEDED = (
         "a newer run took its place",
         "a newer run has the same file id, so that this run's file is gone from WebAdMIT",
         "Nothing, if the newer file will do: it is archived by itself.",
         Retry.IS_USELESS,
     )
-    NOT_RECORDED = _Entry(
+    NOT_RECORDED = (
         "no run of this stack",
         "no run of this stack is recorded to have finished then with that file, so it was not fetched",
         "Look who else may publish to ReadyTopic: this stack announces only what it has recorded.",
         Retry.IS_USELESS,
     )
-    TOO_LARGE = _Entry(
+    TOO_LARGE = (
         "larger than allowed",
         "it is larger than ArchiveMaxMegabytes allows",
         "If that is right and it is at most 5,000 MiB, allow more: {enlarge}. Then have it announced again: {again} A"
         " larger one has to be fetched by hand in WebAdMIT, or the export split there.",
         Retry.IS_USELESS,
     )
-    TOO_SLOW = _Entry(
+    TOO_SLOW = (
         "too slow to fetch",
         "its download does not fit in Lambda's 15-minute limit",
         "If the storage was slow only then, have it announced again: {again} If it is always so, fetch the file by hand"
@@ -169,30 +174,13 @@ class Problem(Enum):
     )
 
     @property
-    def headline(self) -> str:
-        return self.value.headline
-
-    @property
-    def sentence(self) -> str:
-        return self.value.sentence
-
-    @property
-    def retry(self) -> Retry:
-        return self.value.retry
-
-    @property
-    def scope(self) -> Scope:
-        return self.value.scope
-
-    @property
     def is_final(self) -> bool:
         """Whether trying again does not help."""
         return self.retry is Retry.IS_USELESS
 
     def advice(self, commands: Commands, function: str = "StartRunsFunction", **texts: str) -> str:
         """What a person should do, with the commands for their stack; `texts` are those that only the archive has."""
-        template: str = self.value.advice
-        return template.format(
+        return self.advice_template.format(
             store_key=commands.store_key(),
             list_ids=commands.invoke("CheckSetupFunction"),
             renew_signing_key=commands.renew_signing_key(),
@@ -201,23 +189,6 @@ class Problem(Enum):
         )
 
 
-# The first that fits: kinds of errors before what they are kinds of.
-_BY_ERROR: dict[type[errors.WebAdmitExportsError], Problem] = {
-    errors.ApiKeyUnusable: Problem.API_KEY_MISSING,
-    errors.SigningKeyUnusable: Problem.SIGNING_KEY_UNUSABLE,
-    errors.AwsUnavailable: Problem.AWS_UNAVAILABLE,
-    errors.HostRefused: Problem.HOST_REFUSED,
-    errors.UrlRefused: Problem.ADDRESS_REFUSED,
-    errors.DownloadFailed: Problem.STORAGE_UNAVAILABLE,
-    errors.ApiKeyRefused: Problem.API_KEY_REFUSED,
-    errors.AccessRefused: Problem.ACCESS_REFUSED,
-    errors.RateLimited: Problem.RATE_LIMITED,
-    errors.Unavailable: Problem.UNAVAILABLE,
-}
-
-
-def problem_of(error: errors.WebAdmitExportsError) -> Problem:
+def problem_of(error: WebAdmitExportsError) -> Problem:
     """What an error is in the catalogue."""
-    if isinstance(error, errors.RequestRefused):
-        return Problem.NOT_FOUND if error.status == 404 else Problem.REJECTED
-    return next((found for kind, found in _BY_ERROR.items() if isinstance(error, kind)), Problem.UNEXPECTED)
+    return Problem[error.problem]

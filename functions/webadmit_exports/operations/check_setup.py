@@ -48,7 +48,7 @@ class Findings:
         return [*self.lines, "", f"{count}:", *found]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Mailbox:
     """A mail address of the stack's parameters, and the topic that it should be subscribed to."""
 

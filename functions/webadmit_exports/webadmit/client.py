@@ -47,19 +47,22 @@ _RUNS_BYTES = 4 * 1024 * 1024  # how far back the recent runs go is not document
 
 _BASE_URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|http://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}")
 _API = "/api/v1"
-_HEADERS = {"accept": "application/json", "user-agent": "webadmit-exports"}
 
 
 class WebAdmit:
     """WebAdMIT over connections that are kept. Every call raises a WebAdmitError; none redirects or retries by itself.
 
-    `read_seconds`: from the connection to the end of an answer.
+    `read_seconds`: from the connection to the end of an answer. `version`: of this software, told to WebAdMIT.
     """
 
-    def __init__(self, base_url: str, *, connections: int = 1, read_seconds: float = READ_SECONDS) -> None:
+    def __init__(
+        self, base_url: str, *, version: str = "", connections: int = 1, read_seconds: float = READ_SECONDS
+    ) -> None:
         self._base_url = checked_base_url(base_url)
         self._read_seconds = read_seconds
         self._session = plain_session(connections=connections)
+        self._session.headers["accept"] = "application/json"
+        self._session.headers["user-agent"] = f"webadmit-exports/{version}".rstrip("/")
 
     def drop_connections(self) -> None:
         """Closes what is pooled. Call it first in an invocation: while Lambda freezes a process its connections die."""
@@ -148,7 +151,7 @@ class WebAdmit:
         raise Unavailable(path, what, detail)
 
     def _send(self, method: str, path: str, key: ApiKey, most: int, parts: Mapping[str, Any]) -> Answer:
-        url, headers = f"{self._base_url}{_API}{path}", {**_HEADERS, "x-api-key": key.value}
+        url, headers = f"{self._base_url}{_API}{path}", {"x-api-key": key.value}
         try:
             with (
                 deadline(longest_call(self._read_seconds)),

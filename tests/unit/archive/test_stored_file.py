@@ -1,6 +1,7 @@
 """Announcements as ReadyTopic sends them, keys of objects, names of files, and facts as tags."""
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tests.fakes import ANNOUNCED, EXPORT, FILE_ID, NAMES, NIGHT, WRITER, after
 from webadmit_exports.archive.csv_facts import CsvFacts
 from webadmit_exports.archive.ready_message import parse_ready_message
-from webadmit_exports.archive.stored_file import FileFacts, parse_tags, safe_name
+from webadmit_exports.archive.stored_file import FileFacts, parse_facts, safe_name
 from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile, Names
 from webadmit_exports.errors import InvalidInput
@@ -177,18 +178,24 @@ def test_what_is_no_csv_has_its_checksum_only() -> None:
     }
 
 
-@pytest.mark.parametrize("has_receipt", [True, False])
-@pytest.mark.parametrize(
-    "facts", [FIRST, FileFacts(sha256="x"), FileFacts.of("cd" * 32, replace(CSV, rows=0, header_sha256="z"), FIRST)]
-)
-def test_tags_bring_back_the_facts(facts: FileFacts, has_receipt: bool) -> None:
-    tags = facts.tags(has_receipt=has_receipt)
-
-    assert parse_tags(tags) == (facts, has_receipt)
-    assert len(tags) <= 10
-    assert all(isinstance(value, str) for value in tags.values())
+KNOWN = [FIRST, FileFacts(sha256="x"), FileFacts.of("cd" * 32, replace(CSV, rows=0, header_sha256="z"), FIRST)]
 
 
-@pytest.mark.parametrize("tags", [{}, {"rows": "7"}, {"receipt": "sent"}])
-def test_an_object_without_its_checksum_is_not_done(tags: dict[str, str]) -> None:
-    assert parse_tags(tags) == (None, False)
+@pytest.mark.parametrize("facts", KNOWN)
+def test_metadata_brings_back_the_facts(facts: FileFacts) -> None:
+    metadata = facts.metadata
+
+    assert parse_facts(metadata) == facts
+    assert all(re.fullmatch("[a-z0-9-]+", name) and isinstance(text, str) for name, text in metadata.items())
+
+
+@pytest.mark.parametrize("facts", KNOWN)
+def test_the_tags_of_an_earlier_version_bring_back_the_facts(facts: FileFacts) -> None:
+    tags = {name.replace("-", "_"): text for name, text in facts.metadata.items()}
+
+    assert parse_facts({**tags, "receipt": "sent"}) == facts
+
+
+@pytest.mark.parametrize("texts", [{}, {"rows": "7"}, {"receipt": "sent"}])
+def test_an_object_without_its_checksum_has_no_facts(texts: dict[str, str]) -> None:
+    assert parse_facts(texts) is None

@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,11 +10,12 @@ from hypothesis import strategies as st
 
 from tests.approval import assert_approved
 from tests.fakes import EXPORT, FILE_ID, NAMES, NIGHT, WRITER, after
+from webadmit_exports import errors
 from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.messages.file_messages import file_message
-from webadmit_exports.messages.problems import Problem
+from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.messages.start_messages import (
     RefusedIdentity,
     StartAlert,
@@ -267,3 +269,16 @@ def test_a_long_stack_name_leaves_room_for_what_happened() -> None:
     subject = file_message(announcement(), replace(WRITER, stack_name="s" * 128)).subject
 
     assert subject.startswith("s" * 40 + ": export 86446 is ready")
+
+
+def test_every_error_has_its_problem_in_the_catalogue() -> None:
+    def kinds(kind: type[errors.WebAdmitExportsError]) -> Iterator[type[errors.WebAdmitExportsError]]:
+        yield kind
+        for one in kind.__subclasses__():
+            yield from kinds(one)
+
+    assert {kind.problem for kind in kinds(errors.WebAdmitExportsError)} <= set(Problem.__members__)
+    found = [problem_of(errors.RequestRefused("/", "answered", status=status)) for status in (404, 422)]
+    assert found == [Problem.NOT_FOUND, Problem.REJECTED]
+    assert problem_of(errors.AnnouncementDelayed("SNS")) is Problem.AWS_UNAVAILABLE
+    assert problem_of(errors.InvalidInput("x")) is Problem.UNEXPECTED

@@ -1,4 +1,4 @@
-"""The README's sample consumer, run against the sandbox."""
+"""The sample consumer of docs/consuming.md, run against the sandbox."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def consumer(sandbox: Sandbox, world: World, monkeypatch: pytest.MonkeyPatch, tm
         monkeypatch.setenv(name, value)
     (source,) = blocks("python")
     names: dict[str, Any] = {"__name__": "consumer", "queue": queue}
-    code = compile(source.replace("WaitTimeSeconds=20", "WaitTimeSeconds=0"), "README.md", "exec")
+    code = compile(source.replace("WaitTimeSeconds=20", "WaitTimeSeconds=0"), "consuming.md", "exec")
     with monkeypatch.context() as patch:
         patch.setattr(boto3, "client", {"sqs": sqs}.get)
         exec(code, names)  # noqa: S102
