@@ -36,8 +36,8 @@ class OneAtATime:
         self._lock = threading.Lock()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name == "get_paginator":
-            return self._client.get_paginator  # type: ignore[no-any-return]
+        if name in ("get_paginator", "meta"):
+            return getattr(self._client, name)  # type: ignore[no-any-return]
 
         def call(**arguments: Any) -> Any:
             if not self._keeps_conditions:

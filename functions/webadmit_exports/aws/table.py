@@ -52,7 +52,7 @@ class ExportFilesTable:
         with asking("DynamoDB"):
             answer = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True)
         item = answer.get("Item")
-        return _from_item(item) if item else None
+        return from_item(item) if item else None
 
     def newest(self, export_id: int, since: datetime) -> list[ExportFile]:
         """The runs of an export that serve `since` or a later occurrence, as they are now, newest first.
@@ -109,7 +109,7 @@ class ExportFilesTable:
             try:
                 self._client.put_item(
                     TableName=self._name,
-                    Item=_to_item(record),
+                    Item=to_item(record),
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                     **condition,
                 )
@@ -119,7 +119,7 @@ class ExportFilesTable:
                 item = cast("Item", error.response.get("Item", {}))
                 # Unless botocore has repeated a write whose answer was lost: then what is there is our own.
                 if item.get("version") != {"S": record.version}:
-                    raise WriteConflict(_from_item(item) if item else None) from None
+                    raise WriteConflict(from_item(item) if item else None) from None
         return record
 
 
@@ -127,14 +127,15 @@ def _readable(items: Iterable[Mapping[str, Any]]) -> Iterator[ExportFile]:
     """Without those that a person may have spoilt by hand: one of them must not keep all others from being finished."""
     for item in items:
         try:
-            yield _from_item(item)
+            yield from_item(item)
         except (KeyError, ValueError, TypeError):
             logger.error(
                 "a record cannot be read", key={name: item.get(name) for name in ("export_id", "export_file_id")}
             )
 
 
-def _to_item(record: ExportFile) -> "Item":
+def to_item(record: ExportFile) -> "Item":
+    """A record as DynamoDB has it; what is empty has no attribute."""
     attributes: dict[str, str | int | None] = {
         "export_id": record.export.export_id,
         "export_file_id": record.export_file_id,
@@ -161,7 +162,8 @@ def _to_item(record: ExportFile) -> "Item":
     return {name: _serialize(value) for name, value in attributes.items() if value not in (None, "")}
 
 
-def _from_item(item: Mapping[str, Any]) -> ExportFile:
+def from_item(item: Mapping[str, Any]) -> ExportFile:
+    """The record in an item; raises KeyError, TypeError or ValueError where a person has spoilt it."""
     attributes = {name: _deserialize(value) for name, value in item.items()}
 
     def moment(name: str) -> datetime | None:

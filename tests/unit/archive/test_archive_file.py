@@ -133,6 +133,7 @@ class World:
     key: Exception | None = None
     downloads: list[FakeDownload | Exception] = field(default_factory=lambda: [FakeDownload()])
     asked: int = 0
+    dropped_before: list[int] = field(default_factory=list)
     opened: list[DownloadUrl] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
     largest: int = MIB
@@ -163,7 +164,7 @@ class World:
         return ApiKey("0123456789abcdef0123456789abcdef")
 
     def drop_connections(self) -> None:
-        pass
+        self.dropped_before.append(self.asked)
 
     def file(self, key: ApiKey, export_id: int, export_file_id: int) -> tuple[Run, DownloadUrl | None]:
         self.asked += 1
@@ -250,6 +251,13 @@ def test_the_object_has_the_ids_and_what_was_declared(world: World) -> None:
         "content-type": "text/csv",
         "declared-charset": "iso-8859-1",
     }
+
+
+def test_connections_that_may_have_died_are_dropped_before_webadmit_is_asked(world: World) -> None:
+    world.archive()
+    world.archive(replace(ANNOUNCED, export_file_id=74781))
+
+    assert world.dropped_before == [0]  # of the second no run is recorded, so that it is not asked for
 
 
 @pytest.mark.parametrize(
@@ -439,6 +447,7 @@ def test_the_last_delivery_tells_that_it_is_given_up(world: World) -> None:
     [
         (ApiKeyRefused(PATH, "answered 401"), "refused the API key (401)", "put-secret-value"),
         (AccessRefused(PATH, "answered 403", "No."), "refused access to the identity (403)", "CheckSetupFunction"),
+        (UrlRefused("it leads to http://x.example"), "it leads to http://x.example", "Ask Liaison about it"),
         (
             HostRefused("new-storage.example"),
             "new-storage.example",

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from tests.fakes import EXPORT, FILE_ID, NAMES, NIGHT, after
 from tests.reliability import races
 from webadmit_exports.aws.table import ExportFilesTable, WriteConflict
-from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.export_file import ExportFile, Names
 
 OPEN = ExportFile(
     export=EXPORT,
@@ -44,6 +44,51 @@ def test_what_is_stored_is_read_the_same(table: ExportFilesTable) -> None:
     assert replace(ended, version="") == ENDED
     assert table.read(EXPORT.export_id, FILE_ID) == ended
     assert list(table.unfinished(after(hours=6))) == [ended]
+
+
+def test_reads_that_decide_ask_for_what_is_there_now() -> None:
+    asked: list[dict[str, object]] = []
+    with races.table(keeps_conditions=True) as table:
+        table._client.meta.events.register("provide-client-params.dynamodb", lambda params, **_: asked.append(params))
+
+        table.read(EXPORT.export_id, FILE_ID)
+        table.newest(EXPORT.export_id, NIGHT)
+
+    assert [one.get("ConsistentRead") for one in asked] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "spoilt", [{}, {"status": {"N": "1"}, "started_at": {"S": "yesterday"}}, {"scheduled_for": {"N": "7"}}]
+)
+def test_a_record_that_a_person_has_spoilt_does_not_hide_the_others(
+    table: ExportFilesTable, spoilt: dict[str, dict[str, str]]
+) -> None:
+    good = table.store(OPEN, replacing=None)
+    key = {"export_id": {"N": str(EXPORT.export_id)}, "export_file_id": {"N": "1"}}
+    index = {"unfinished": {"S": "1"}, "due_at": {"S": "2026-01-01T00:00:00.000000Z"}}
+    table._client.put_item(TableName="files", Item={**key, **index, **spoilt})
+
+    assert list(table.unfinished(after(hours=1))) == [good]
+    assert table.newest(EXPORT.export_id, NIGHT) == [good]
+
+
+def test_a_record_of_the_first_version_is_read(table: ExportFilesTable) -> None:
+    item = {
+        "export_id": {"N": "86446"},
+        "export_file_id": {"N": "74780"},
+        "user_identity_id": {"N": "37442"},
+        "status": {"S": "Available"},
+        "scheduled_for": {"S": "2026-11-23T03:30:00Z"},
+        "started_at": {"S": "2026-11-23T03:30:01.000000Z"},
+        "updated_at": {"S": "2026-11-23T03:34:10.000000Z"},
+        "finished_at": {"S": "2026-11-23T03:34:10.000000Z"},
+    }
+    table._client.put_item(TableName="files", Item=item)
+
+    read = table.read(86446, 74780)
+
+    assert read
+    assert (read.first_scheduled_for, read.version, read.reused, read.names) == (NIGHT, "", False, Names())
 
 
 def test_a_record_that_was_written_since_it_was_read_is_left_and_told(table: ExportFilesTable) -> None:

@@ -40,6 +40,7 @@ class FakeWebAdmit:
     limit: int | None = 5000
     remaining: int = 4000
     asked: list[str] = field(default_factory=list)
+    dropped: int = 0
 
     @property
     def rate_limit(self) -> RateLimit:
@@ -47,6 +48,7 @@ class FakeWebAdmit:
 
     def drop_connections(self) -> None:
         assert self.asked == []
+        self.dropped += 1
 
     def recent_runs(self, key: ApiKey, user_identity_id: int) -> tuple[list[Run], RateLimit]:
         self.asked.append(f"list {user_identity_id}")
@@ -125,6 +127,23 @@ def test_one_list_answers_for_all_runs_of_an_identity() -> None:
 
     assert world.sweep() == Figures(due=50, asked=50)
     assert sorted(world.webadmit.asked) == ["list 1", "list 2"]
+
+
+def test_connections_that_may_have_died_are_dropped_before_each_sweep_that_asks() -> None:
+    world = World()
+    world.sweep()
+    world.open_run(1)
+
+    world.sweep()
+
+    assert world.webadmit.dropped == 1
+
+
+def test_forty_seconds_are_enough_to_ask_about_one_more_identity() -> None:
+    world = World(seconds=40)
+    world.open_run(1)
+
+    assert world.sweep() == Figures(due=1, asked=1)
 
 
 def test_a_finished_run_is_announced_from_the_list() -> None:

@@ -163,6 +163,33 @@ def delivery(*some: Export, last: bool = False, whole: bool = False) -> Delivery
     return Delivery(message_id=str(some[0]), request=request, is_last=last, is_whole=whole)
 
 
+def test_sixteen_exports_start_side_by_side_and_no_more() -> None:
+    world, together = World(), threading.Barrier(16, timeout=20)
+    active, most, lock = 0, 0, threading.Lock()
+
+    def answer() -> None:
+        nonlocal active, most
+        with lock:
+            active += 1
+            most = max(most, active)
+        together.wait()  # comes through only where sixteen wait here
+        with lock:
+            active -= 1
+
+    some = exports(64)
+    world.webadmit.answers = {export: [answer] for export in some}
+
+    assert world.start(*some) == {"started": some}
+    assert most == 16
+
+
+@pytest.mark.parametrize(("timeout", "outcome"), [(61.0, "started"), (60.0, "deferred")])
+def test_a_minute_is_kept_back_for_what_follows_a_request(timeout: float, outcome: str) -> None:
+    world = World(timeout=timeout)
+
+    assert world.start(EXPORT) == {outcome: [EXPORT]}
+
+
 # ── Starting once ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
