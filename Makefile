@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo check test approve lint reliability chaos fuzz large-file bench package audit deploy-check lock clean
+.PHONY: help demo check test approve lint reliability chaos fuzz mutants large-file bench package audit deploy-check lock clean
 
 help:
 	@echo "make demo          shows a night of exports on this machine (ARCHIVE=1: and archives their files)"
@@ -14,6 +14,7 @@ help:
 	@echo "make reliability   breaks it in every way and counts what is lost (SHORT=1: within three minutes)"
 	@echo "make chaos         a bad night of 10,000 exports"
 	@echo "make fuzz          two million made-up callbacks, and 50,000 nights of events in any order"
+	@echo "make mutants       measures how strong the unit tests are (an hour; ROOMS=domain: a quarter)"
 	@echo "make large-file    archives a large file, and measures memory and speed (MIB=2048; else 200)"
 	@echo "make bench         measures speed and memory against a typical peer (six minutes)"
 	@echo "make package       validates and builds what sam deploys (needs python3.13)"
@@ -47,6 +48,9 @@ reliability: .venv/ready
 chaos fuzz: .venv/ready
 	@PYTHONPATH=functions $(BIN)/python -m tests.reliability $@
 
+mutants: .venv-mutants/ready
+	@.venv-mutants/bin/python -m tests.mutants
+
 large-file: .venv/ready
 	@$(BIN)/python -m tests.large_file $(or $(MIB),200)
 
@@ -72,11 +76,11 @@ LOCK := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 
 
 lock: .venv-lock/ready
 	@for name in functions/requirements tests/requirements tests/requirements-sam tests/requirements-audit \
-	  tests/requirements-emulator tests/requirements-lock; do \
+	  tests/requirements-emulator tests/requirements-mutants tests/requirements-lock; do \
 	  $(LOCK) $(if $(KEEP),,--upgrade) $$name.in --output-file $$name.txt || exit 1; done
 
 clean:
-	rm -rf .venv .venv-sam .venv-audit .venv-emulator .venv-lock .build .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-audit .venv-emulator .venv-mutants .venv-lock .build .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: tests/requirements.txt
 	@echo "Setting up .venv (once; takes a minute) ..."

@@ -276,7 +276,7 @@ def deploy(check: Check) -> None:
         check.sam("deploy")
     with step("the setup check says that no key is stored"):
         problems = " ".join(check.invoke("CheckSetupFunction")["problems"])
-        expect("has no value yet" in problems and "Exports is empty" in problems, problems)
+        expect("No usable WebAdMIT API key is stored" in problems and "Exports is empty" in problems, problems)
     with step("the key is stored, and the setup check lists the pairs"):
         arn = check.outputs["WebAdmitApiKeyArn"]
         check.client("secretsmanager").put_secret_value(SecretId=arn, SecretString=check.webadmit.api_key)

@@ -10,7 +10,16 @@ from webadmit_exports.domain import status as statuses
 from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
 from webadmit_exports.domain.ids import Export
-from webadmit_exports.domain.lifecycle import LEASE, Transition, apply_update, claim_due, mark_announced, release_claim
+from webadmit_exports.domain.lifecycle import (
+    LEASE,
+    Transition,
+    apply_update,
+    check_failed,
+    claim_due,
+    defer_check,
+    mark_announced,
+    release_claim,
+)
 from webadmit_exports.domain.status import Progress, Status, progress_of
 
 START, CALLBACK, POLL = UpdateSource.START, UpdateSource.CALLBACK, UpdateSource.POLL
@@ -472,3 +481,58 @@ def test_an_overdue_alert_does_not_mark_a_run_that_has_finished_meanwhile() -> N
     ready = applied(late.record, update(CALLBACK, "Available", after(hours=5)), hours=5, seconds=1)
 
     assert announced(ready.record, late.claimed, hours=5, seconds=2) == ready.record
+
+
+# ── What is left to do afterwards ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_run_that_was_reported_late_is_asked_about_again() -> None:
+    late = applied(begun(), update(POLL, "In Progress", after(hours=6, seconds=1)), hours=6, seconds=1)
+
+    marked = announced(late.record, late.claimed, hours=6, seconds=1)
+
+    assert marked.overdue_at == marked.updated_at == after(hours=6, seconds=1)
+    assert marked.due_at == marked.next_check(after(hours=6, seconds=1)) == after(hours=6, minutes=30, seconds=1)
+
+
+def test_a_check_that_is_deferred_comes_later_and_the_run_is_not_reported_late() -> None:
+    deferred = defer_check(begun(), after(hours=6, seconds=1))
+
+    assert deferred
+    assert (deferred.record.overdue_at, deferred.record.updated_at) == (
+        after(hours=6, seconds=1),
+        after(hours=6, seconds=1),
+    )
+    assert deferred.record.due_at == after(hours=6, minutes=30, seconds=1)
+    assert deferred.claimed is None
+    assert defer_check(finished(), after(hours=6, seconds=1)) is None
+
+
+def test_a_question_without_an_answer_changes_nothing_before_a_run_is_late() -> None:
+    record = replace(begun(), due_at=after(minutes=5))
+
+    assert check_failed(record, after(minutes=6), SETTINGS, ask_later=False) is None
+    later = check_failed(record, after(minutes=6), SETTINGS, ask_later=True)
+
+    assert later
+    assert later.record.due_at == after(minutes=11)
+    assert check_failed(finished(), after(hours=6), SETTINGS, ask_later=True) is None
+
+
+def test_a_claim_that_is_released_tells_when() -> None:
+    step = applied(begun(), update(CALLBACK, "Available", after(minutes=4)), minutes=4)
+    assert step.claimed
+
+    released = release_claim(step.record, step.claimed, after(minutes=5), SETTINGS)
+
+    assert released
+    assert released.record.updated_at == after(minutes=5)
+
+
+def test_the_announcement_of_an_earlier_run_does_not_mark_the_next_one_under_its_id() -> None:
+    first = applied(begun(), update(CALLBACK, "Available", after(minutes=4)), minutes=4)
+    assert first.claimed
+    second = replace(first.record, finished_at=after(days=1), due_at=after(days=1))
+
+    assert mark_announced(second, first.claimed, after(days=1), SETTINGS) is None
+    assert release_claim(second, first.claimed, after(days=1), SETTINGS) is None
