@@ -7,7 +7,8 @@ export SAM_CLI_TELEMETRY := 0
 .PHONY: help demo check test approve lint reliability chaos fuzz mutants large-file bench package audit deploy-check lock clean
 
 help:
-	@echo "make demo          shows a night of exports on this machine (ARCHIVE=1: and archives their files)"
+	@echo "make demo          shows a night of exports on this machine (ARCHIVE=1: and archives their files;"
+	@echo "                   PICTURE=1: writes docs/demo.svg anew)"
 	@echo "make check         checks a setup as CheckSetupFunction does, in the sandbox (EXPORTS=37442:86446)"
 	@echo "make test          checks style and types, and runs all tests"
 	@echo "make approve       takes over the mails as they are now, for you to read the difference"
@@ -24,7 +25,7 @@ help:
 	@echo "make clean         removes what these have made"
 
 demo: .venv/ready
-	@$(BIN)/python -m tests.sandbox $(if $(ARCHIVE),archive)
+	@$(BIN)/python -m tests.sandbox $(if $(ARCHIVE),archive) $(if $(PICTURE),picture=docs/demo.svg)
 
 check: .venv/ready
 	@$(BIN)/python -m tests.sandbox.check "$(EXPORTS)"

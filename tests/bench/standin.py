@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from webadmit_exports.aws.table import _to_item
+from webadmit_exports.aws.table import to_item
 from webadmit_exports.domain.export_file import ExportFile, Names
 from webadmit_exports.domain.ids import Export
 
@@ -80,7 +80,7 @@ class StandIn:
         if name == "GetItem":
             key = json.loads(body)["Key"]
             record = open_record(int(key["export_id"]["N"]), int(key["export_file_id"]["N"]))
-            return json.dumps({"Item": _to_item(record)}).encode()
+            return json.dumps({"Item": to_item(record)}).encode()
         if name == "GetSecretValue":
             is_api_key = "api-key" in json.loads(body)["SecretId"]
             return json.dumps({"SecretString": API_KEY if is_api_key else SIGNING_KEY}).encode()

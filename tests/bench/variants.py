@@ -108,6 +108,7 @@ def function(package: Package, handler: str, stand_in: StandIn) -> LambdaFunctio
         "EXPORT_FILES_TABLE": "export-files",
         "READY_TOPIC_ARN": _ARN.format("sns", "ready"),
         "ALERTS_TOPIC_ARN": _ARN.format("sns", "alerts"),
+        "VERSION": "0",
         "STACK_NAME": "webadmit-exports",
         "SCHEDULE_TIMEZONE": "America/New_York",
         "WEBADMIT_BASE_URL": stand_in.url,
@@ -149,7 +150,7 @@ def function(package: Package, handler: str, stand_in: StandIn) -> LambdaFunctio
 def callback_event(export_file_id: int) -> dict[str, Any]:
     """What the HTTP API makes of WebAdMIT's callback for a file that is ready."""
     address = CallbackUrl(export=Export(user_identity_id=1, export_id=2), scheduled_for=standin.this_night())
-    path = address.url("", standin.SIGNING_KEY.encode())
+    path = address.signed("", standin.SIGNING_KEY.encode())
     *_, identity, export, occurrence, signature = path.split("/")
     form = {
         "export_file[id]": export_file_id,

@@ -1,10 +1,12 @@
 """`make demo`, as a person runs it."""
 
 import contextlib
+import html
 import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 from tests.sandbox.demo import NIGHT
@@ -34,8 +36,16 @@ def command_of(pid: int) -> str:
     return ""
 
 
-def test_the_demo_shows_the_night_and_its_archive_and_ends_by_itself() -> None:
-    done = subprocess.run([*COMMAND, "archive"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+def words_of(picture: Path) -> Counter[str]:
+    """The words in an SVG; its mails may come in another order, and at other times."""
+    texts = re.findall(r">([^<>]+)</text>", picture.read_text(encoding="utf-8"))
+    return Counter(re.findall(r"[^\W\d_]+", html.unescape(" ".join(texts))))
+
+
+def test_the_demo_shows_the_night_and_its_archive_and_ends_by_itself(tmp_path: Path) -> None:
+    picture = tmp_path / "demo.svg"
+    command = [*COMMAND, "archive", f"picture={picture}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
     assert done.returncode == 0, done.stderr
     for export_id in NIGHT:
@@ -49,6 +59,7 @@ def test_the_demo_shows_the_night_and_its_archive_and_ends_by_itself() -> None:
     assert '"event_type": "export_file.archived"' in done.stdout
     assert "What next" in done.stdout
     assert done.stderr == ""
+    assert words_of(picture) == words_of(ROOT / "docs" / "demo.svg"), "make demo ARCHIVE=1 PICTURE=1 draws it anew"
 
 
 def test_ctrl_c_ends_the_demo_and_all_that_it_began() -> None:

@@ -133,12 +133,10 @@ def test_a_callback_api_that_is_broken_is_told(night: Sandbox) -> None:
     finally:
         night.http_api.routes.update(routes)
 
-    assert problem.startswith("The callback API answers 404 where it should answer 400")
+    assert problem.startswith("The callback API is not working (404; expected 400)")
 
 
-@pytest.mark.parametrize(
-    ("state", "said"), [("pending", "was never confirmed"), ("gone", "is not subscribed any more")]
-)
+@pytest.mark.parametrize(("state", "said"), [("pending", "was never confirmed"), ("gone", "is no longer subscribed")])
 def test_mail_addresses_that_get_nothing_are_told_without_being_named(night: Sandbox, state: str, said: str) -> None:
     requests.post(f"{night.aws_url}/sandbox/mail-subscriptions?state={state}", timeout=10).raise_for_status()
     try:

@@ -1,4 +1,7 @@
-"""`python -m tests.sandbox` shows the demo, with `archive` its files too; Ctrl-C ends it quietly at any time."""
+"""`python -m tests.sandbox` shows the demo; Ctrl-C ends it quietly at any time.
+
+`archive` has its files kept too; `picture=FILE` draws it as an SVG.
+"""
 
 import signal
 import sys
@@ -7,7 +10,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have what run
 try:
     from .demo import main
 
-    status = main(archives="archive" in sys.argv[1:])
+    picture = next((one.partition("=")[2] for one in sys.argv[1:] if one.startswith("picture=")), "")
+    status = main(archives="archive" in sys.argv[1:], picture=picture)
 except KeyboardInterrupt:
     print("\nStopped; nothing is left running.")
     status = 130

@@ -1,5 +1,6 @@
 """A night of exports in the sandbox, shown live: `make demo`."""
 
+import io
 import json
 import signal
 import sys
@@ -75,8 +76,8 @@ class Screen:
         return Group(runs, *lines, "")
 
 
-def main(*, archives: bool = False) -> int:
-    """Shows the night; with `archives` its files are fetched and kept as well."""
+def main(*, archives: bool = False, picture: str = "") -> int:
+    """Shows the night; with `archives` its files are fetched and kept as well. `picture`: a file for its SVG."""
     console = Console(highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
@@ -97,14 +98,14 @@ def main(*, archives: bool = False) -> int:
                         }
                     )
                 )
-            show(sandbox, console)
+            show(sandbox, console, picture)
     except RuntimeClientMissing as missing:
         console.print(str(missing))
         return 1
     return 0
 
 
-def show(sandbox: Sandbox, console: Console) -> None:
+def show(sandbox: Sandbox, console: Console, picture: str = "") -> None:
     for export_id, (name, behaviour) in NIGHT.items():
         sandbox.webadmit.add_export(IDENTITY, export_id, name, **behaviour)
     archives = "ArchiveBucketName" in sandbox.outputs
@@ -120,6 +121,10 @@ def show(sandbox: Sandbox, console: Console) -> None:
     show_messages(sandbox, console, queues)
     if archives:
         show_archive(sandbox, console, queues["Archived"])
+    if picture:
+        paper = Console(record=True, width=112, file=io.StringIO(), force_terminal=True, highlight=False)
+        paper.print(screen, mail_table(sandbox))
+        paper.save_svg(picture, title="make demo")
     show_what_next(console)
 
 
@@ -186,14 +191,18 @@ def pause(seconds: float = 1.5) -> None:
     time.sleep(seconds)
 
 
-def show_messages(sandbox: Sandbox, console: Console, queues: dict[str, str]) -> None:
-    mails = sandbox.mails()
+def mail_table(sandbox: Sandbox) -> Table:
     listing = Table(title="The mails of the night", title_justify="left")
     listing.add_column("To")
     listing.add_column("Subject")
-    for mail in mails:
+    for mail in sandbox.mails():
         listing.add_row(mail["to"].partition("@")[0], mail["subject"])
-    console.print("", listing)
+    return listing
+
+
+def show_messages(sandbox: Sandbox, console: Console, queues: dict[str, str]) -> None:
+    mails = sandbox.mails()
+    console.print("", mail_table(sandbox))
 
     def mail_about(wanted: Callable[[dict[str, str]], bool]) -> None:
         mail = next(mail for mail in mails if wanted(mail))

@@ -51,7 +51,7 @@ class Pace:
 
 
 class Topics:
-    """ReadyTopic for files that can be fetched, AlertsTopic for what a person should look at, ArchivedTopic.
+    """ReadyTopic for files that can be fetched, AlertsTopic for what needs attention, ArchivedTopic.
 
     `archived_arn` is empty where files are not archived.
     """

@@ -111,7 +111,7 @@ class CheckSetup:
                 )
             else:
                 what = (
-                    f"The address in {mailbox.parameter} is not subscribed any more: somebody, or a mail scanner, has"
+                    f"The address in {mailbox.parameter} is no longer subscribed: somebody, or a mail scanner, has"
                     " followed the link that unsubscribes it."
                 )
                 yield SetupProblem(what=what, fix=self._subscribe(mailbox))
@@ -130,10 +130,9 @@ class CheckSetup:
         address = CallbackUrl(export=_NOBODY, scheduled_for=self.now())
         status = self.probe.post_empty_form(address.signed(self.callback_url, self.signing_keys.current()))
         if status != 400:
-            answer = f"answers {status}" if status else "does not answer"
             yield SetupProblem(
-                what=f"The callback API {answer} where it should answer 400: callbacks do not come in, and files are"
-                " found by asking only, minutes later.",
+                what=f"The callback API is not working ({status or 'no answer'}; expected 400). Files are still found"
+                " by polling, minutes later.",
                 fix=f"run this check again; if it stays, {self.commands.deploy()}, and see:"
                 f" {self.commands.logs('ReceiveCallbackFunction')}",
             )

@@ -76,8 +76,8 @@ class KeyAccess:
             identity = self.identities.get(identity_id)
             if identity is None:
                 yield SetupProblem(
-                    what=f"The key does not reach identity {identity_id} any more, or never did; scheduled are"
-                    f" {joined(exports)}.",
+                    what=f"The API key has no access to identity {identity_id}, which is scheduled"
+                    f" ({joined(exports)}).",
                     fix="have the owner of the key granted access in WebAdMIT, or take these out of Exports; a new"
                     " cycle has new identities, see the list above",
                 )

@@ -252,7 +252,7 @@ def test_before_a_key_is_stored_no_list_of_pairs_is_spoken_of() -> None:
 @pytest.mark.parametrize(
     ("pairs", "what"),
     [
-        ("7:70", "The key does not reach identity 7 any more, or never did; scheduled are 7:70."),
+        ("7:70", "The API key has no access to identity 7, which is scheduled (7:70)."),
         ("1:11", "Identity 1 has no such export: 1:11."),
     ],
 )
@@ -263,7 +263,7 @@ def test_pairs_that_do_not_fit_are_problems(pairs: str, what: str) -> None:
 def test_pairs_of_both_lists_are_looked_at() -> None:
     world = World(schedules=FakeSchedules([schedule("1:10"), schedule("7:70,1:10", "FrequentExports")]))
 
-    assert world.problem()[0].startswith("The key does not reach identity 7")
+    assert world.problem()[0].startswith("The API key has no access to identity 7")
 
 
 def test_a_new_cycle_is_a_problem_with_the_pairs_that_repair_it() -> None:
@@ -296,7 +296,7 @@ def test_an_address_that_has_vanished_is_a_problem() -> None:
 
     what, fix = world.problem()
 
-    assert what.startswith("The address in NotificationEmail is not subscribed any more")
+    assert what.startswith("The address in NotificationEmail is no longer subscribed")
     assert fix.startswith(f"aws sns subscribe --region us-east-1 --topic-arn {READY} --protocol email")
     assert "the address in NotificationEmail" in fix
 
@@ -371,18 +371,18 @@ def test_the_callback_api_is_tried_at_an_address_of_now_that_is_signed() -> None
 @pytest.mark.parametrize(
     ("status", "answer"),
     [
-        (None, "does not answer"),
-        (200, "answers 200"),
-        (403, "answers 403"),
-        (404, "answers 404"),
-        (429, "answers 429"),
-        (500, "answers 500"),
+        (None, "no answer"),
+        (200, "200"),
+        (403, "403"),
+        (404, "404"),
+        (429, "429"),
+        (500, "500"),
     ],
 )
 def test_a_callback_api_that_does_not_refuse_an_empty_form_is_a_problem(status: int | None, answer: str) -> None:
     what, fix = World(probe=FakeProbe(status)).problem()
 
-    assert what.startswith(f"The callback API {answer} where it should answer 400: callbacks do not come in")
+    assert what.startswith(f"The callback API is not working ({answer}; expected 400).")
     assert fix.startswith(f"run this check again; if it stays, {AGAIN}, and see: sam logs")
     assert "--stack-name webadmit-exports --region us-east-1 --name ReceiveCallbackFunction" in fix
 
@@ -491,7 +491,12 @@ def test_without_aws_each_part_is_tried_all_the_same() -> None:
     found = [problem.what.partition(" where")[0] for problem in world.check().problems]
 
     aws = AWS_SENTENCE
-    assert found == [aws, "The callback API does not answer", aws, aws]
+    assert found == [
+        aws,
+        "The callback API is not working (no answer; expected 400). Files are still found by polling, minutes later.",
+        aws,
+        aws,
+    ]
 
 
 def test_without_a_key_everything_else_is_looked_at() -> None:
@@ -503,7 +508,7 @@ def test_without_a_key_everything_else_is_looked_at() -> None:
 
     assert found == [
         "The address in Notificat",
-        "The callback API answers",
+        "The callback API is not ",
         "No usable WebAdMIT API k",
         "Exports is empty: nothin",
     ]
@@ -524,7 +529,7 @@ def test_a_mail_that_is_missing_is_told_though_the_other_topic_cannot_be_read() 
 
     found = [problem.what for problem in world.check().problems]
 
-    assert found[0].startswith("The address in NotificationEmail is not subscribed any more")
+    assert found[0].startswith("The address in NotificationEmail is no longer subscribed")
     assert found[1:] == [AWS_SENTENCE]
 
 

@@ -52,7 +52,7 @@ def test_what_is_scheduled_and_there_is_no_problem() -> None:
 def test_an_identity_that_the_key_does_not_reach_is_told_once_with_all_its_exports() -> None:
     (problem,) = problems(reach(identity(1), i1=[listed(10)]), "2:20,1:10,2:21")
 
-    assert problem.what == "The key does not reach identity 2 any more, or never did; scheduled are 2:20,2:21."
+    assert problem.what == "The API key has no access to identity 2, which is scheduled (2:20,2:21)."
     assert problem.fix.startswith("have the owner of the key granted access in WebAdMIT, or take these out of")
 
 
@@ -80,7 +80,7 @@ def test_an_identity_that_was_not_listed_is_not_said_to_lack_an_export() -> None
 def test_each_identity_has_its_own_problem() -> None:
     found = problems(reach(identity(2), i2=[]), "1:10,2:20")
 
-    assert ["identity 1 " in found[0].what, "Identity 2 " in found[1].what] == [True, True]
+    assert ["identity 1," in found[0].what, "Identity 2 " in found[1].what] == [True, True]
     assert len(found) == 2
 
 
