@@ -57,7 +57,8 @@ def start_message(alert: StartAlert, writer: MessageWriter) -> Message:
     }
     if alert.retry_until:
         fields["retry_until"] = utc_seconds(alert.retry_until)
-    what = f"export {exports}" if len(alert.exports) == 1 else f"{len(alert.exports)} exports"
+    count = len(alert.exports)
+    what = f"export {alert.exports[0].export_id}" if count == 1 else f"{count} exports"
     not_started = "not started yet" if alert.retry_until else "not started"
     return writer.message(
         event_type,

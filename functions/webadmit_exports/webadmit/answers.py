@@ -86,7 +86,7 @@ class Answer:
         try:
             return json.loads(self._body)
         except (ValueError, RecursionError):
-            raise Unavailable(self._path, f"answered {self.status} with a body that is not JSON") from None
+            raise Unavailable(self._path, f"HTTP {self.status} with a body that is not JSON") from None
 
     def detail(self, key: ApiKey) -> str:
         """What WebAdMIT says about an error: `message`, or the lists under `errors`; empty where it says nothing."""

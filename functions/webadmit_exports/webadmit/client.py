@@ -136,7 +136,7 @@ class WebAdmit:
         answer = self._send(method, path, key, most, parts)
         if 200 <= answer.status < 300:
             return answer
-        what, detail = f"answered {answer.status}", answer.detail(key)
+        what, detail = f"HTTP {answer.status}", answer.detail(key)
         if answer.status == 401:
             raise ApiKeyRefused(path, what, detail)
         if answer.status == 403:
