@@ -13,9 +13,12 @@ from webadmit_exports.domain.lifecycle import LifecycleSettings
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.message import Message, MessageWriter
 from webadmit_exports.runs.tracker import RunTracker
+from webadmit_exports.webadmit.api_key import ApiKey
 
 NIGHT = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
 EXPORT = Export(user_identity_id=37442, export_id=86446)
+API_KEY = ApiKey("0123456789abcdef0123456789abcdef")
+SIGNING_KEY = b"a signing key of thirty-two bytes"
 NAMES = Names(export_name="Nursing applicants", cycle="2026 - 2027", organization="School of Nursing")
 FILE_ID = 74780
 SETTINGS = LifecycleSettings(
@@ -29,6 +32,17 @@ WRITER = MessageWriter(
 )
 
 
+READY_FILE = ExportFile(
+    export=EXPORT,
+    export_file_id=FILE_ID,
+    status="Available",
+    first_scheduled_for=NIGHT,
+    scheduled_for=NIGHT,
+    started_at=NIGHT,
+    updated_at=NIGHT + timedelta(minutes=4),
+    finished_at=NIGHT + timedelta(minutes=4, seconds=10),
+    names=NAMES,
+)
 ANNOUNCED = AnnouncedFile(
     event_id="8feeb43f-8ef1-5e5b-b877-cffbc19996ff",
     export=EXPORT,
@@ -123,6 +137,24 @@ class FakeTable:
         """The one record."""
         (record,) = self.records.values()
         return record
+
+
+@dataclass
+class FakeKeys:
+    """Both keys; `error` and `signing_error` are what comes in their place."""
+
+    error: Exception | None = None
+    signing_error: Exception | None = None
+
+    def read(self) -> ApiKey:
+        if self.error:
+            raise self.error
+        return API_KEY
+
+    def current(self) -> bytes:
+        if self.signing_error:
+            raise self.signing_error
+        return SIGNING_KEY
 
 
 class FakeNames:

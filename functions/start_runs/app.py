@@ -17,8 +17,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-services = Services(os.environ, now)
-start_queue, start_runs = wiring.start_queue(services), wiring.start_runs(services)
+start_runs = wiring.start_runs(Services(os.environ, now))
 
 
 @instrumented
@@ -28,7 +27,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     An SQS event is answered with the messages that shall come again (partial batch response).
     """
     if "Records" in event:
-        deliveries, unreadable = start_queue.read(event["Records"], now())
+        deliveries, unreadable = start_runs.start_queue.read(event["Records"], now())
         again = [*unreadable, *start_runs.retry(deliveries, seconds_left(context))]
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
     results = start_runs.start(parse_start_request(event, now()), seconds_left(context))

@@ -12,7 +12,6 @@ from webadmit_exports.services import Services
 
 if TYPE_CHECKING:
     from webadmit_exports.archive.archive_file import ArchiveFile
-    from webadmit_exports.aws.start_queue import StartQueue
     from webadmit_exports.operations.check_setup import CheckSetup
     from webadmit_exports.operations.morning_mail import SendMorningMail
     from webadmit_exports.runs.reannounce import Reannounce
@@ -22,13 +21,6 @@ if TYPE_CHECKING:
     from webadmit_exports.webadmit.client import WebAdmit
 
 
-def start_queue(services: Services) -> "StartQueue":
-    from webadmit_exports.aws.start_queue import StartQueue
-
-    attempts = int(services.number("START_RETRY_ATTEMPTS"))
-    return StartQueue(clients.sqs(), services.setting("START_RETRY_QUEUE_URL"), attempts=attempts)
-
-
 def _webadmit(services: Services, **options: Any) -> "WebAdmit":
     from webadmit_exports.webadmit.client import WebAdmit
 
@@ -36,9 +28,11 @@ def _webadmit(services: Services, **options: Any) -> "WebAdmit":
 
 
 def start_runs(services: Services) -> "StartRuns":
+    from webadmit_exports.aws.start_queue import StartQueue
     from webadmit_exports.runs import export_names
     from webadmit_exports.runs.start import SIDE_BY_SIDE, StartRuns
 
+    attempts = int(services.number("START_RETRY_ATTEMPTS"))
     names = _webadmit(services, connections=export_names.SIDE_BY_SIDE, read_seconds=export_names.READ_SECONDS)
     return StartRuns(
         webadmit=_webadmit(services, connections=SIDE_BY_SIDE),
@@ -47,7 +41,7 @@ def start_runs(services: Services) -> "StartRuns":
         callback_url=services.setting("CALLBACK_URL"),
         table=services.table,
         tracker=services.tracker,
-        start_queue=start_queue(services),
+        start_queue=StartQueue(clients.sqs(), services.setting("START_RETRY_QUEUE_URL"), attempts=attempts),
         topics=services.topics,
         writer=services.writer,
         names=export_names.ExportNames(names, services.now),

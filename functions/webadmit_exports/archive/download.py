@@ -43,7 +43,7 @@ class Hosts:
         return cls(allowed=frozenset(text.lower().split(",")), loopback=is_loopback(webadmit))
 
     def check(self, url: DownloadUrl) -> None:
-        """Raises HostRefused or AddressRefused, which name the host at most, and never the URL."""
+        """Raises HostRefused or UrlRefused, which name the host at most, and never the URL."""
         match = _URL.fullmatch(url.value)
         if not match:
             raise UrlRefused("it has no host that can be read")
@@ -138,7 +138,7 @@ class Download:
 
 
 class Storage:
-    """Fetches files; raises HostRefused, AddressRefused and DownloadFailed."""
+    """Fetches files; raises HostRefused, UrlRefused and DownloadFailed."""
 
     def __init__(self, hosts: Hosts) -> None:
         self._hosts = hosts

@@ -1,7 +1,7 @@
 """What people and programs are told about files on their way into the archive. Pure."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from webadmit_exports.archive.ready_message import AnnouncedFile
@@ -10,7 +10,7 @@ from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.messages.message import Body, Message, MessageWriter, file_attributes
 from webadmit_exports.messages.problems import Problem
-from webadmit_exports.messages.text import paragraphs, sentence, table
+from webadmit_exports.messages.text import counted, paragraphs, table
 
 _MIB = 1024 * 1024
 _LARGEST = 5000  # what ArchiveMaxMegabytes takes at most
@@ -53,7 +53,7 @@ class ArchiveMessages:
         if repeated:
             fields["repeated"] = True
         count = stored.facts.rows
-        rows = "" if count is None else " (1 record)" if count == 1 else f" ({count} records)"
+        rows = "" if count is None else f" ({counted(count, 'record')})"
         return self._message(
             announced,
             EventType.ARCHIVED,
@@ -119,9 +119,14 @@ class ArchiveMessages:
             "finished_at": utc_seconds(announced.finished_at),
             **announced.names.known,
         }
-        message = self.writer.message(event_type, identifier, subject, mail, **about, **fields)
-        attributes = file_attributes(event_type, announced.status, announced.export, announced.names)
-        return replace(message, attributes=attributes)
+        return self.writer.message(
+            event_type,
+            identifier,
+            subject=subject,
+            mail=mail,
+            fields={**about, **fields},
+            attributes=file_attributes(announced.status, announced.export, announced.names),
+        )
 
     def _advice(self, alert: ArchiveAlert) -> str:
         commands = self.writer.commands
@@ -154,8 +159,7 @@ def _reason(alert: ArchiveAlert) -> str:
         "" if alert.size is None else _amount(alert.size),
         "" if alert.rate is None else f"at {_amount(alert.rate)} a second",
     ]
-    detail = " ".join(text for text in details if text)
-    return sentence(f"{alert.problem.sentence}: {detail}" if detail else alert.problem.sentence)
+    return alert.problem.reason(" ".join(text for text in details if text))
 
 
 def _named(announced: AnnouncedFile) -> str:

@@ -10,29 +10,22 @@ from typing import Any
 from webadmit_exports.archive.stored_file import ascii_text, safe_name
 from webadmit_exports.domain.announcement import EventType
 from webadmit_exports.domain.export_file import Names
-from webadmit_exports.domain.ids import Export, parse_id
+from webadmit_exports.domain.ids import Export, ExportFileId, parse_id
 from webadmit_exports.domain.status import parse_status
 from webadmit_exports.domain.times import parse_time, utc_seconds
 from webadmit_exports.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnnouncedFile:
-    """An `export_file.ready` message, as ReadyTopic has it (README, "The messages")."""
+class AnnouncedFile(ExportFileId):
+    """An `export_file.ready` message, as ReadyTopic has it (docs/consuming.md, "The messages")."""
 
     event_id: str
-    export: Export
-    export_file_id: int
     status: str
     scheduled_for: datetime
     finished_at: datetime
     names: Names
     is_repeated: bool = False
-
-    @property
-    def ids(self) -> dict[str, Any]:
-        """The ids by their names, for messages and log lines."""
-        return {**self.export.ids, "export_file_id": self.export_file_id}
 
     @property
     def key_prefix(self) -> str:

@@ -63,7 +63,7 @@ def error_code(error: ClientError) -> str:
 
 @contextmanager
 def asking(service: str) -> Iterator[None]:
-    """Within it, whatever goes wrong with a call to AWS is raised as AwsUnavailable, naming the service."""
+    """Within it, every error of a call to AWS is raised as AwsUnavailable, naming the service."""
     try:
         yield
     except ClientError as error:

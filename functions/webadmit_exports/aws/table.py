@@ -55,7 +55,7 @@ class ExportFilesTable:
         return from_item(item) if item else None
 
     def newest(self, export_id: int, since: datetime) -> list[ExportFile]:
-        """The runs of an export that serve `since` or a later occurrence, as they are now, newest first.
+        """The runs of an export that serve `since` or a later scheduled time, as they are now, newest first.
 
         Handles grow, so it stops at the first 25 runs that are all older.
         """
@@ -95,7 +95,7 @@ class ExportFilesTable:
     def store(self, record: ExportFile, *, replacing: ExportFile | None) -> ExportFile:
         """Writes the record if it is still as `replacing` (None: not there); returns it with its new version.
 
-        Raises Overtaken, with what is there now, if it is not.
+        Raises WriteConflict, with what is there now, if it is not.
         """
         record = replace(record, version=uuid.uuid4().hex)
         condition: dict[str, Any] = {"ConditionExpression": _NOBODY_HAS_RECORDED_IT}

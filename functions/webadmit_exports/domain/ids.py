@@ -1,6 +1,7 @@
 """WebAdMIT's ids: whole numbers of at most 18 digits that do not begin with zero."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,11 @@ class Export:
     def ids(self) -> dict[str, Any]:
         """The ids by their names, for messages and log lines."""
         return {"user_identity_id": self.user_identity_id, "export_id": self.export_id}
+
+
+def join_pairs(exports: Iterable[Export]) -> str:
+    """`37442:86446,37442:86447`, as the parameter Exports and the messages have them."""
+    return ",".join(str(export) for export in exports)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

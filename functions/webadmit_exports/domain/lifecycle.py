@@ -110,11 +110,11 @@ def release_claim(
 
 
 def _is_a_new_run(record: ExportFile, update: StatusUpdate) -> bool:
-    """WebAdMIT may give a new run the id of one that had finished before we asked; whatever status it brings then.
+    """WebAdMIT may give a new run the id of one that had finished before the start was sent, whatever its status is.
 
-    A run that finished after we asked is the very one that we asked for: its callback has overtaken the answer.
+    A run that finished after that is the one that was started: its callback has overtaken the answer.
     """
-    return update.source is UpdateSource.START and record.finished_at is not None and record.finished_at < update.as_of
+    return record.finished_at is not None and record.finished_at < update.as_of
 
 
 def _is_about(record: ExportFile, update: StatusUpdate) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from webadmit_exports.domain.callback_url import CLOCK_SKEW, LIFETIME
-from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.ids import Export, join_pairs
 from webadmit_exports.domain.times import parse_time, utc_seconds
 from webadmit_exports.errors import InvalidInput
 
@@ -26,8 +26,7 @@ class StartRequest:
 
     def to_json(self) -> str:
         """The text that `parse_start_request` reads."""
-        exports = ",".join(str(export) for export in self.exports)
-        return json.dumps({"exports": exports, "scheduled_for": utc_seconds(self.scheduled_for)})
+        return json.dumps({"exports": join_pairs(self.exports), "scheduled_for": utc_seconds(self.scheduled_for)})
 
 
 def parse_start_request(event: Mapping[str, Any], now: datetime) -> StartRequest:

@@ -1,7 +1,5 @@
 """What subscribers are told about one export file: it is ready, failed, empty or late. Pure."""
 
-from dataclasses import replace
-
 from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.status import Status, is_known
@@ -31,14 +29,14 @@ def file_message(announcement: Announcement, writer: MessageWriter, *, repeated:
     headline = (_UNKNOWN_HEADLINE if file.reason else _HEADLINES[event_type]).format(
         export=f"export {file.export.export_id}{_name_in_subject(file)}", file=file.export_file_id, status=_status(file)
     )
-    message = writer.message(
+    return writer.message(
         event_type,
         announcement.event_id,
-        f"again: {headline}" if repeated else headline,
-        _mail(file, event_type, writer, repeated=repeated),
-        **fields,
+        subject=f"again: {headline}" if repeated else headline,
+        mail=_mail(file, event_type, writer, repeated=repeated),
+        fields=fields,
+        attributes=file_attributes(file.status, file.export, file.names),
     )
-    return replace(message, attributes=file_attributes(event_type, file.status, file.export, file.names))
 
 
 def _mail(file: ExportFile, event_type: EventType, writer: MessageWriter, *, repeated: bool) -> str:

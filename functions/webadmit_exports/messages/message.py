@@ -46,14 +46,23 @@ class MessageWriter:
         """The commands that mails tell people to run."""
         return Commands(stack_name=self.stack_name, region=self.region, api_key_secret=self.api_key_secret)
 
-    def message(self, event_type: EventType, event_id: str, subject: str, mail: str, **fields: str | int) -> Message:
-        """A message with these fields after those that every message has; the event type is its only attribute."""
+    def message(
+        self,
+        event_type: EventType,
+        event_id: str,
+        *,
+        subject: str,
+        mail: str,
+        fields: Body,
+        attributes: Mapping[str, str | int] | None = None,
+    ) -> Message:
+        """A message with these fields and attributes after those that every message has."""
         return Message(
             event_type=event_type,
             subject=self.subject(subject),
             body={"version": VERSION, "event_id": event_id, "event_type": event_type, **fields},
             mail=mail,
-            attributes={"event_type": event_type},
+            attributes={"event_type": event_type, **(attributes or {})},
         )
 
     def subject(self, text: str) -> str:
@@ -86,9 +95,9 @@ class MessageWriter:
         return f"--\nStack {self.stack_name} in {self.region}"
 
 
-def file_attributes(event_type: EventType, status: str, export: Export, names: Names) -> Mapping[str, str | int]:
+def file_attributes(status: str, export: Export, names: Names) -> Mapping[str, str | int]:
     """The message attributes about one file.
 
     `export` is a text because SNS compares numbers only up to 10⁹ (filter policies), and ids may be larger.
     """
-    return {"event_type": event_type, "status": status, "export": str(export), **export.ids, **names.known}
+    return {"status": status, "export": str(export), **export.ids, **names.known}

@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 from webadmit_exports.errors import WebAdmitExportsError
 from webadmit_exports.messages.commands import Commands
+from webadmit_exports.messages.text import sentence
 
 
 class Retry(Enum):
@@ -177,6 +178,10 @@ class Problem(_Entry, Enum):
     def is_final(self) -> bool:
         """Whether trying again does not help."""
         return self.retry is Retry.IS_USELESS
+
+    def reason(self, detail: str) -> str:
+        """What is wrong, as a sentence; `detail`: what is known beyond the problem, may be empty."""
+        return sentence(f"{self.sentence}: {detail}" if detail else self.sentence)
 
     def advice(self, commands: Commands, function: str = "StartRunsFunction", **texts: str) -> str:
         """What a person should do, with the commands for their stack; `texts` are those that only the archive has."""

@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.callback_url import LIFETIME
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.ids import Export, join_pairs
 from webadmit_exports.domain.times import utc_microseconds, utc_seconds
 from webadmit_exports.messages.message import Body, Message, MessageWriter
 from webadmit_exports.messages.problems import Problem
-from webadmit_exports.messages.text import listing, paragraphs, sentence
+from webadmit_exports.messages.text import counted, listing, paragraphs, sentence
 
 _EXPORTS = "The exports (identity:export):"
 
@@ -46,7 +46,7 @@ class RefusedIdentity:
 def start_message(alert: StartAlert, writer: MessageWriter) -> Message:
     """The message about exports that did not start, one for all that share the problem."""
     event_type = EventType.START_DELAYED if alert.retry_until else EventType.START_FAILED
-    exports = ",".join(str(export) for export in alert.exports)
+    exports = join_pairs(alert.exports)
     scheduled_for = utc_seconds(alert.scheduled_for)
     advice = alert.problem.advice(writer.commands) if alert.retry_until else _last_advice(alert, writer)
     fields: Body = {
@@ -58,20 +58,19 @@ def start_message(alert: StartAlert, writer: MessageWriter) -> Message:
     if alert.retry_until:
         fields["retry_until"] = utc_seconds(alert.retry_until)
     count = len(alert.exports)
-    what = f"export {alert.exports[0].export_id}" if count == 1 else f"{count} exports"
+    what = f"export {alert.exports[0].export_id}" if count == 1 else counted(count, "export")
     not_started = "not started yet" if alert.retry_until else "not started"
     return writer.message(
         event_type,
         event_id(event_type, alert.problem.name, scheduled_for, exports),
-        f"{what} {not_started}: {alert.problem.headline}",
-        _start_mail(alert, advice, writer),
-        **fields,
+        subject=f"{what} {not_started}: {alert.problem.headline}",
+        mail=_start_mail(alert, advice, writer),
+        fields=fields,
     )
 
 
 def _start_mail(alert: StartAlert, advice: str, writer: MessageWriter) -> str:
-    count = len(alert.exports)
-    exports = "1 export" if count == 1 else f"{count} exports"
+    exports = counted(len(alert.exports), "export")
     if alert.retry_until:
         next_try = (
             f"This stack tries again every 15 minutes until {writer.time(alert.retry_until)}. Once the cause is"
@@ -94,7 +93,7 @@ def _last_advice(alert: StartAlert, writer: MessageWriter) -> str:
     """What to do when nobody tries again: repair the cause, then start by hand, for the same scheduled time."""
     advice = alert.problem.advice(writer.commands)
     repair = "" if advice.startswith("Nothing") else f"{advice} "
-    exports = ",".join(str(export) for export in alert.exports)
+    exports = join_pairs(alert.exports)
     event = json.dumps({"exports": exports, "scheduled_for": utc_seconds(alert.scheduled_for)})
     hint = " (with the right ids)" if alert.problem is Problem.NOT_FOUND else ""
     return (
@@ -117,13 +116,13 @@ def refused_identity_message(refused: RefusedIdentity, writer: MessageWriter) ->
     event_type, problem, identity = EventType.IDENTITY_REFUSED, Problem.ACCESS_REFUSED, refused.user_identity_id
     exports = ",".join(dict.fromkeys(str(file.export) for file in refused.files))
     oldest = min(utc_microseconds(file.started_at) for file in refused.files)
-    runs = "1 open run" if len(refused.files) == 1 else f"{len(refused.files)} open runs"
+    runs = counted(len(refused.files), "open run")
     advice = problem.advice(writer.commands)
-    message = writer.message(
+    return writer.message(
         event_type,
         event_id(event_type, identity, oldest),
-        f"WebAdMIT refuses access to identity {identity}, {runs}",
-        paragraphs(
+        subject=f"WebAdMIT refuses access to identity {identity}, {runs}",
+        mail=paragraphs(
             f"WebAdMIT no longer lets this stack see {runs} of identity {identity}: the owner of the API key has lost"
             " access to it.",
             "If WebAdMIT calls back, the files are still announced. It is asked again every hour; a run with no news"
@@ -132,9 +131,11 @@ def refused_identity_message(refused: RefusedIdentity, writer: MessageWriter) ->
             listing(_EXPORTS, exports.split(",")),
             writer.signature(),
         ),
-        user_identity_id=identity,
-        exports=exports,
-        reason=" ".join(sentence(text) for text in (problem.sentence, refused.detail) if text),
-        advice=advice,
+        fields={
+            "user_identity_id": identity,
+            "exports": exports,
+            "reason": " ".join(sentence(text) for text in (problem.sentence, refused.detail) if text),
+            "advice": advice,
+        },
+        attributes={"user_identity_id": identity},
     )
-    return replace(message, attributes={**message.attributes, "user_identity_id": identity})

@@ -47,6 +47,11 @@ def paragraphs(*texts: str) -> str:
     return "\n\n".join(text for text in texts if text) + "\n"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 export`, `2 exports`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def table(rows: Mapping[str, str]) -> str:
     """A line for each row that is not empty."""
     return "\n".join(f"{name + ':':<11}{text}" for name, text in rows.items() if text)

@@ -15,12 +15,13 @@ from webadmit_exports.domain.callback_url import CallbackUrl
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import AwsUnavailable, WebAdmitExportsError
 from webadmit_exports.messages.commands import Commands
+from webadmit_exports.messages.text import counted
 from webadmit_exports.operations.callback_probe import Probe
 from webadmit_exports.operations.key_access import SetupProblem, known_problem, read_access
 from webadmit_exports.webadmit.api_key import WebAdmitApiKey
 from webadmit_exports.webadmit.client import WebAdmit
 
-_NOBODY = Export(user_identity_id=1, export_id=1)  # whose callback address is tried; its form is empty
+_NOBODY = Export(user_identity_id=1, export_id=1)  # whose callback URL is tried; its form is empty
 
 
 class SetupHasProblems(Exception):
@@ -39,7 +40,7 @@ class Findings:
         """All lines: what is there, then what is wrong."""
         if not self.problems:
             return [*self.lines, "", "Everything is in order: the key, the lists, the mails and the callback API."]
-        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        count = counted(len(self.problems), "problem")
         found = [
             line
             for problem in self.problems
@@ -156,6 +157,6 @@ class CheckSetup:
 def _schedule_line(schedule: Schedule) -> str:
     if not schedule.exports:
         return f"{schedule.name}: empty"
-    count = "1 export" if len(schedule.exports) == 1 else f"{len(schedule.exports)} exports"
+    count = counted(len(schedule.exports), "export")
     state = "on" if schedule.is_on else "off (ScheduleState is DISABLED)"
     return f"{schedule.name}: {count}, {schedule.expression} {schedule.timezone}, {state}"

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.ids import Export, join_pairs
 from webadmit_exports.errors import WebAdmitError, WebAdmitExportsError
 from webadmit_exports.messages.commands import Commands
 from webadmit_exports.messages.problems import problem_of
-from webadmit_exports.messages.text import sentence
 from webadmit_exports.webadmit.answers import Identity, ListedExport
 from webadmit_exports.webadmit.api_key import ApiKey
 from webadmit_exports.webadmit.client import WebAdmit, longest_call
@@ -34,8 +33,7 @@ class SetupProblem:
 def known_problem(error: WebAdmitExportsError, commands: Commands) -> SetupProblem:
     """The problem behind an error, as the catalogue describes it."""
     problem = problem_of(error)
-    what = f"{problem.sentence}: {error.detail}" if error.detail else problem.sentence
-    return SetupProblem(what=sentence(what), fix=problem.advice(commands, "CheckSetupFunction"))
+    return SetupProblem(what=problem.reason(error.detail), fix=problem.advice(commands, "CheckSetupFunction"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +75,7 @@ class KeyAccess:
             if identity is None:
                 yield SetupProblem(
                     what=f"The API key has no access to identity {identity_id}, which is scheduled"
-                    f" ({joined(exports)}).",
+                    f" ({join_pairs(exports)}).",
                     fix="have the owner of the key granted access in WebAdMIT, or take these out of Exports; a new"
                     " cycle has new identities, see the list above",
                 )
@@ -98,7 +96,7 @@ class KeyAccess:
         unknown = [export for export in exports if export.export_id not in there]
         if unknown:
             yield SetupProblem(
-                what=f"Identity {identity_id} has no such export: {joined(unknown)}.",
+                what=f"Identity {identity_id} has no such export: {join_pairs(unknown)}.",
                 fix="take it out of Exports, or put the right pair from the list above in its place, in"
                 f" parameter_overrides in your samconfig file, then {commands.deploy()}",
             )
@@ -118,12 +116,12 @@ class KeyAccess:
         names = {one.id: one.name for one in self.exports.get(identity.id, [])}
         there = {one.name: one.id for one in self.exports.get(newest.id, []) if one.name}
         found = [there[names[export.export_id]] for export in exports if names.get(export.export_id) in there]
-        pairs = joined(Export(user_identity_id=newest.id, export_id=number) for number in found)
+        pairs = join_pairs(Export(user_identity_id=newest.id, export_id=number) for number in found)
         by_name = f"the exports of the same names there are {pairs}" if found else "no export there has the same name"
         yield SetupProblem(
             what=f"The cycle {newest.cycle} has begun: identity {newest.id} stands beside identity {identity.id} of"
             f" {identity.cycle} ({_program_name(identity)}).",
-            fix=f"put its exports into Exports, beside or in the place of {joined(exports)} ({by_name}), in"
+            fix=f"put its exports into Exports, beside or in the place of {join_pairs(exports)} ({by_name}), in"
             f" parameter_overrides in your samconfig file, then {commands.deploy()}",
         )
 
@@ -144,10 +142,6 @@ def first_year(cycle: str) -> int:
     """By which cycles are ordered: 2026 of `2026 - 2027`; 0 where there is no year."""
     match = re.search(r"[0-9]{4}", cycle)
     return int(match[0]) if match else 0
-
-
-def joined(exports: Iterable[Export]) -> str:
-    return ",".join(str(export) for export in exports)
 
 
 def read_access(

@@ -2,8 +2,8 @@
 
 from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.times import utc_seconds
-from webadmit_exports.messages.message import VERSION, Message, MessageWriter
-from webadmit_exports.messages.text import listing, paragraphs
+from webadmit_exports.messages.message import Body, Message, MessageWriter
+from webadmit_exports.messages.text import counted, listing, paragraphs
 from webadmit_exports.operations.expected_runs import DailyReport, ExpectedRun, RunOutcome, times_of
 
 _WHAT_TO_DO = {
@@ -17,10 +17,7 @@ _WHAT_TO_DO = {
 def report_message(report: DailyReport, writer: MessageWriter) -> Message:
     """The message, for people and for machines."""
     last = report.last_ready_at
-    body: dict[str, str | int] = {
-        "version": VERSION,
-        "event_id": event_id(EventType.REPORT_DAILY, writer.stack_name, f"{report.until:%Y-%m-%d}"),
-        "event_type": EventType.REPORT_DAILY,
+    fields: Body = {
         "since": utc_seconds(report.since),
         "until": utc_seconds(report.until),
         "expected": len(report.runs),
@@ -30,13 +27,13 @@ def report_message(report: DailyReport, writer: MessageWriter) -> Message:
         "given_up": report.queues.given_up,
     }
     if last:
-        body["last_ready_at"] = utc_seconds(last)
-    return Message(
-        event_type=EventType.REPORT_DAILY,
-        subject=writer.subject(_headline(report, writer)),
-        body=body,
+        fields["last_ready_at"] = utc_seconds(last)
+    return writer.message(
+        EventType.REPORT_DAILY,
+        event_id(EventType.REPORT_DAILY, writer.stack_name, f"{report.until:%Y-%m-%d}"),
+        subject=_headline(report, writer),
         mail=_mail(report, writer),
-        attributes={"event_type": EventType.REPORT_DAILY},
+        fields=fields,
     )
 
 
@@ -79,7 +76,7 @@ def _mail(report: DailyReport, writer: MessageWriter) -> str:
 def _opening(report: DailyReport, writer: MessageWriter) -> str:
     if report.runs:
         ready, last = len(report.of(RunOutcome.READY)), report.last_ready_at
-        runs = "1 run" if len(report.runs) == 1 else f"{len(report.runs)} runs"
+        runs = counted(len(report.runs), "run")
         until = f" Last one ready: {writer.day_and_clock(last)}." if last else ""
         since = writer.day_and_clock(report.since)
         return f"{ready} of {runs} since {since} produced a file.{until} (Times: {writer.zone_name}.)"

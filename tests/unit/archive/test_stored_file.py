@@ -9,32 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import ANNOUNCED, EXPORT, FILE_ID, NAMES, NIGHT, WRITER, after
+from tests.fakes import ANNOUNCED, EXPORT, FILE_ID, NAMES, NIGHT, READY_FILE, WRITER, after
 from webadmit_exports.archive.csv_facts import CsvFacts
 from webadmit_exports.archive.ready_message import parse_ready_message
 from webadmit_exports.archive.stored_file import FileFacts, parse_facts, safe_name
 from webadmit_exports.domain.announcement import Announcement, EventType
-from webadmit_exports.domain.export_file import ExportFile, Names
+from webadmit_exports.domain.export_file import Names
 from webadmit_exports.errors import InvalidInput
 from webadmit_exports.messages.file_messages import file_message
 
-READY = file_message(
-    Announcement(
-        event_type=EventType.READY,
-        export_file=ExportFile(
-            export=EXPORT,
-            export_file_id=FILE_ID,
-            status="Available",
-            first_scheduled_for=NIGHT,
-            scheduled_for=NIGHT,
-            started_at=NIGHT,
-            updated_at=after(minutes=4),
-            finished_at=after(minutes=4, seconds=10),
-            names=NAMES,
-        ),
-    ),
-    WRITER,
-)
+READY = file_message(Announcement(event_type=EventType.READY, export_file=READY_FILE), WRITER)
 BODY: dict[str, Any] = dict(READY.body)
 
 

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.fakes import EXPORT, FILE_ID, NIGHT, WRITER
+from tests.fakes import READY_FILE, WRITER
 from webadmit_exports.aws.topics import Pace, Topics
 from webadmit_exports.domain.announcement import Announcement, EventType
-from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.file_messages import file_message
 
@@ -57,22 +56,7 @@ def test_callers_that_come_together_get_turns_one_after_another() -> None:
     assert turns == [0.2, 0.4, 0.6]
 
 
-READY = file_message(
-    Announcement(
-        event_type=EventType.READY,
-        export_file=ExportFile(
-            export=EXPORT,
-            export_file_id=FILE_ID,
-            status="Available",
-            first_scheduled_for=NIGHT,
-            scheduled_for=NIGHT,
-            started_at=NIGHT,
-            updated_at=NIGHT,
-            finished_at=NIGHT,
-        ),
-    ),
-    WRITER,
-)
+READY = file_message(Announcement(event_type=EventType.READY, export_file=READY_FILE), WRITER)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.fakes import NIGHT, Clock
+from tests.fakes import API_KEY, NIGHT, SIGNING_KEY, Clock, FakeKeys
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.aws.subscriptions import Subscribers
 from webadmit_exports.domain.callback_url import is_signed, parse_path
@@ -24,8 +24,6 @@ from webadmit_exports.operations.check_setup import CheckSetup, Findings, Mailbo
 from webadmit_exports.webadmit.answers import Identity, ListedExport
 from webadmit_exports.webadmit.api_key import ApiKey
 
-KEY = "0123456789abcdef0123456789abcdef"
-SIGNING_KEY = b"a signing key"
 READY, ALERTS = "arn:aws:sns:us-east-1:123456789012:Ready", "arn:aws:sns:us-east-1:123456789012:Alerts"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:WebAdmitApiKey"
 STORE_KEY = f"aws secretsmanager put-secret-value --region us-east-1 --secret-id {SECRET} --secret-string file://"
@@ -44,36 +42,18 @@ class FakeWebAdmit:
     asked: list[int] = field(default_factory=list)
 
     def identities(self, key: ApiKey) -> list[Identity]:
-        assert key.value == KEY
+        assert key == API_KEY
         if self.error:
             raise self.error
         return self.identities_
 
     def exports(self, key: ApiKey, user_identity_id: int) -> list[ListedExport]:
-        assert key.value == KEY
+        assert key == API_KEY
         self.asked.append(user_identity_id)
         if user_identity_id in self.errors:
             raise self.errors[user_identity_id]
         default = [ListedExport(id=user_identity_id * 10, name="Nightly", format="CSV")]
         return self.exports_.get(user_identity_id, default)
-
-
-@dataclass
-class FakeKeys:
-    """Both secrets."""
-
-    error: Exception | None = None
-    signing_error: Exception | None = None
-
-    def read(self) -> ApiKey:
-        if self.error:
-            raise self.error
-        return ApiKey(KEY)
-
-    def current(self) -> bytes:
-        if self.signing_error:
-            raise self.signing_error
-        return SIGNING_KEY
 
 
 @dataclass
@@ -602,7 +582,7 @@ def test_no_report_holds_the_key_a_signature_or_a_mail_address() -> None:
 
     text = "\n".join(line for one in reports for line in [*one.report(), *map(str, one.problems)])
     assert [len(one.problems) for one in reports] == [0, 4, 1, 2]
-    assert KEY not in text
+    assert API_KEY.value not in text
     assert "@" not in text
     assert spoilt.probe.urls[0].rsplit("/", 1)[1] not in text
     assert SIGNING_KEY.decode() not in text

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from tests.fakes import WRITER
-from webadmit_exports.domain.ids import Export
-from webadmit_exports.operations.key_access import KeyAccess, SetupProblem, first_year, joined
+from webadmit_exports.domain.ids import Export, join_pairs
+from webadmit_exports.operations.key_access import KeyAccess, SetupProblem, first_year
 from webadmit_exports.webadmit.answers import Identity, ListedExport
 
 AGAIN = "run `sam build` and `sam deploy` in the folder that you deploy webadmit-exports from"
@@ -243,7 +243,7 @@ def test_an_identity_that_was_not_listed_is_told_apart_from_one_without_exports(
 def test_pairs_are_written_as_the_parameter_takes_them() -> None:
     there = reach(identity(1), identity(2), i1=[listed(10), listed(11)], i2=[listed(10)])
 
-    assert joined(there.pairs()) == "1:10,1:11,2:10"
+    assert join_pairs(there.pairs()) == "1:10,1:11,2:10"
 
 
 def test_a_problem_says_what_is_wrong_and_then_what_to_do() -> None:

@@ -7,7 +7,20 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.fakes import EXPORT, FILE_ID, NIGHT, WRITER, Clock, FakeNames, FakeTable, FakeTopics, after, tracker
+from tests.fakes import (
+    API_KEY,
+    EXPORT,
+    FILE_ID,
+    NIGHT,
+    WRITER,
+    Clock,
+    FakeKeys,
+    FakeNames,
+    FakeTable,
+    FakeTopics,
+    after,
+    tracker,
+)
 from webadmit_exports.aws.start_queue import Delivery
 from webadmit_exports.domain.export_file import StatusUpdate, UpdateSource
 from webadmit_exports.domain.ids import Export
@@ -27,7 +40,6 @@ from webadmit_exports.runs.start_one import StartResult
 from webadmit_exports.webadmit.answers import RateLimit, Run
 from webadmit_exports.webadmit.api_key import ApiKey
 
-KEY = "0123456789abcdef0123456789abcdef"
 LIMIT = RateLimit(limit=5000, remaining=4000)
 
 
@@ -50,7 +62,7 @@ class FakeWebAdmit:
         self.dropped_before.append(len(self.asked))
 
     def start_run(self, key: ApiKey, export: Export, callback_url: str) -> tuple[Run, RateLimit]:
-        assert key.value == KEY
+        assert key == API_KEY
         assert callback_url.startswith(f"https://callbacks.example/callbacks/{export.user_identity_id}/")
         with self.lock:
             self.asked.append(export)
@@ -80,22 +92,6 @@ class FakeStartQueue:
         if self.failing:
             raise AwsUnavailable("SQS answered ServiceUnavailable")
         self.deferred += [(export, scheduled_for) for export in some]
-
-
-@dataclass
-class FakeKeys:
-    error: Exception | None = None
-    signing_error: Exception | None = None
-
-    def read(self) -> ApiKey:
-        if self.error:
-            raise self.error
-        return ApiKey(KEY)
-
-    def current(self) -> bytes:
-        if self.signing_error:
-            raise self.signing_error
-        return b"a signing key"
 
 
 @dataclass
