@@ -1,7 +1,7 @@
 """What can be told about a CSV: the facts that break loads downstream. Pure.
 
-What a record is says Python's csv module: a quoted line break does not end it, and blank lines are none. Bytes are read
-as ISO 8859-1 for that, in every charset: delimiters, quotes and line ends are the same bytes in all of the charsets.
+Python's csv module decides what a record is: a quoted line break does not end it, and blank lines are none. Bytes are
+read as ISO 8859-1 for that: delimiters, quotes and line ends are the same bytes in all of the charsets.
 """
 
 import codecs
