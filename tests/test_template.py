@@ -357,7 +357,7 @@ def test_schedules_may_be_assumed_for_the_group_of_this_stack_only() -> None:
         assert set(statement["Condition"]["StringEquals"]) == {"aws:SourceAccount", "aws:SourceArn"}
 
 
-def test_start_schedules_have_a_time_zone_and_give_the_time_of_the_occurrence() -> None:
+def test_start_schedules_have_a_time_zone_and_give_the_scheduled_time() -> None:
     for name in ("StartRunsFunctionSchedule", "StartRunsFunctionFrequentSchedule"):
         schedule = RESOURCES[name]["Properties"]
         assert schedule["ScheduleExpressionTimezone"] == {"Ref": "ScheduleTimezone"}

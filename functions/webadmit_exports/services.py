@@ -82,6 +82,7 @@ class Services(Settings):
             region=self.setting("AWS_REGION"),
             timezone=self.setting("SCHEDULE_TIMEZONE"),
             api_key_secret=self.optional("WEBADMIT_API_KEY_ARN"),
+            overdue_minutes=self.number("OVERDUE_AFTER_MINUTES"),
         )
 
     @cached_property

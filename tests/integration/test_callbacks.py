@@ -29,7 +29,7 @@ def pair(world: World) -> str:
 
 
 def signed_url(world: World, pair: str, moment: datetime, key: str | None = None) -> str:
-    """A callback address as the service makes it, for any occurrence."""
+    """A callback address as the service makes it, for any scheduled time."""
     part = f"{pair.replace(':', '/')}/{moment:%Y%m%dT%H%M%SZ}"
     signature = hmac.new((key or world.sandbox.signing_key()).encode(), part.encode(), hashlib.sha256).hexdigest()
     return f"{world.sandbox.outputs['CallbackUrl']}/callbacks/{part}/{signature}"
@@ -263,7 +263,7 @@ def test_other_methods_change_nothing(world: World, pair: str, method: str) -> N
     assert world.record(pair) == before
 
 
-def test_a_made_up_file_of_an_occurrence_whose_file_is_known_is_refused(world: World, pair: str) -> None:
+def test_a_made_up_file_of_a_scheduled_time_whose_file_is_known_is_refused(world: World, pair: str) -> None:
     answer = world.post(world.callback_url(pair), world.form(pair, id=999_999))
 
     assert (answer.status_code, answer.content) == not_found(world.sandbox)[:2]
@@ -271,7 +271,7 @@ def test_a_made_up_file_of_an_occurrence_whose_file_is_known_is_refused(world: W
     assert world.ready() == []
 
 
-def test_a_made_up_file_is_refused_for_every_occurrence_that_a_joined_run_serves(world: World) -> None:
+def test_a_made_up_file_is_refused_for_every_scheduled_time_that_a_joined_run_serves(world: World) -> None:
     pair = world.add_export()
     world.start(pair, scheduled_for=world.now - timedelta(hours=1))
     world.start(pair)

@@ -70,7 +70,7 @@ def test_the_callback_goes_out_in_the_query_and_in_the_body(sandbox: Sandbox, wo
 # ── Once ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_occurrence_that_fires_twice_starts_an_export_once(world: World) -> None:
+def test_a_schedule_that_fires_twice_starts_an_export_once(world: World) -> None:
     pair = world.add_export()
 
     assert world.start(pair) == {"started": [pair]}
@@ -147,7 +147,7 @@ def test_a_callback_that_comes_before_its_start_is_answered_is_refused_and_the_s
     assert [message["status"] for message in world.ready()] == ["Available"]
 
 
-def test_a_later_occurrence_joins_the_run_in_progress(world: World) -> None:
+def test_a_later_scheduled_time_joins_the_run_in_progress(world: World) -> None:
     pair, later = world.add_export(), world.now
     world.start(pair, scheduled_for=later - timedelta(hours=1))
     first = world.record(pair)

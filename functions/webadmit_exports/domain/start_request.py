@@ -44,7 +44,7 @@ def parse_start_request(event: Mapping[str, Any], now: datetime) -> StartRequest
 def parse_queued(body: str, attributes: Mapping[str, str], now: datetime) -> tuple[StartRequest, bool]:
     """Reads a message of the start queue; also tells whether the message is our own. Raises InvalidInput.
 
-    It may be what `Occurrence.to_json` writes, or a start that failed as a whole:
+    It may be what `StartRequest.to_json` writes, or a start that failed as a whole:
 
     - What Lambda sends after an asynchronous invocation has failed for good. The event is `requestPayload` (Lambda
       developer guide, "Capturing records of Lambda asynchronous invocations").

@@ -4,10 +4,8 @@ from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.status import Status, is_known
 from webadmit_exports.domain.times import utc_seconds
-from webadmit_exports.messages.message import Body, Message, MessageWriter, file_attributes
-from webadmit_exports.messages.text import paragraphs, quoted, table
-
-_NAME_LENGTH = 24  # of an export in a subject
+from webadmit_exports.messages.message import NAME_LENGTH, Body, Message, MessageWriter, file_attributes
+from webadmit_exports.messages.text import named, paragraphs, quoted, table
 
 
 def file_message(announcement: Announcement, writer: MessageWriter, *, repeated: bool = False) -> Message:
@@ -27,7 +25,9 @@ def file_message(announcement: Announcement, writer: MessageWriter, *, repeated:
     if repeated:
         fields["repeated"] = True
     headline = (_UNKNOWN_HEADLINE if file.reason else _HEADLINES[event_type]).format(
-        export=f"export {file.export.export_id}{_name_in_subject(file)}", file=file.export_file_id, status=_status(file)
+        export=f"export {named(file.export.export_id, file.names.export_name, NAME_LENGTH)}",
+        file=file.export_file_id,
+        status=_status(file),
     )
     return writer.message(
         event_type,
@@ -54,17 +54,12 @@ def _mail(file: ExportFile, event_type: EventType, writer: MessageWriter, *, rep
     }
     return paragraphs(
         "This was announced before; somebody has asked for it again." if repeated else "",
-        opening.format(export=file.export.export_id),
+        opening.format(export=file.export.export_id, minutes=f"{writer.overdue_minutes:g}"),
         table(rows),
         _WITH_ERRORS if file.status == Status.SUCCESS_WITH_ERRORS else "",
         next_step,
         writer.signature(),
     )
-
-
-def _name_in_subject(file: ExportFile) -> str:
-    name = file.names.export_name
-    return f' "{name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 3] + "..."}"' if name else ""
 
 
 def _status(file: ExportFile) -> str:
@@ -88,7 +83,8 @@ _OPENINGS = {
     EventType.READY: "The file of export {export} is ready in WebAdMIT.",
     EventType.FAILED: "Export {export} ran in WebAdMIT and failed: there is no file.",
     EventType.EMPTY: "Export {export} ran in WebAdMIT and selected nobody: there is no file.",
-    EventType.OVERDUE: "Export {export} was started in WebAdMIT and has been running for unusually long.",
+    EventType.OVERDUE: "Export {export} has been running in WebAdMIT for more than {minutes} minutes"
+    " (OverdueAfterMinutes).",
 }
 
 _NEXT_STEPS = {

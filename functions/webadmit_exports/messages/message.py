@@ -16,6 +16,7 @@ from webadmit_exports.messages.commands import Commands
 
 VERSION = "1"
 _SUBJECT_LENGTH = 99  # SNS takes fewer than 100 characters
+NAME_LENGTH = 24  # of an export in a subject
 _STACK_NAME_LENGTH = 40  # of the subject; CloudFormation allows 128
 
 Body = dict[str, str | int]
@@ -34,12 +35,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageWriter:
-    """What the messages of one stack share. `timezone`: an IANA name, for the times in mails; else UTC."""
+    """What the messages of one stack share. `timezone`: an IANA name, for the times in mails; else UTC.
+
+    `overdue_minutes`: after how long an open run is late.
+    """
 
     stack_name: str
     region: str
     timezone: str
     api_key_secret: str = ""
+    overdue_minutes: float = 240
 
     @property
     def commands(self) -> Commands:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from webadmit_exports.domain.announcement import EventType, event_id
@@ -10,9 +10,9 @@ from webadmit_exports.domain.callback_url import LIFETIME
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export, join_pairs
 from webadmit_exports.domain.times import utc_microseconds, utc_seconds
-from webadmit_exports.messages.message import Body, Message, MessageWriter
+from webadmit_exports.messages.message import NAME_LENGTH, Body, Message, MessageWriter
 from webadmit_exports.messages.problems import Problem
-from webadmit_exports.messages.text import counted, listing, paragraphs, sentence
+from webadmit_exports.messages.text import counted, listing, named, paragraphs, sentence
 
 _EXPORTS = "The exports (identity:export):"
 
@@ -22,12 +22,14 @@ class StartAlert:
     """Exports of one scheduled time that did not start, all because of the same problem.
 
     `details`: what is known about each beyond that; may be empty. `retry_until`: None where nobody will try again.
+    `names`: what they are called, as far as that is known.
     """
 
     problem: Problem
     scheduled_for: datetime
     details: Mapping[Export, str]
     retry_until: datetime | None
+    names: Mapping[Export, str] = field(default_factory=dict)
 
     @property
     def exports(self) -> Sequence[Export]:
@@ -57,8 +59,9 @@ def start_message(alert: StartAlert, writer: MessageWriter) -> Message:
     }
     if alert.retry_until:
         fields["retry_until"] = utc_seconds(alert.retry_until)
-    count = len(alert.exports)
-    what = f"export {alert.exports[0].export_id}" if count == 1 else counted(count, "export")
+    what = counted(len(alert.exports), "export")
+    if len(alert.exports) == 1:
+        what = f"export {named(alert.exports[0].export_id, alert.names.get(alert.exports[0], ''), NAME_LENGTH)}"
     not_started = "not started yet" if alert.retry_until else "not started"
     return writer.message(
         event_type,
@@ -84,7 +87,7 @@ def _start_mail(alert: StartAlert, advice: str, writer: MessageWriter) -> str:
         next_try,
         f"What to do: {advice}",
         listing("What is known of each:", _details(alert)),
-        listing(_EXPORTS, alert.exports),
+        listing(_EXPORTS, (named(export, alert.names.get(export, "")) for export in alert.exports)),
         writer.signature(),
     )
 
@@ -114,7 +117,8 @@ def _details(alert: StartAlert) -> list[str]:
 def refused_identity_message(refused: RefusedIdentity, writer: MessageWriter) -> Message:
     """The message about an identity whose open runs cannot be asked about any more, one for all of them."""
     event_type, problem, identity = EventType.IDENTITY_REFUSED, Problem.ACCESS_REFUSED, refused.user_identity_id
-    exports = ",".join(dict.fromkeys(str(file.export) for file in refused.files))
+    names = {file.export: file.names.export_name for file in refused.files}
+    exports = join_pairs(names)
     oldest = min(utc_microseconds(file.started_at) for file in refused.files)
     runs = counted(len(refused.files), "open run")
     advice = problem.advice(writer.commands)
@@ -128,7 +132,7 @@ def refused_identity_message(refused: RefusedIdentity, writer: MessageWriter) ->
             "If WebAdMIT calls back, the files are still announced. It is asked again every hour; a run with no news"
             f" for {LIFETIME.days} days is given up. You get this mail once.",
             f"What to do: {advice}",
-            listing(_EXPORTS, exports.split(",")),
+            listing(_EXPORTS, (named(export, name) for export, name in names.items())),
             writer.signature(),
         ),
         fields={

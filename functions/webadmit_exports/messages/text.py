@@ -52,6 +52,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def named(what: object, name: str, length: int = 120) -> str:
+    """`86446 "Nursing applicants"`: with the name, where there is one, cut to that length."""
+    if len(name) > length:
+        name = f"{name[: length - 3]}..."
+    return f'{what} "{name}"' if name else str(what)
+
+
 def table(rows: Mapping[str, str]) -> str:
     """A line for each row that is not empty."""
     return "\n".join(f"{name + ':':<11}{text}" for name, text in rows.items() if text)

@@ -3,7 +3,7 @@
 from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.messages.message import Body, Message, MessageWriter
-from webadmit_exports.messages.text import counted, listing, paragraphs
+from webadmit_exports.messages.text import counted, listing, named, paragraphs
 from webadmit_exports.operations.expected_runs import DailyReport, ExpectedRun, RunOutcome, times_of
 
 _WHAT_TO_DO = {
@@ -113,8 +113,7 @@ def _section(report: DailyReport, outcome: RunOutcome, writer: MessageWriter) ->
 
 
 def _line(run: ExpectedRun, writer: MessageWriter) -> str:
-    name = run.file.names.export_name if run.file else ""
-    parts = [f'{run.export} "{name}"' if name else str(run.export)]
+    parts = [named(run.export, run.file.names.export_name if run.file else "")]
     if run.file:
         parts.append(f"file {run.file.export_file_id}")
     parts.append(f"scheduled for {writer.day_and_clock(run.scheduled_for)}")
@@ -127,7 +126,8 @@ def _older(report: DailyReport, writer: MessageWriter) -> str:
     return listing(
         f"Open for more than a day ({len(report.older)}):",
         (
-            f"{one.export}, file {one.export_file_id}, since {writer.day_and_clock(one.started_at)}"
+            f"{named(one.export, one.names.export_name)}, file {one.export_file_id},"
+            f" since {writer.day_and_clock(one.started_at)}"
             for one in report.older
         ),
     )

@@ -140,5 +140,11 @@ class StartRuns:
                 group = groups.setdefault((result.problem, result.requested.scheduled_for), {})
                 group[result.requested.export] = result.detail
         for (problem, scheduled_for), details in groups.items():
-            alert = StartAlert(problem=problem, scheduled_for=scheduled_for, details=details, retry_until=retry_until)
+            alert = StartAlert(
+                problem=problem,
+                scheduled_for=scheduled_for,
+                details=details,
+                retry_until=retry_until,
+                names={export: self.names.of(export).export_name for export in details},
+            )
             self.topics.publish(start_message(alert, self.writer))

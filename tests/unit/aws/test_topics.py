@@ -104,7 +104,7 @@ def test_a_message_that_sns_refuses_as_invalid_is_sent_once_more_in_its_plainest
 
 @pytest.mark.parametrize("codes", [["Throttled"], ["InternalError"], ["InvalidParameter", "InvalidParameter"]])
 def test_another_refusal_is_left_to_be_tried_again(codes: list[str]) -> None:
-    sns = FakeSns(codes)
+    sns = FakeSns(list(codes))
 
     with pytest.raises(AwsUnavailable, match=codes[-1]):
         topics(sns).publish(READY)

@@ -172,7 +172,7 @@ def test_a_step_forward_of_an_open_run_is_stored_and_keeps_its_check() -> None:
 # ── Joins, and new runs under an old id ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_join_only_moves_the_run_on_to_the_newer_occurrence() -> None:
+def test_a_join_only_moves_the_run_on_to_the_newer_scheduled_time() -> None:
     record, later = begun(), NIGHT + timedelta(hours=1)
 
     step = applied(record, update(START, "In Progress", after(hours=1), later), hours=1, seconds=1)
@@ -183,17 +183,18 @@ def test_a_join_only_moves_the_run_on_to_the_newer_occurrence() -> None:
     assert step.record.serves(EXPORT, later)
 
 
-@pytest.mark.parametrize("occurrence", [NIGHT - timedelta(seconds=1), NIGHT + timedelta(hours=1, seconds=1)])
+@pytest.mark.parametrize("scheduled_for", [NIGHT - timedelta(seconds=1), NIGHT + timedelta(hours=1, seconds=1)])
 @pytest.mark.parametrize("status", ["In Progress", "Failed"])
-def test_a_callback_changes_nothing_at_the_address_of_an_occurrence_that_the_run_does_not_serve(
-    status: str, occurrence: datetime
+def test_a_callback_changes_nothing_at_the_address_of_a_scheduled_time_that_the_run_does_not_serve(
+    status: str, scheduled_for: datetime
 ) -> None:
     later = NIGHT + timedelta(hours=1)
     joined = applied(begun(status), update(START, status, after(seconds=1), later), minutes=1).record
 
     for told in ("Available", "Failed"):
         assert (
-            apply_update(joined, update(CALLBACK, told, after(hours=2), occurrence), after(hours=2), SETTINGS) is None
+            apply_update(joined, update(CALLBACK, told, after(hours=2), scheduled_for), after(hours=2), SETTINGS)
+            is None
         )
     assert apply_update(joined, update(CALLBACK, "Available", after(hours=2), later), after(hours=2), SETTINGS)
 
@@ -234,7 +235,7 @@ def test_a_run_that_finished_at_the_very_moment_of_the_request_is_no_older_one()
     assert apply_update(record, update(START, "In Progress", after(minutes=1)), after(minutes=2), SETTINGS) is None
 
 
-def test_an_overtaken_start_answer_still_moves_the_run_on_to_its_occurrence() -> None:
+def test_an_overtaken_start_answer_still_moves_the_run_on_to_its_scheduled_time() -> None:
     record, later = finished(minutes=61), NIGHT + timedelta(hours=1)
 
     step = applied(record, update(START, "In Progress", after(hours=1), later), minutes=62)
@@ -296,12 +297,12 @@ def test_an_answer_that_is_older_than_a_failure_still_announces_the_file() -> No
     assert applied(failed, update(POLL, "Available", after(minutes=4)), minutes=6).claimed
 
 
-def test_the_callback_of_either_occurrence_finishes_a_joined_run() -> None:
+def test_the_callback_of_either_scheduled_time_finishes_a_joined_run() -> None:
     later = NIGHT + timedelta(hours=1)
     joined = applied(begun(), update(START, "In Progress", after(hours=1), later), hours=1).record
 
-    for occurrence in (NIGHT, later):
-        step = applied(joined, update(CALLBACK, "Available", after(hours=2), occurrence), hours=2)
+    for scheduled_for in (NIGHT, later):
+        step = applied(joined, update(CALLBACK, "Available", after(hours=2), scheduled_for), hours=2)
         assert step.claimed
 
 

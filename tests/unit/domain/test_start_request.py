@@ -115,6 +115,6 @@ ids = st.integers(1, 10**18 - 1)
 
 @given(st.lists(st.builds(Export, user_identity_id=ids, export_id=ids), unique=True))
 def test_what_is_written_is_read_the_same(exports: list[Export]) -> None:
-    occurrence = StartRequest(exports=tuple(exports), scheduled_for=datetime(2026, 11, 23, 3, 30, tzinfo=UTC))
+    request = StartRequest(exports=tuple(exports), scheduled_for=datetime(2026, 11, 23, 3, 30, tzinfo=UTC))
 
-    assert parse_start_request(json.loads(occurrence.to_json()), NOW) == occurrence
+    assert parse_start_request(json.loads(request.to_json()), NOW) == request

@@ -44,7 +44,17 @@ def announcement(event_type: EventType = EventType.READY, file: ExportFile = FIL
 def alert(problem: Problem = Problem.NOT_FOUND, *, retried: bool = False, **detail: str) -> StartAlert:
     said = {EXPORT: detail.get("one", ""), OTHER: detail.get("other", "")}
     until = NIGHT + timedelta(hours=12) if retried else None
-    return StartAlert(problem=problem, scheduled_for=NIGHT, details=said, retry_until=until)
+    names = {EXPORT: "Nursing applicants"}
+    return StartAlert(problem=problem, scheduled_for=NIGHT, details=said, retry_until=until, names=names)
+
+
+def test_one_export_that_did_not_start_is_called_by_its_name() -> None:
+    one = replace(alert(retried=True), details={EXPORT: ""})
+    long = replace(one, names={EXPORT: "Nursing applicants of the second round"})
+
+    assert 'export 86446 "Nursing applicants" not started yet: ' in start_message(one, WRITER).subject
+    assert 'export 86446 "Nursing applicants of..." not started yet: ' in start_message(long, WRITER).subject
+    assert '  37442:86446 "Nursing applicants of the second round"\n' in start_message(long, WRITER).mail
 
 
 def test_a_ready_file_is_announced_as_the_contract_says() -> None:

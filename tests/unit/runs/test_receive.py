@@ -162,7 +162,7 @@ def test_a_callback_that_overtakes_the_answer_to_its_start_waits_for_the_record(
 
 @pytest.mark.parametrize("other", [after(hours=-1), after(hours=1), after(days=-6)])
 @pytest.mark.parametrize("status", ["Initializing", "Failed"])
-def test_an_address_says_nothing_about_the_run_of_another_occurrence(other: datetime, status: str) -> None:
+def test_an_address_says_nothing_about_the_run_of_another_scheduled_time(other: datetime, status: str) -> None:
     world = World(clock=Clock(after(hours=2)))
     world.start(scheduled_for=other, status=status)
     before, told = dict(world.table.records), list(world.topics.messages)
@@ -174,7 +174,7 @@ def test_an_address_says_nothing_about_the_run_of_another_occurrence(other: date
     assert world.topics.messages == told
 
 
-def test_a_record_that_moves_on_to_another_occurrence_meanwhile_is_left_alone() -> None:
+def test_a_record_that_moves_on_to_another_scheduled_time_meanwhile_is_left_alone() -> None:
     """Between the read and the write, WebAdMIT gives the id to the run of a later start."""
     world = World(clock=Clock(after(hours=2)))
     world.start()

@@ -208,7 +208,7 @@ def test_each_invocation_begins_with_new_connections() -> None:
     assert world.webadmit.dropped_before == [0, 2]
 
 
-def test_an_occurrence_that_fires_twice_starts_an_export_once() -> None:
+def test_a_schedule_that_fires_twice_starts_an_export_once() -> None:
     world = World()
     world.start(EXPORT)
 
@@ -216,7 +216,7 @@ def test_an_occurrence_that_fires_twice_starts_an_export_once() -> None:
     assert world.webadmit.asked == [EXPORT]
 
 
-def test_an_older_occurrence_does_not_start_what_a_newer_one_has_started() -> None:
+def test_an_older_scheduled_time_does_not_start_what_a_newer_one_has_started() -> None:
     world = World()
     world.start(EXPORT, scheduled_for=NIGHT)
 
@@ -231,7 +231,7 @@ def test_the_same_export_of_another_identity_is_another_export() -> None:
     assert world.start(other) == {"started": [other]}
 
 
-def test_a_newer_occurrence_joins_the_run_in_progress() -> None:
+def test_a_newer_scheduled_time_joins_the_run_in_progress() -> None:
     world = World()
     world.webadmit.answers[EXPORT] = [run(FILE_ID), run(FILE_ID)]
     world.start(EXPORT)
@@ -506,7 +506,7 @@ def test_a_delivery_that_fails_is_told() -> None:
     assert world.topics.event_types == ["start.failed"]
 
 
-def test_a_delivery_starts_under_its_first_occurrence() -> None:
+def test_a_delivery_starts_under_its_first_scheduled_time() -> None:
     world = World()
     world.clock.set(hours=6)
 
