@@ -178,10 +178,10 @@ def _described(headers: Mapping[str, str]) -> tuple[str, str, str]:
         if headers.get(name):
             message[name] = headers[name]
     media_type = message.get_content_type() if "Content-Type" in message else ""
-    return media_type, _alerted_at(message.get_content_charset), _alerted_at(message.get_filename)
+    return media_type, _parameter(message.get_content_charset), _parameter(message.get_filename)
 
 
-def _alerted_at(read: Callable[[], str | None]) -> str:
+def _parameter(read: Callable[[], str | None]) -> str:
     """A parameter of a header; empty where it is missing, or such as nobody can read."""
     try:
         return read() or ""

@@ -32,21 +32,14 @@ class Subscriptions:
         """The subscribers of a topic."""
         confirmed: set[str] = set()
         pending: set[str] = set()
-        has_any, token = False, ""
-        while True:
-            with asking("SNS"):
-                page = self._client.list_subscriptions_by_topic(
-                    TopicArn=topic_arn, **({"NextToken": token} if token else {})
-                )
-            for one in page["Subscriptions"]:
+        has_any = False
+        pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+        with asking("SNS"):
+            for one in (one for page in pages for one in page["Subscriptions"]):
                 if one["SubscriptionArn"] == _DELETED:
                     continue
                 is_pending = one["SubscriptionArn"] == _PENDING
                 has_any = has_any or not is_pending
                 if one["Protocol"] in ("email", "email-json"):
                     (pending if is_pending else confirmed).add(one["Endpoint"].casefold())
-            token = page.get("NextToken", "")
-            if not token:
-                return Subscribers(
-                    confirmed_mails=frozenset(confirmed), pending_mails=frozenset(pending), has_any=has_any
-                )
+        return Subscribers(confirmed_mails=frozenset(confirmed), pending_mails=frozenset(pending), has_any=has_any)
