@@ -103,8 +103,8 @@ def mark_announced(
 def release_claim(
     record: ExportFile, unannounced: Announcement, now: datetime, settings: LifecycleSettings
 ) -> Transition | None:
-    """The record after publishing that failed: the next attempt need not wait for the end of the lease."""
-    if not _is_pending(record, unannounced, settings):
+    """The record after publishing that failed, due at once; None where another process has claimed it since."""
+    if not _is_pending(record, unannounced, settings) or record.due_at != unannounced.export_file.due_at:
         return None
     return Transition(record=replace(record, due_at=now, updated_at=now))
 

@@ -399,6 +399,15 @@ def test_a_lease_that_is_given_back_can_be_taken_at_once() -> None:
     assert claim_due(released.record, after(minutes=5), SETTINGS)
 
 
+def test_a_claim_that_another_process_has_taken_over_is_not_released() -> None:
+    step = applied(begun(), update(CALLBACK, "Available", after(minutes=4)), minutes=4)
+    taken_over = claim_due(step.record, after(minutes=7), SETTINGS)
+    assert step.claimed
+    assert taken_over
+
+    assert release_claim(taken_over.record, step.claimed, after(minutes=7), SETTINGS) is None
+
+
 def test_an_announcement_that_another_outcome_has_replaced_marks_nothing() -> None:
     failed = applied(begun(), update(CALLBACK, "Failed", after(minutes=4)), minutes=4)
     ready = applied(failed.record, update(CALLBACK, "Available", after(minutes=5)), minutes=5)
