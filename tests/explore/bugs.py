@@ -1,0 +1,218 @@
+"""Mistakes planted in the product's code. Each must be found, or the exploration proves nothing."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+from webadmit_exports.aws import table
+from webadmit_exports.aws.clients import asking
+from webadmit_exports.domain import lifecycle
+from webadmit_exports.domain.announcement import Announcement, event_id
+from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.lifecycle import Transition
+from webadmit_exports.errors import AwsUnavailable
+from webadmit_exports.messages.file_messages import file_message
+from webadmit_exports.messages.problems import Problem
+from webadmit_exports.runs import start_one
+from webadmit_exports.runs.poll import Poll
+from webadmit_exports.runs.start import StartRuns
+from webadmit_exports.runs.tracker import RunTracker
+
+# How often each thing may happen in the scenarios in which the mistakes are looked for.
+_ONE_OF_EACH = {"start 0": 1, "callback": 1, "sweep": 1, "end": 1}
+_TWO_SCHEDULED_TIMES = {"start 0": 1, "start 1": 1, "end": 2, "reuse": 1, "tick": 1}
+
+
+@dataclass(frozen=True)
+class Bug:
+    """`instead` takes the place of `owner.name`; `budget`, `ticks`, `ends`: the scenario that finds it."""
+
+    what: str
+    owner: Any
+    name: str
+    instead: Any
+    budget: dict[str, int]
+    ticks: tuple[int, ...] = (3,)
+    ends: tuple[str, ...] = ("Available",)
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        with mock.patch.object(self.owner, self.name, self.instead):
+            yield
+
+
+def _write(self: Any, record: ExportFile, **condition: Any) -> ExportFile:
+    record = replace(record, version=table.uuid.uuid4().hex)
+    with asking("DynamoDB"):
+        self._client.put_item(TableName=self._name, Item=table.to_item(record), **condition)
+    return record
+
+
+def _store_without_condition(self: Any, record: ExportFile, *, replacing: ExportFile | None) -> ExportFile:
+    return _write(self, record)
+
+
+def _store_that_knows_no_own_write(self: Any, record: ExportFile, *, replacing: ExportFile | None) -> ExportFile:
+    stored = _STORE(self, record, replacing=replacing)
+    answer = self._client._replay.answers[self._client._replay.position][0]
+    if getattr(answer, "own", None):
+        raise table.WriteConflict(stored)
+    return stored
+
+
+def _mark_first(self: Any, announcement: Announcement, record: ExportFile) -> None:
+    self._finish(
+        record, lambda current: lifecycle.mark_announced(current, announcement, self._now(), self._settings)
+    )
+    self._topics.publish(file_message(announcement, self._writer))
+
+
+def _publish_and_mark_anyway(self: Any, announcement: Announcement, record: ExportFile) -> None:
+    try:
+        self._topics.publish(file_message(announcement, self._writer))
+    except AwsUnavailable:
+        pass
+    self._finish(
+        record, lambda current: lifecycle.mark_announced(current, announcement, self._now(), self._settings)
+    )
+
+
+def _claim_late_again(record: ExportFile, now: Any, settings: Any) -> Transition | None:
+    return _CLAIM_IF_LATE(replace(record, overdue_at=None), now, settings)
+
+
+def _claim_without_lease(record: ExportFile, event_type: Any, now: Any) -> Transition:
+    claim = _CLAIM(record, event_type, now)
+    return replace(claim, record=replace(claim.record, due_at=now - timedelta(seconds=1)))
+
+
+def _claim_that_expires(record: ExportFile, event_type: Any, now: Any) -> Transition:
+    return _CLAIM(replace(record, expires_at=now + timedelta(days=90)), event_type, now)
+
+
+def _release_any(record: ExportFile, unannounced: Announcement, now: Any, settings: Any) -> Transition | None:
+    if not lifecycle._is_pending(record, unannounced, settings):
+        return None
+    return Transition(record=replace(record, due_at=now, updated_at=now))
+
+
+def _move_anywhere(record: ExportFile, update: Any, now: Any) -> ExportFile:
+    return lifecycle._finish_or_wait(replace(record, status=update.status), update, now)
+
+
+def _pending_whatever_the_event_id(record: ExportFile, announcement: Announcement, settings: Any) -> bool:
+    return bool(record.finished_at) and not record.notified_at
+
+
+def _give_up_what_the_list_lacks(self: Poll, file: ExportFile) -> None:
+    self._give_up(file, self.now(), "not in the list")
+
+
+def _new_event_id(self: Announcement) -> str:
+    return event_id(self.event_type, self.export_file.export_file_id, self.export_file.due_at)
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+def _always(answer: Any) -> Callable[..., Any]:
+    return lambda *_, **__: answer
+
+
+_STORE, _CLAIM, _CLAIM_IF_LATE = table.ExportFilesTable.store, lifecycle._claim, lifecycle._claim_if_late
+
+BUGS = [
+    Bug("a claim takes no lease", lifecycle, "_claim", _claim_without_lease, {**_ONE_OF_EACH, "tick": 1}, ticks=(1,)),
+    Bug("a lease is too short", lifecycle, "LEASE", timedelta(minutes=1), {**_ONE_OF_EACH, "tick": 1}, ticks=(1,)),
+    Bug("a lease is not given back", lifecycle, "release_claim", _nothing, {**_ONE_OF_EACH, "fault": 1}),
+    Bug(
+        "a lease that another process has taken is given back",
+        lifecycle,
+        "release_claim",
+        _release_any,
+        {**_ONE_OF_EACH, "fault": 1, "tick": 1},
+    ),
+    Bug("noted before it is published", RunTracker, "_publish", _mark_first, {**_ONE_OF_EACH, "crash": 1}),
+    Bug(
+        "noted although publishing failed",
+        RunTracker,
+        "_publish",
+        _publish_and_mark_anyway,
+        {**_ONE_OF_EACH, "fault": 1},
+    ),
+    Bug(
+        "the version is not checked",
+        table.ExportFilesTable,
+        "store",
+        _store_without_condition,
+        {**_ONE_OF_EACH, "callback": 2},
+    ),
+    Bug(
+        "an own write is not recognised",
+        table.ExportFilesTable,
+        "store",
+        _store_that_knows_no_own_write,
+        {**_ONE_OF_EACH, "fault": 1},
+    ),
+    Bug("an id that is used again is ignored", lifecycle, "_is_a_new_run", _always(False), _TWO_SCHEDULED_TIMES),
+    Bug(
+        "a poll about the run before is believed",
+        lifecycle,
+        "_may_be_about_an_earlier_run",
+        _always(False),
+        {**_TWO_SCHEDULED_TIMES, "callback": 1, "sweep": 1},
+        ticks=(6,),
+    ),
+    Bug(
+        "a callback speaks for every run of its id",
+        ExportFile,
+        "serves",
+        _always(True),
+        {**_TWO_SCHEDULED_TIMES, "callback": 1},
+    ),
+    Bug(
+        "the announcement of the run before is noted for the next",
+        lifecycle,
+        "_is_pending",
+        _pending_whatever_the_event_id,
+        {**_TWO_SCHEDULED_TIMES, "callback": 1, "crash": 1},
+    ),
+    Bug(
+        "a late run is reported again",
+        lifecycle,
+        "_claim_if_late",
+        _claim_late_again,
+        {"start 0": 1, "sweep": 2, "tick": 2},
+        ticks=(300,),
+    ),
+    Bug("a record expires before it is announced", lifecycle, "_claim", _claim_that_expires, _ONE_OF_EACH),
+    Bug("a record moves backwards", lifecycle, "_move", _move_anywhere, {**_ONE_OF_EACH, "tick": 1}, ticks=(6,)),
+    Bug(
+        "a repeated announcement has a new event id",
+        Announcement,
+        "event_id",
+        property(_new_event_id),
+        {**_ONE_OF_EACH, "crash": 1, "tick": 1},
+    ),
+    Bug(
+        "what the list of runs lacks has failed",
+        Poll,
+        "_ask_about_one",
+        _give_up_what_the_list_lacks,
+        {**_ONE_OF_EACH, "fault": 1, "tick": 1},
+        ticks=(6,),
+    ),
+    Bug("nobody announces what a process has left", RunTracker, "announce", _always(False), {**_ONE_OF_EACH, "crash": 1}),
+    Bug(
+        "a start without an answer is given up",
+        start_one,
+        "problem_of",
+        _always(Problem.REJECTED),
+        {**_ONE_OF_EACH, "fault": 3},
+    ),
+    Bug("a start that is retried is forgotten", StartRuns, "retry", _always([]), {**_ONE_OF_EACH, "fault": 3, "retry": 1}),
+]

@@ -1,0 +1,737 @@
+"""One export: starts, callbacks and sweeps of the product over one table, and a WebAdMIT that does as it likes."""
+
+import functools
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.explore.engine import Call, Conduct, Effect, Event, Process, Raised, Replay
+from tests.fakes import EXPORT, SETTINGS, SIGNING_KEY, WRITER, FakeKeys, FakeNames
+from webadmit_exports import telemetry
+from webadmit_exports.aws import table
+from webadmit_exports.aws.start_queue import Delivery
+from webadmit_exports.domain.announcement import EventType
+from webadmit_exports.domain.callback_url import CallbackUrl
+from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.start_request import StartRequest
+from webadmit_exports.domain.status import is_finished, progress_of
+from webadmit_exports.errors import AwsUnavailable, RequestRefused, Unavailable, WebAdmitExportsError
+from webadmit_exports.messages.message import Message
+from webadmit_exports.runs import receive, start
+from webadmit_exports.runs.reannounce import Reannounce
+from webadmit_exports.runs.reconcile import ReconcileRuns, SweepIncomplete
+from webadmit_exports.runs.tracker import RunTracker
+from webadmit_exports.webadmit.answers import RateLimit
+from webadmit_exports.webadmit.answers import Run as SeenRun
+
+MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
+FIRST_FILE = 1
+_PLENTY = 1e9  # seconds left
+_LEASE = 2  # minutes: how long a process may take from its claim to its note, as the README has it
+_OUTCOMES = {
+    "Available": EventType.READY,
+    "Success With Errors": EventType.READY,
+    "Failed": EventType.FAILED,
+    "Empty List": EventType.EMPTY,
+}
+# What a process knows of the version of a record: that it is the one in the table, an older one, or its own write.
+_CURRENT, _OLD, _OWN = "current", "old", "own"
+
+# How the announcement stands that was published last under an event id: its process still has to note it; it may be
+# repeated, because that process died or a call of it failed; or it may not.
+_HELD, _EXCUSED, _DONE = "held", "excused", "done"
+
+# What went wrong so far: nothing; something after which nobody has to wait; something that may leave a lease behind.
+_NOTHING, _HARMLESS, _ORPHANED = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run in WebAdMIT. `asked`: the scheduled times whose starts it was the answer to."""
+
+    file_id: int
+    status: str = "In Progress"
+    asked: tuple[int, ...] = ()
+    is_forgotten: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return not is_finished(self.status) and not self.is_forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What subscribers heard under one event id. `run`: its place in `Night.runs`; `until`: the end of its lease."""
+
+    event_id: str
+    event_type: str
+    run: int
+    times: int
+    stands: str
+    until: int
+    was_late: bool = False  # its process had paused for longer than its lease
+
+    def may_be_repeated(self, clock: int) -> bool:
+        """Whether what has become of the process that published it explains that another one does too."""
+        return self.stands == _EXCUSED or (self.stands == _HELD and self.until <= clock)
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What the processes share. `posts`: how many starts WebAdMIT has taken; `begun`, `owed`, `queued`: scheduled times
+    whose start has begun, has not ended well, waits in the retry queue."""
+
+    records: tuple[ExportFile, ...] = ()
+    runs: tuple[Run, ...] = ()
+    posts: int = 0
+    heard: tuple[Heard, ...] = ()
+    begun: tuple[int, ...] = ()
+    owed: tuple[int, ...] = ()
+    queued: tuple[int, ...] = ()
+    went_wrong: int = _NOTHING
+
+    def record(self, file_id: int) -> ExportFile | None:
+        return next((one for one in self.records if one.export_file_id == file_id), None)
+
+
+# ── Answers, as the processes keep them ─────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Records that were read, and what is known of their versions."""
+
+    records: tuple[tuple[ExportFile, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A write that was done. `is_fresh`: nobody has written since; `until`: the end of the lease, if it takes one;
+    `repeatable`: what could be repeated at the time, and how often it had been heard."""
+
+    file_id: int
+    until: int
+    repeatable: tuple[tuple[str, int], ...] = ()
+    is_fresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A write whose condition did not hold; `own`: because the process itself has written before."""
+
+    found: ExportFile | None
+    version: str
+    own: Stored | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A message that SNS took; `times`: how often it has been heard then."""
+
+    event_id: str
+    times: int
+
+
+def _no_answer_from_dynamodb() -> BaseException:
+    return BotoCoreError()
+
+
+def _no_answer_from_sns() -> BaseException:
+    return AwsUnavailable("SNS gave no answer")
+
+
+def _no_answer_from_webadmit() -> BaseException:
+    return Unavailable("/", "no answer (ReadTimeout)")
+
+
+def _not_known() -> BaseException:
+    return RequestRefused("/", "HTTP 404", status=404)
+
+
+# ── The ports of the product, which ask the replay ──────────────────────────────────────────────────────────────────
+
+
+class DynamoDb:
+    """boto3's client, as ExportFilesTable uses it."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def get_item(self, **arguments: Any) -> dict[str, Any]:
+        found = self._replay.ask("reads the record", int(arguments["Key"]["export_file_id"]["N"]))
+        return {"Item": _item(*found.records[0])} if found.records else {}
+
+    def get_paginator(self, _: str) -> "DynamoDb":
+        return self
+
+    def paginate(self, **arguments: Any) -> Iterator[dict[str, Any]]:
+        if "IndexName" in arguments:
+            found = self._replay.ask("lists what is due", arguments["ExpressionAttributeValues"][":now"]["S"])
+        else:
+            found = self._replay.ask("lists the export's runs")
+        yield {"Items": [_item(*one) for one in found.records]}
+
+    def put_item(self, **arguments: Any) -> None:
+        record = table.from_item(arguments["Item"])
+        version = arguments.get("ExpressionAttributeValues", {}).get(":read", {}).get("S")
+        checks = "any" if "ConditionExpression" not in arguments else version
+        answer = self._replay.ask("writes the record", replace(record, version=""), checks)
+        if isinstance(answer, Conflict):
+            found = {"Item": _item(answer.found, answer.version)} if answer.found else {}
+            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}, **found}, "PutItem")  # type: ignore[arg-type]
+
+
+@functools.cache
+def _item(record: ExportFile, version: str) -> dict[str, Any]:
+    return table.to_item(replace(record, version=version))
+
+
+class _OwnVersion:
+    """Stands for uuid: what a process writes has a version that only it knows."""
+
+    hex = _OWN
+
+    @classmethod
+    def uuid4(cls) -> "type[_OwnVersion]":
+        return cls
+
+
+telemetry._add = lambda *_: None  # no metrics
+telemetry.logger.setLevel("CRITICAL")
+table.uuid = _OwnVersion  # type: ignore[attr-defined]
+receive._PAUSES = receive._PAUSES[:1]  # a callback looks for its record twice, not five times
+
+
+class _OneByOne:
+    """Stands for ThreadPoolExecutor: with one export there is nothing to do side by side."""
+
+    def __init__(self, max_workers: int) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def map(self, do: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        return [do(item) for item in items]
+
+
+start.ThreadPoolExecutor = _OneByOne  # type: ignore[misc,assignment]
+
+
+class WebAdmitPort:
+    """WebAdMIT."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def drop_connections(self) -> None:
+        pass
+
+    def start_run(self, key: object, export: Export, callback_url: str) -> tuple[SeenRun, RateLimit]:
+        address = datetime.strptime(callback_url.split("/")[-2], "%Y%m%dT%H%M%S%z")
+        return self._seen(self._replay.ask("starts a run", _number_of(address))), RateLimit()
+
+    def recent_runs(self, key: object, user_identity_id: int) -> tuple[list[SeenRun], RateLimit]:
+        return [self._seen(run) for run in self._replay.ask("asks for the list of runs")], RateLimit()
+
+    def run(self, key: object, export_id: int, file_id: int) -> tuple[SeenRun, RateLimit]:
+        return self._seen(self._replay.ask("asks about the run", file_id)), RateLimit()
+
+    def _seen(self, run: Run) -> SeenRun:
+        return SeenRun(export_file_id=run.file_id, export_id=EXPORT.export_id, status=run.status)
+
+
+class TopicsPort:
+    """SNS."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def publish(self, message: Message) -> None:
+        body = message.body
+        said = (body.get("export_file_id"), body.get("status"), body.get("scheduled_for"), body.get("repeated", False))
+        self._replay.ask("publishes", str(message.event_type), body["event_id"], *said)
+
+
+class QueuePort:
+    """StartRetryQueue."""
+
+    span = timedelta(hours=12)
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def put(self, exports: list[Export], scheduled_for: datetime) -> None:
+        if exports:
+            self._replay.ask("puts the start on the retry queue", _number_of(scheduled_for))
+
+
+class Keys(FakeKeys):
+    """Both keys."""
+
+    def known(self) -> list[bytes]:
+        return [SIGNING_KEY]
+
+    def refreshed(self, now: datetime) -> list[bytes]:
+        return [SIGNING_KEY]
+
+
+def _scheduled_for(number: int) -> datetime:
+    return MIDNIGHT + timedelta(minutes=number)
+
+
+def _number_of(scheduled_for: datetime) -> int:
+    return int((scheduled_for - MIDNIGHT).total_seconds() // 60)
+
+
+# ── The model ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Runs:
+    """`budget`: how often each of these may happen: `start 0` and `start 1` (for two scheduled times), `retry`, `callback`,
+    `sweep`, `reannouncement`, `end` and `forgotten` (of a run), `reuse` (of an id), `fault`, `crash`, `tick`.
+    `ends`: the statuses that a run may end with."""
+
+    budget: dict[str, int]
+    ends: tuple[str, ...] = ("Available",)
+    kinds = ("start 0", "start 1", "retry", "callback", "sweep", "reannouncement", "end", "forgotten", "reuse", "fault")
+
+    def begin(self) -> Night:
+        return Night()
+
+    def time(self, clock: int, shared: Night) -> int:
+        """Minutes, and how many starts WebAdMIT has taken: what comes after one of them is later than it."""
+        return clock * 1000 + shared.posts
+
+    def to_time(self, number: int) -> datetime:
+        return MIDNIGHT + timedelta(minutes=number // 1000, microseconds=number % 1000)
+
+    # ── Processes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self, process: Process, replay: Replay) -> Hashable:
+        records, topics = table.ExportFilesTable(DynamoDb(replay), ""), TopicsPort(replay)  # type: ignore[arg-type]
+        tracker = RunTracker(records, topics, WRITER, SETTINGS, replay.now)  # type: ignore[arg-type]
+        everything: dict[str, Any] = {"table": records, "tracker": tracker}
+        if process.kind == "callback":
+            return self._take_callback(process.about, replay, everything)
+        if process.kind == "reannouncement":
+            with suppress(WebAdmitExportsError):
+                Reannounce(**everything).announce(
+                    {"export_id": EXPORT.export_id, "export_file_id": process.about}, lambda: _PLENTY
+                )
+            return None
+        everything |= {
+            "webadmit": WebAdmitPort(replay),
+            "api_key": Keys(),
+            "topics": topics,
+            "writer": WRITER,
+            "now": replay.now,
+        }
+        if process.kind == "sweep":
+            with suppress(SweepIncomplete, WebAdmitExportsError):
+                ReconcileRuns(**everything).sweep(lambda: _PLENTY)
+            return None
+        starts = start.StartRuns(
+            **everything,
+            signing_keys=Keys(),  # type: ignore[arg-type]
+            callback_url="",
+            start_queue=QueuePort(replay),  # type: ignore[arg-type]
+            names=FakeNames(),  # type: ignore[arg-type]
+            clock=lambda: 0.0,
+            sleep=lambda _: None,
+        )
+        request = StartRequest(exports=(EXPORT,), scheduled_for=_scheduled_for(process.about))  # type: ignore[arg-type]
+        try:
+            if process.kind == "retry":
+                delivery = Delivery(message_id="message", request=request, is_last=False, is_whole=False)
+                return "stays" if starts.retry([delivery], lambda: _PLENTY) else "done"
+            starts.start(request, lambda: _PLENTY)
+        except AwsUnavailable:
+            return "stays"
+        return "done"
+
+    def _take_callback(self, about: Any, replay: Replay, everything: dict[str, Any]) -> Hashable:
+        file_id, status, number = about
+        callback_url = CallbackUrl(export=EXPORT, scheduled_for=_scheduled_for(number))
+        *_, identity, export, occurrence, signature = callback_url.signed("", SIGNING_KEY).split("/")
+        parts = {"user_identity_id": identity, "export_id": export, "occurrence": occurrence, "signature": signature}
+        form = f"export_file[id]={file_id}&export_file[export_id]={EXPORT.export_id}&export_file[status]={status}"
+        callbacks = receive.ReceiveCallback(
+            signing_keys=Keys(),  # type: ignore[arg-type]
+            now=replay.now,
+            sleep=lambda _: None,
+            **everything,
+        )
+        with suppress(receive.NotFound, AwsUnavailable):
+            callbacks.receive(parts, form, is_base64=False, content_type=None)
+        return None
+
+    # ── What the world does ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def events(self, shared: Night, clock: int) -> Iterator[Event]:
+        for number in (0, 1):
+            if clock >= number:
+                begun = replace(shared, begun=_with(shared.begun, number), owed=_with(shared.owed, number))
+                yield Event(f"the start for 00:0{number} begins", begun, f"start {number}", ("start", number))
+        for number in shared.queued:
+            rest = tuple(one for one in shared.queued if one != number)
+            taken = replace(shared, queued=rest, owed=_with(shared.owed, number))
+            yield Event(f"the retry queue brings the start for 00:0{number}", taken, "retry", ("retry", number))
+        yield Event("a sweep begins", shared, "sweep", ("sweep", ""))
+        for run in shared.runs:
+            if is_finished(run.status):
+                for number in run.asked:
+                    about = (run.file_id, run.status, number)
+                    yield Event(f"WebAdMIT calls back: {about}", shared, "callback", ("callback", about))
+        for record in shared.records:
+            yield Event("a person has it announced again", shared, "reannouncement", ("reannouncement", record.export_file_id))
+        if shared.runs and shared.runs[-1].is_open:
+            last = shared.runs[-1]
+            for status in self.ends:
+                yield Event(f"the run ends: {status}", _with_last(shared, replace(last, status=status)), "end")
+            yield Event("WebAdMIT forgets the run", _with_last(shared, replace(last, is_forgotten=True)), "forgotten")
+
+    def effects(self, call: Call, process: Process, shared: Night, clock: int) -> Iterator[Effect]:
+        find = {
+            "reads the record": self._read,
+            "lists the export's runs": self._list_all,
+            "lists what is due": self._list_due,
+            "writes the record": self._write,
+            "publishes": self._publish,
+            "starts a run": self._start,
+            "asks for the list of runs": self._ask_for_list,
+            "asks about the run": self._ask_about,
+            "puts the start on the retry queue": self._queue,
+        }[call.name]
+        for effect in find(process, shared, clock, *call.arguments):
+            yield replace(effect, label=f"{call.name}{effect.label}")
+
+    def _read(self, process: Process, shared: Night, clock: int, file_id: int) -> Iterator[Effect]:
+        yield from self._reading(shared, [one for one in shared.records if one.export_file_id == file_id])
+
+    def _list_all(self, process: Process, shared: Night, clock: int) -> Iterator[Effect]:
+        yield from self._reading(shared, sorted(shared.records, key=lambda one: -one.export_file_id))
+
+    def _list_due(self, process: Process, shared: Night, clock: int, now: str) -> Iterator[Effect]:
+        due = [one for one in shared.records if one.due_at and one.due_at <= datetime.fromisoformat(now)]
+        yield from self._reading(shared, sorted(due, key=lambda one: (one.due_at, one.export_file_id)))
+
+    def _reading(self, shared: Night, found: Iterable[ExportFile]) -> Iterator[Effect]:
+        yield Effect("", Seen(tuple((one, _CURRENT) for one in found)), shared)
+        yield Effect(", unanswered", Raised(_no_answer_from_dynamodb), _wrong(shared, _HARMLESS), costs="fault")
+
+    def _write(
+        self, process: Process, shared: Night, clock: int, record: ExportFile, checks: str | None
+    ) -> Iterator[Effect]:
+        current = shared.record(record.export_file_id)
+        holds = {
+            None: current is None,
+            "any": True,
+            _CURRENT: current is not None,
+            _OLD: False,
+            _OWN: (last := _last_write_of(process, record.export_file_id)) is not None and last.is_fresh,
+        }[checks]
+        held = _held_by(process, shared)
+        unanswered = Raised(_no_answer_from_dynamodb)
+        failed = _wrong(_standing(shared, held, _EXCUSED), _ORPHANED)
+        if not holds:
+            yield Effect(", but somebody else has written", Conflict(current, _CURRENT), shared)
+            yield Effect(", unanswered", unanswered, failed, costs="fault")
+            return
+        written = replace(shared, records=_with_record(shared.records, record))
+        if held and (record.notified_at or (record.overdue_at and held.event_type == EventType.OVERDUE)):
+            written = _standing(written, held, _DONE)
+        repeatable = tuple((one.event_id, one.times) for one in shared.heard if one.may_be_repeated(clock))
+        decided_at = process.answers[-1][1] // 1000
+        stored = Stored(record.export_file_id, decided_at + _LEASE, repeatable)
+        wrong = _wrong_write(current, record, shared)
+        what = _in_words(record)
+        yield Effect(f": {what}", stored, written, outdates=record.export_file_id, violation=wrong)
+        yield Effect(", unanswered", unanswered, failed, costs="fault")
+        lost = _wrong(_standing(written, held, _EXCUSED) if not record.notified_at else written, _ORPHANED)
+        yield Effect(f": {what}, but the answer is lost", unanswered, lost, "fault", record.export_file_id, wrong)
+        repeated = Conflict(record, _OWN, own=stored)
+        noted = _wrong(written, _HARMLESS)
+        yield Effect(f": {what}, and botocore repeats it", repeated, noted, "fault", record.export_file_id, wrong)
+
+    def _publish(  # noqa: PLR0913 - what a message says
+        self,
+        process: Process,
+        shared: Night,
+        clock: int,
+        event_type: str,
+        event_id: str,
+        file_id: int | None,
+        status: str,
+        scheduled_for: str,
+        repeated: bool,  # noqa: FBT001
+    ) -> Iterator[Effect]:
+        refused = Raised(_no_answer_from_sns)
+        if file_id is None:  # about a start
+            yield Effect(f" {event_type}", Published("", 0), shared)
+            yield Effect(f" {event_type}, not taken", refused, _wrong(shared, _HARMLESS), costs="fault")
+            return
+        runs = [
+            number
+            for number, run in enumerate(shared.runs)
+            if run.file_id == file_id and _number_of(datetime.fromisoformat(scheduled_for)) in run.asked
+        ]
+        run = runs[0] if runs else -1
+        wrong = "" if runs and _happened(shared.runs[run], event_type, status) else f"{event_type} did not happen"
+        label = f" {event_type} {status} of file {file_id}"
+        if repeated:
+            yield Effect(f"{label} again", Published(event_id, 0), shared, violation=wrong)
+            return
+        before = next((one for one in shared.heard if one.event_id == event_id), None)
+        if any((one.run, one.event_type) == (run, event_type) for one in shared.heard if one is not before):
+            wrong = wrong or "one outcome has two event ids"
+        claim = _last_write_of(process)
+        is_late = claim is not None and claim.until <= clock
+        if before and not (
+            is_late
+            or before.was_late
+            or before.stands == _EXCUSED
+            or (claim and (event_id, before.times) in claim.repeatable)
+        ):
+            wrong = wrong or "an announcement is repeated, and nothing explains it"
+        times = before.times + 1 if before else 1
+        heard = Heard(event_id, event_type, run, times, _HELD, claim.until if claim else clock, is_late)
+        others = tuple(one for one in shared.heard if one is not before)
+        told = replace(shared, heard=tuple(sorted((*others, heard), key=lambda one: one.event_id)))
+        yield Effect(label, Published(event_id, times), told, violation=wrong)
+        yield Effect(f"{label}, not taken", refused, _wrong(shared, _HARMLESS), costs="fault")
+        lost = _wrong(_standing(told, heard, _EXCUSED), _HARMLESS)
+        yield Effect(f"{label}, but the answer is lost", refused, lost, "fault", violation=wrong)
+
+    def _start(self, process: Process, shared: Night, clock: int, number: int) -> Iterator[Effect]:
+        unanswered = Raised(_no_answer_from_webadmit)
+        yield from self._starting(process, shared, number, _NOTHING)
+        yield Effect(", unanswered, nothing done", unanswered, _wrong(shared, _HARMLESS), costs="fault")
+        for effect in self._starting(process, shared, number, _HARMLESS):
+            if not effect.costs:
+                yield replace(effect, label=f"{effect.label}, but the answer is lost", answer=unanswered, costs="fault")
+
+    def _starting(self, process: Process, shared: Night, number: int, wrong: int) -> Iterator[Effect]:
+        taken = _wrong(replace(shared, posts=shared.posts + 1), wrong)
+        last = shared.runs[-1] if shared.runs else None
+        if last and last.is_open:
+            joined = replace(last, asked=_with(last.asked, number))
+            yield Effect(", joins", joined, _with_last(taken, joined))
+            return
+        fresh = Run(max((run.file_id for run in shared.runs), default=FIRST_FILE - 1) + 1, asked=(number,))
+        yield Effect("", fresh, replace(taken, runs=(*taken.runs, fresh)))
+        if last and number not in last.asked and self._is_known_to_have_ended(last, process, shared):
+            reused = replace(fresh, file_id=last.file_id)
+            yield Effect(", with an id that was used", reused, replace(taken, runs=(*taken.runs, reused)), "reuse")
+        at_once = replace(fresh, status=self.ends[0])
+        yield Effect(", which has ended at once", at_once, replace(taken, runs=(*taken.runs, at_once)), "end")
+
+    def _is_known_to_have_ended(self, run: Run, process: Process, shared: Night) -> bool:
+        """Before the start was sent: else nobody could tell a new run under that id from a join."""
+        record = shared.record(run.file_id)
+        sent_at = self.to_time(process.answers[-1][1])
+        return record is not None and record.finished_at is not None and record.finished_at < sent_at
+
+    def _ask_for_list(self, process: Process, shared: Night, clock: int) -> Iterator[Effect]:
+        newest = {run.file_id: run for run in shared.runs if not run.is_forgotten}
+        yield Effect("", tuple(newest.values()), shared)
+        unanswered = Raised(_no_answer_from_webadmit)
+        yield Effect(", unanswered", unanswered, _wrong(shared, _HARMLESS), costs="fault")
+        if newest:
+            yield Effect(", which is empty", (), _wrong(shared, _HARMLESS), costs="fault")
+
+    def _ask_about(self, process: Process, shared: Night, clock: int, file_id: int) -> Iterator[Effect]:
+        newest = next((run for run in reversed(shared.runs) if run.file_id == file_id), None)
+        known = newest if newest and not newest.is_forgotten else Raised(_not_known)
+        yield Effect("", known, shared)
+        yield Effect(", unanswered", Raised(_no_answer_from_webadmit), _wrong(shared, _HARMLESS), costs="fault")
+
+    def _queue(self, process: Process, shared: Night, clock: int, number: int) -> Iterator[Effect]:
+        queued = replace(shared, queued=_with(shared.queued, number))
+        refused = Raised(_no_answer_from_sns)
+        yield Effect("", "taken", queued)
+        yield Effect(", not taken", refused, _wrong(shared, _HARMLESS), costs="fault")
+        yield Effect(", but the answer is lost", refused, _wrong(queued, _HARMLESS), costs="fault")
+
+    # ── What becomes of processes ───────────────────────────────────────────────────────────────────────────────────
+
+    def remembers(self, process: Process) -> Hashable:
+        writes = {file_id: _last_write_of(process, file_id) for file_id in range(4)}
+        published = next((one for one, _ in reversed(process.answers) if isinstance(one, Published)), None)
+        return (tuple(writes.items()), published)
+
+    def outdated(self, answer: Hashable, what: Hashable) -> Hashable:
+        if isinstance(answer, Seen):
+            return Seen(
+                tuple((one, _OLD if one.export_file_id == what else version) for one, version in answer.records)
+            )
+        if isinstance(answer, Stored) and answer.file_id == what:
+            return replace(answer, is_fresh=False)
+        if isinstance(answer, Conflict) and answer.found and answer.found.export_file_id == what:
+            if answer.own:
+                return replace(answer, own=replace(answer.own, is_fresh=False))
+            return replace(answer, version=_OLD)
+        return answer
+
+    def ended(self, process: Process, outcome: Hashable, shared: Night) -> Night:
+        shared = _standing(shared, _held_by(process, shared), _DONE)
+        if outcome == "done":
+            return replace(shared, owed=_without(shared.owed, process.about))
+        if outcome == "stays" and process.kind == "retry":
+            return replace(shared, queued=_with(shared.queued, process.about))
+        return shared
+
+    def died(self, process: Process, shared: Night) -> Night:
+        shared = _wrong(_standing(shared, _held_by(process, shared), _EXCUSED), _ORPHANED)
+        if process.kind == "retry":  # the message comes back
+            return replace(shared, queued=_with(shared.queued, process.about))
+        return shared
+
+    # ── What must hold ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def at_rest(self, shared: Night, clock: int) -> str:
+        if shared.went_wrong == _ORPHANED:
+            return ""
+        now = self.to_time(clock * 1000 + 999)
+        for record in shared.records:
+            if record.finished_at and not record.notified_at and record.due_at and record.due_at > now:
+                return "an announcement waits for a lease that nobody holds"
+        if shared.went_wrong == _NOTHING:
+            for number, run in enumerate(shared.runs):
+                if _is_superseded(shared, number) and run.file_id and not _was_heard(shared, number):
+                    return f"the end of a run of file {run.file_id} was never announced"
+        return ""
+
+    def in_the_end(self, shared: Night, clock: int, conduct: Conduct) -> str:
+        if not self._open(shared):
+            return ""
+        for number in sorted({*shared.owed, *shared.queued}):
+            shared, wrong = conduct("start", number, shared, clock + 15)
+            if wrong:
+                return f"{wrong}, after faults have stopped"
+        if shared.runs and shared.runs[-1].is_open:
+            shared = _with_last(shared, replace(shared.runs[-1], status=self.ends[0]))
+        for sweep in range(1, 5):
+            shared, wrong = conduct("sweep", "", shared, clock + 15 + 130 * sweep)
+            if wrong:
+                return f"{wrong}, after faults have stopped"
+            if not (still := self._open(replace(shared, owed=(), queued=()))):
+                return ""
+        return still
+
+    def _open(self, shared: Night) -> str:
+        """What is still to be done; empty if nothing is."""
+        if shared.owed or shared.queued:
+            return "a start is owed"
+        for number in shared.begun:
+            if not any(number <= _number_of(record.scheduled_for) for record in shared.records):
+                return f"the start for 00:0{number} is lost"
+        for record in shared.records:
+            if record.due_at or not record.notified_at:
+                return f"file {record.export_file_id} is never at rest"
+        for number, run in enumerate(shared.runs):
+            record = shared.record(run.file_id)  # none where the answer to its start was lost: another run took its place
+            is_known = record and any(record.serves(EXPORT, _scheduled_for(one)) for one in run.asked)
+            if is_known and not _is_superseded(shared, number) and not _was_heard(shared, number):
+                return f"the end of the run of file {run.file_id} is never announced"
+        return ""
+
+
+def _with(numbers: tuple[int, ...], number: Any) -> tuple[int, ...]:
+    return tuple(sorted({*numbers, number}))
+
+
+def _without(numbers: tuple[int, ...], number: Any) -> tuple[int, ...]:
+    return tuple(one for one in numbers if one != number)
+
+
+def _with_last(shared: Night, run: Run) -> Night:
+    return replace(shared, runs=(*shared.runs[:-1], run))
+
+
+def _with_record(records: tuple[ExportFile, ...], record: ExportFile) -> tuple[ExportFile, ...]:
+    others = [one for one in records if one.export_file_id != record.export_file_id]
+    return tuple(sorted((*others, record), key=lambda one: one.export_file_id))
+
+
+def _wrong(shared: Night, how: int) -> Night:
+    return replace(shared, went_wrong=max(shared.went_wrong, how))
+
+
+def _last_write_of(process: Process, file_id: int = 0) -> Stored | None:
+    """The last write that was done by the process, to that record or to any."""
+    for answer, _ in reversed(process.answers):
+        stored = answer.own if isinstance(answer, Conflict) else answer
+        if isinstance(stored, Stored) and file_id in (0, stored.file_id):
+            return stored
+    return None
+
+
+def _held_by(process: Process, shared: Night) -> Heard | None:
+    """The announcement that the process has published, and not noted yet; None if others have published it since."""
+    for answer, _ in reversed(process.answers):
+        if isinstance(answer, Published) and answer.times:
+            for one in shared.heard:
+                if (one.event_id, one.times, one.stands) == (answer.event_id, answer.times, _HELD):
+                    return one
+            return None
+    return None
+
+
+def _standing(shared: Night, held: Heard | None, stands: str) -> Night:
+    if held is None:
+        return shared
+    heard = tuple(
+        replace(one, stands=stands, until=0) if one.event_id == held.event_id else one for one in shared.heard
+    )
+    return replace(shared, heard=heard)
+
+
+def _happened(run: Run, event_type: str, status: str) -> bool:
+    if event_type == EventType.OVERDUE:
+        return True
+    if run.is_forgotten:
+        return event_type == EventType.FAILED
+    return run.status == status and _OUTCOMES.get(run.status) == event_type
+
+
+def _is_superseded(shared: Night, number: int) -> bool:
+    """Whether WebAdMIT has given the id of the run to a newer one, and with it the file."""
+    return any(later.file_id == shared.runs[number].file_id for later in shared.runs[number + 1 :])
+
+
+def _was_heard(shared: Night, number: int) -> bool:
+    return any(one.run == number and one.event_type != EventType.OVERDUE for one in shared.heard)
+
+
+def _wrong_write(before: ExportFile | None, after: ExportFile, shared: Night) -> str:
+    if after.expires_at and (after.due_at or not after.notified_at):
+        return "a record may expire before it is announced"
+    if before is None:
+        return ""
+    if after.started_at != before.started_at:
+        runs = sum(run.file_id == after.export_file_id for run in shared.runs)
+        return "" if before.finished_at and after.reused and runs > 1 else "a record is begun anew without a new run"
+    if progress_of(after.status) < progress_of(before.status):
+        return "a record moves backwards"
+    if before.notified_at and not after.notified_at and after.status == before.status:
+        return "a record forgets that it was announced"
+    return ""
+
+
+def _in_words(record: ExportFile) -> str:
+    if record.notified_at:
+        return f"{record.status}, announced"
+    return f"{record.status}{f', due {record.due_at:%H:%M}' if record.due_at else ''}"
+
+
+assert SETTINGS.alert_on_empty_list, "the model expects every end of a run to be announced"
