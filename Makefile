@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo check test approve lint reliability chaos fuzz mutants large-file bench package audit deploy-check lock clean
+.PHONY: help demo check test approve lint explore reliability chaos fuzz mutants large-file bench package audit deploy-check lock clean
 
 help:
 	@echo "make demo          shows a night of exports on this machine (ARCHIVE=1: and archives their files;"
@@ -12,9 +12,10 @@ help:
 	@echo "make check         checks a setup as CheckSetupFunction does, in the sandbox (EXPORTS=37442:86446)"
 	@echo "make test          checks style and types, and runs all tests"
 	@echo "make approve       takes over the mails as they are now, for you to read the difference"
+	@echo "make explore       goes through every order of events, crashes and faults (ten minutes; SHORT=1: one)"
 	@echo "make reliability   breaks it in every way and counts what is lost (SHORT=1: within three minutes)"
 	@echo "make chaos         a bad night of 10,000 exports"
-	@echo "make fuzz          two million made-up callbacks, and 50,000 nights of events in any order"
+	@echo "make fuzz          two million made-up callbacks"
 	@echo "make mutants       measures how strong the unit tests are (an hour; ROOMS=domain: a quarter)"
 	@echo "make large-file    archives a large file, and measures memory and speed (MIB=2048; else 200)"
 	@echo "make bench         measures speed and memory against a typical peer (six minutes)"
@@ -42,6 +43,9 @@ lint: .venv/ready
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
 	PYTHONPATH=functions $(BIN)/lint-imports
+
+explore: .venv/ready
+	@PYTHONPATH=functions $(BIN)/python -m tests.explore $(if $(SHORT),short,long)
 
 reliability: .venv/ready
 	@PYTHONPATH=functions $(BIN)/python -m tests.reliability $(if $(SHORT),short,long)

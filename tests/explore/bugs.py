@@ -1,12 +1,19 @@
 """Mistakes planted in the product's code. Each must be found, or the exploration proves nothing."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from unittest import mock
 
+from tests.explore.archive import Archiving
+from tests.explore.engine import Explorer, Model, Result
+from tests.explore.runs import Runs
+from webadmit_exports.archive import archive_file
+from webadmit_exports.archive.archive_file import ArchiveFile, ArchiveOutcome
+from webadmit_exports.archive.bucket import ArchiveBucket
+from webadmit_exports.archive.stored_file import StoredFile
 from webadmit_exports.aws import table
 from webadmit_exports.aws.clients import asking
 from webadmit_exports.domain import lifecycle
@@ -28,7 +35,7 @@ _TWO_SCHEDULED_TIMES = {"start 0": 1, "start 1": 1, "end": 2, "reuse": 1, "tick"
 
 @dataclass(frozen=True)
 class Bug:
-    """`instead` takes the place of `owner.name`; `budget`, `ticks`, `ends`: the scenario that finds it."""
+    """`instead` takes the place of `owner.name`; `budget` and `ticks`: the scenario that finds it."""
 
     what: str
     owner: Any
@@ -36,12 +43,13 @@ class Bug:
     instead: Any
     budget: dict[str, int]
     ticks: tuple[int, ...] = (3,)
-    ends: tuple[str, ...] = ("Available",)
+    model: Callable[[dict[str, int]], Model] = Runs
 
-    @contextmanager
-    def planted(self) -> Iterator[None]:
+    def look(self) -> Result:
+        """Explores the scenario with the mistake in the code."""
         with mock.patch.object(self.owner, self.name, self.instead):
-            yield
+            explorer = Explorer(self.model(self.budget), self.ticks)
+            return explorer.explore(most_states=1_000_000, most_seconds=120, is_traced=True)
 
 
 def _write(self: Any, record: ExportFile, **condition: Any) -> ExportFile:
@@ -64,20 +72,14 @@ def _store_that_knows_no_own_write(self: Any, record: ExportFile, *, replacing: 
 
 
 def _mark_first(self: Any, announcement: Announcement, record: ExportFile) -> None:
-    self._finish(
-        record, lambda current: lifecycle.mark_announced(current, announcement, self._now(), self._settings)
-    )
+    self._finish(record, lambda current: lifecycle.mark_announced(current, announcement, self._now(), self._settings))
     self._topics.publish(file_message(announcement, self._writer))
 
 
 def _publish_and_mark_anyway(self: Any, announcement: Announcement, record: ExportFile) -> None:
-    try:
+    with suppress(AwsUnavailable):
         self._topics.publish(file_message(announcement, self._writer))
-    except AwsUnavailable:
-        pass
-    self._finish(
-        record, lambda current: lifecycle.mark_announced(current, announcement, self._now(), self._settings)
-    )
+    self._finish(record, lambda current: lifecycle.mark_announced(current, announcement, self._now(), self._settings))
 
 
 def _claim_late_again(record: ExportFile, now: Any, settings: Any) -> Transition | None:
@@ -115,6 +117,35 @@ def _new_event_id(self: Announcement) -> str:
     return event_id(self.event_type, self.export_file.export_file_id, self.export_file.due_at)
 
 
+class _Unconditional:
+    """A client of S3 that stores whatever is there."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def put_object(self, **arguments: Any) -> None:
+        self._client.put_object(**{name: value for name, value in arguments.items() if name != "IfNoneMatch"})
+
+
+def _put_anyway(self: Any, *arguments: Any, **more: Any) -> StoredFile:
+    self._client = _Unconditional(self._client)
+    return _PUT(self, *arguments, **more)
+
+
+def _put_and_note(self: Any, *arguments: Any, **more: Any) -> StoredFile:
+    stored = _PUT(self, *arguments, **more)
+    self.mark_receipt(stored)
+    return stored
+
+
+def _done_anyway(self: Any, *arguments: Any) -> ArchiveOutcome:
+    _ARCHIVE(self, *arguments)
+    return ArchiveOutcome.ARCHIVED
+
+
 def _nothing(*_: Any, **__: Any) -> None:
     return None
 
@@ -123,6 +154,7 @@ def _always(answer: Any) -> Callable[..., Any]:
     return lambda *_, **__: answer
 
 
+_PUT, _ARCHIVE = ArchiveBucket.put, ArchiveFile.archive
 _STORE, _CLAIM, _CLAIM_IF_LATE = table.ExportFilesTable.store, lifecycle._claim, lifecycle._claim_if_late
 
 BUGS = [
@@ -206,7 +238,9 @@ BUGS = [
         {**_ONE_OF_EACH, "fault": 1, "tick": 1},
         ticks=(6,),
     ),
-    Bug("nobody announces what a process has left", RunTracker, "announce", _always(False), {**_ONE_OF_EACH, "crash": 1}),
+    Bug(
+        "nobody announces what a process has left", RunTracker, "announce", _always(False), {**_ONE_OF_EACH, "crash": 1}
+    ),
     Bug(
         "a start without an answer is given up",
         start_one,
@@ -214,5 +248,43 @@ BUGS = [
         _always(Problem.REJECTED),
         {**_ONE_OF_EACH, "fault": 3},
     ),
-    Bug("a start that is retried is forgotten", StartRuns, "retry", _always([]), {**_ONE_OF_EACH, "fault": 3, "retry": 1}),
+    Bug(
+        "a start that is retried is forgotten",
+        StartRuns,
+        "retry",
+        _always([]),
+        {**_ONE_OF_EACH, "fault": 3, "retry": 1},
+    ),
+    Bug(
+        "a file is stored over the one that is there",
+        ArchiveBucket,
+        "put",
+        _put_anyway,
+        {"delivery": 2},
+        model=Archiving,
+    ),
+    Bug(
+        "a receipt is noted before it is sent",
+        ArchiveBucket,
+        "put",
+        _put_and_note,
+        {"delivery": 1, "crash": 1},
+        model=Archiving,
+    ),
+    Bug(
+        "nobody waits for the process that has stored the file",
+        archive_file,
+        "LEASE",
+        timedelta(0),
+        {"delivery": 2},
+        model=Archiving,
+    ),
+    Bug(
+        "a delivery that has failed is taken for done",
+        ArchiveFile,
+        "archive",
+        _done_anyway,
+        {"delivery": 1, "fault": 3},
+        model=Archiving,
+    ),
 ]

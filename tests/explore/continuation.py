@@ -1,14 +1,14 @@
 """What a process goes on with: the variables of the product's code where it stopped, as far as it still needs them.
 
-Two processes that stopped at the same place with equal variables go on alike, whatever answers brought them there. What an
-expression holds half-way is not seen; it must come from variables of its statement, as it does in the code explored here.
+Two processes that stopped at the same place with equal variables go on alike, whatever answers brought them there. What
+an expression holds half-way is not seen; it must come from variables of its statement, as it does in the code that is
+explored here.
 """
 
 import ast
 import dataclasses
 import dis
 import functools
-import itertools
 import types
 from collections.abc import Hashable, Iterator
 from datetime import datetime, timedelta
@@ -43,8 +43,8 @@ def _places(traceback: types.TracebackType | None) -> Iterator[tuple[types.Frame
 def _names_needed(code: types.CodeType, position: int) -> frozenset[str]:
     """The variables that the statement there reads, those that some way from there on reads, and those of loops.
 
-    Those of loops tell how far they are; but for `_`, which says that nobody looks at it: how often a write is tried again
-    is bounded by a number that is never reached here.
+    Those of loops tell how far they are; but for `_`, which says that nobody looks at it: how often a write is tried
+    again is bounded by a number that is never reached here.
     """
     bytecode = dis.Bytecode(code)
     instructions = list(bytecode)
@@ -52,11 +52,7 @@ def _names_needed(code: types.CodeType, position: int) -> frozenset[str]:
     start = max(number for number, one in enumerate(instructions) if one.offset <= position)
     here = instructions[start].positions
     first, last = _statement(code.co_filename, here.lineno if here and here.lineno else 0)
-    names = {
-        str(following.argval)
-        for one, following in itertools.pairwise(instructions)
-        if one.opname == "FOR_ITER" and following.opname.startswith("STORE")
-    }
+    names = set(_counted_by_loops(instructions))
     for one in instructions:
         if one.positions and one.positions.lineno and first <= one.positions.lineno <= last:
             names.update(_read_by(one))
@@ -77,9 +73,20 @@ def _names_needed(code: types.CodeType, position: int) -> frozenset[str]:
     return frozenset(names - {"_"})
 
 
+def _counted_by_loops(instructions: list[dis.Instruction]) -> Iterator[str]:
+    """What FOR_ITER gives is stored at once, one variable or several."""
+    is_of_loop = False
+    for one in instructions:
+        is_of_loop = one.opname == "FOR_ITER" or (is_of_loop and one.opname.startswith(("UNPACK", "STORE")))
+        if is_of_loop and one.opname.startswith("STORE"):
+            yield from _names(one)
+
+
 def _read_by(one: dis.Instruction) -> tuple[str, ...]:
-    if not one.opname.startswith("LOAD"):
-        return ()
+    return _names(one) if "LOAD" in one.opname else ()  # such as STORE_FAST_LOAD_FAST
+
+
+def _names(one: dis.Instruction) -> tuple[str, ...]:
     return one.argval if isinstance(one.argval, tuple) else (str(one.argval),)
 
 

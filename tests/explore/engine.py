@@ -10,13 +10,13 @@ way to a violation is a shortest one.
 import itertools
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from tests.explore.continuation import continuation
 
 Shared = Any  # what a model shares between its processes: immutable and hashable
-Budget = tuple[tuple[str, int], ...]  # what may still happen, and how often
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,10 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One way in which a call ends. `costs`: the budget that it takes; `outdates`: what others have read of that is old.
+    """One way in which a call ends.
 
-    `violation`: what must not have happened, in words.
+    `costs`: the budget that it takes; `outdates`: what others have read of that is old; `violation`: what must not have
+    happened, in words.
     """
 
     label: str
@@ -112,6 +113,9 @@ class Model(Protocol):
 
     budget: dict[str, int]  # how often each of the kinds may happen; what is not named does not
     kinds: tuple[str, ...]
+
+    def as_explored(self) -> AbstractContextManager[None]:
+        """Within it the product's code runs as the model needs it."""
 
     def begin(self) -> Shared:
         """What is shared at the beginning."""
@@ -201,10 +205,10 @@ class Explorer:
     def __init__(self, model: Model, ticks: tuple[int, ...]) -> None:
         self._model = model
         self._ticks = ticks
-        self._processes, self._shared, self._calls = _Interned(), _Interned(), {}  # type: ignore[var-annotated]
+        self._processes, self._shared, self._budgets = _Interned(), _Interned(), _Interned()
+        self._calls: dict[int, tuple[Call | None, bool, Hashable]] = {}
         self._kinds = sorted({*model.kinds, _CRASH, _TICK})
         self._index = {name: number for number, name in enumerate(self._kinds)}
-        self._budgets = _Interned()
         self._spent: dict[tuple[int, int], int | None] = {}
         self._moves: dict[tuple[int, int, int], list[_Move]] = {}
         self._alike: dict[Hashable, int] = {}
@@ -214,6 +218,13 @@ class Explorer:
 
     def explore(self, *, most_states: int, most_seconds: float, is_traced: bool = False) -> Result:
         """Visits every state, as far as the limits go; stops at the first violation, and finds the way to it."""
+        with self._model.as_explored():
+            result = self._explore(most_states, most_seconds, is_traced=is_traced)
+            if result.violation and not is_traced:  # the ways are kept only where there is one to be shown
+                result = self._explore(most_states, most_seconds, is_traced=True)
+        return result
+
+    def _explore(self, most_states: int, most_seconds: float, *, is_traced: bool) -> Result:
         began, result = time.monotonic(), Result()
         first = self._first()
         seen: set[State] = {first}
@@ -222,25 +233,19 @@ class Explorer:
         while level:
             following: list[State] = []
             for state in level:
-                for label, reached, violation in self._steps(state):
+                for label, reached, wrong_step in self._steps(state):
                     result.steps += 1
-                    if not violation:
-                        if reached in seen:
-                            continue
-                        seen.add(reached)
-                        following.append(reached)
-                        violation = self._wrong_at(reached)
-                        if is_traced:
-                            came_from[reached] = (state, label)
-                    if violation:
-                        result.states, result.violation = len(seen), violation
-                        result.seconds = time.monotonic() - began
-                        if is_traced:
-                            result.trace = [*_way(came_from, state), label]
-                        else:
-                            again = self.explore(most_states=most_states, most_seconds=most_seconds, is_traced=True)
-                            result.trace = again.trace
+                    if reached in seen and not wrong_step:
+                        continue
+                    if violation := wrong_step or self._wrong_at(reached):
+                        result.states, result.seconds = len(seen), time.monotonic() - began
+                        result.violation, result.trace = violation, [*_way(came_from, state), label]
+                        result.is_exhausted = False
                         return result
+                    seen.add(reached)
+                    following.append(reached)
+                    if is_traced:
+                        came_from[reached] = (state, label)
                 if len(seen) > most_states or time.monotonic() - began > most_seconds:
                     result.is_exhausted = False
                     following = []
@@ -262,15 +267,16 @@ class Explorer:
             if position and process == alive[position - 1]:
                 continue  # another one that is just alike has moved
             others = alive[:position] + alive[position + 1 :]
-            yield from self._moving(process, shared, clock, budget, others)
+            yield from self._moving(process, (shared, clock, budget), others)
         yield from self._happenings(shared, clock, budget, alive)
         if shared != self._nothing and (left := self._spend(budget, self._index[_TICK])) is not None:
             yield from self._passing(shared, clock, left, alive)
 
-    def _moving(  # noqa: PLR0913 - a state, taken apart
-        self, process: int, shared: int, clock: int, budget: int, others: tuple[int, ...], begins: str = ""
+    def _moving(
+        self, process: int, before: tuple[int, int, int], others: tuple[int, ...], begins: str = ""
     ) -> Iterator[tuple[str, State, str]]:
         """A process moves. One that begins does so with its first call: to begin and die is not to have begun."""
+        shared, clock, budget = before
         for move in self._moves_of(process, shared, clock):
             left = budget if move.costs is None else self._spend(budget, move.costs)
             if left is None or (begins and move.costs == self._index[_CRASH]):
@@ -289,13 +295,13 @@ class Explorer:
             left = self._spend(budget, self._index[event.costs]) if event.costs else budget
             if left is None:
                 continue
-            number = self._shared.number(event.shared)
+            after = (self._shared.number(event.shared), clock, left)
             if not event.begins:
-                yield event.label, (number, clock, left, *alive), ""
+                yield event.label, (*after, *alive), ""
                 continue
             begun = (("begun", self._model.time(clock, event.shared)),)
             process = self._number_of(Process(*event.begins, answers=begun))
-            yield from self._moving(process, number, clock, left, alive, f"{event.label}; ")
+            yield from self._moving(process, after, alive, f"{event.label}; ")
 
     def _passing(
         self, shared: int, clock: int, budget: int, alive: tuple[int, ...]
@@ -305,7 +311,7 @@ class Explorer:
             later = clock + minutes
             now = self._model.time(later, self._shared.values[shared])
             choices = [self._held_up(process, now) for process in alive]
-            for living in set(tuple(sorted(chosen)) for chosen in itertools.product(*choices)):
+            for living in {tuple(sorted(chosen)) for chosen in itertools.product(*choices)}:
                 yield f"{minutes} minutes pass", (shared, later, budget, *living), ""
 
     def _held_up(self, number: int, now: int) -> tuple[int, ...]:

@@ -2,10 +2,11 @@
 
 import functools
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
+from unittest import mock
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -83,15 +84,18 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """What the processes share. `posts`: how many starts WebAdMIT has taken; `begun`, `owed`, `queued`: scheduled times
-    whose start has begun, has not ended well, waits in the retry queue."""
+    """What the processes share.
+
+    `posts`: how many starts WebAdMIT has taken; `begun`: scheduled times whose start has begun; `owed`: kinds of
+    processes, with scheduled times, that have not ended well; `queued`: what waits in the retry queue.
+    """
 
     records: tuple[ExportFile, ...] = ()
     runs: tuple[Run, ...] = ()
     posts: int = 0
     heard: tuple[Heard, ...] = ()
     begun: tuple[int, ...] = ()
-    owed: tuple[int, ...] = ()
+    owed: tuple[tuple[str, int], ...] = ()
     queued: tuple[int, ...] = ()
     went_wrong: int = _NOTHING
 
@@ -111,8 +115,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A write that was done. `is_fresh`: nobody has written since; `until`: the end of the lease, if it takes one;
-    `repeatable`: what could be repeated at the time, and how often it had been heard."""
+    """A write that was done.
+
+    `until`: the end of the lease, if it takes one; `repeatable`: what could be repeated at the time, and how often it
+    had been heard; `is_fresh`: nobody has written since.
+    """
 
     file_id: int
     until: int
@@ -201,12 +208,6 @@ class _OwnVersion:
         return cls
 
 
-telemetry._add = lambda *_: None  # no metrics
-telemetry.logger.setLevel("CRITICAL")
-table.uuid = _OwnVersion  # type: ignore[attr-defined]
-receive._PAUSES = receive._PAUSES[:1]  # a callback looks for its record twice, not five times
-
-
 class _OneByOne:
     """Stands for ThreadPoolExecutor: with one export there is nothing to do side by side."""
 
@@ -221,9 +222,6 @@ class _OneByOne:
 
     def map(self, do: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         return [do(item) for item in items]
-
-
-start.ThreadPoolExecutor = _OneByOne  # type: ignore[misc,assignment]
 
 
 class WebAdmitPort:
@@ -257,8 +255,8 @@ class TopicsPort:
 
     def publish(self, message: Message) -> None:
         body = message.body
-        said = (body.get("export_file_id"), body.get("status"), body.get("scheduled_for"), body.get("repeated", False))
-        self._replay.ask("publishes", str(message.event_type), body["event_id"], *said)
+        names = ("event_type", "event_id", "export_file_id", "status", "scheduled_for", "repeated")
+        self._replay.ask("publishes", tuple(body.get(name) for name in names))
 
 
 class QueuePort:
@@ -284,6 +282,22 @@ class Keys(FakeKeys):
         return [SIGNING_KEY]
 
 
+def _uncounted(*_: object) -> None:
+    pass
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing is logged or counted: what is replayed has not happened again."""
+    level = telemetry.logger.log_level
+    telemetry.logger.setLevel("CRITICAL")
+    try:
+        with mock.patch.object(telemetry, "_add", _uncounted):
+            yield
+    finally:
+        telemetry.logger.setLevel(level)
+
+
 def _scheduled_for(number: int) -> datetime:
     return MIDNIGHT + timedelta(minutes=number)
 
@@ -297,13 +311,24 @@ def _number_of(scheduled_for: datetime) -> int:
 
 @dataclass(frozen=True)
 class Runs:
-    """`budget`: how often each of these may happen: `start 0` and `start 1` (for two scheduled times), `retry`, `callback`,
-    `sweep`, `reannouncement`, `end` and `forgotten` (of a run), `reuse` (of an id), `fault`, `crash`, `tick`.
-    `ends`: the statuses that a run may end with."""
+    """`budget`: how often each of `kinds` may happen, and `crash` and `tick`. `ends`: the statuses that runs end with.
+
+    `start 0` and `start 1` are starts for two scheduled times; `end` and `forgotten` happen to a run, `reuse` to an id.
+    """
 
     budget: dict[str, int]
     ends: tuple[str, ...] = ("Available",)
     kinds = ("start 0", "start 1", "retry", "callback", "sweep", "reannouncement", "end", "forgotten", "reuse", "fault")
+
+    @contextmanager
+    def as_explored(self) -> Iterator[None]:
+        """A callback looks for its record twice, not five times; metrics are not counted, and nothing is logged."""
+        with ExitStack() as changed:
+            changed.enter_context(mock.patch.object(table, "uuid", _OwnVersion))
+            changed.enter_context(mock.patch.object(start, "ThreadPoolExecutor", _OneByOne))
+            changed.enter_context(mock.patch.object(receive, "_PAUSES", receive._PAUSES[:1]))
+            changed.enter_context(quiet())
+            yield
 
     def begin(self) -> Night:
         return Night()
@@ -380,11 +405,12 @@ class Runs:
     def events(self, shared: Night, clock: int) -> Iterator[Event]:
         for number in (0, 1):
             if clock >= number:
-                begun = replace(shared, begun=_with(shared.begun, number), owed=_with(shared.owed, number))
+                owed = _with(shared.owed, ("start", number))
+                begun = replace(shared, begun=_with(shared.begun, number), owed=owed)
                 yield Event(f"the start for 00:0{number} begins", begun, f"start {number}", ("start", number))
         for number in shared.queued:
             rest = tuple(one for one in shared.queued if one != number)
-            taken = replace(shared, queued=rest, owed=_with(shared.owed, number))
+            taken = replace(shared, queued=rest, owed=_with(shared.owed, ("retry", number)))
             yield Event(f"the retry queue brings the start for 00:0{number}", taken, "retry", ("retry", number))
         yield Event("a sweep begins", shared, "sweep", ("sweep", ""))
         for run in shared.runs:
@@ -393,7 +419,9 @@ class Runs:
                     about = (run.file_id, run.status, number)
                     yield Event(f"WebAdMIT calls back: {about}", shared, "callback", ("callback", about))
         for record in shared.records:
-            yield Event("a person has it announced again", shared, "reannouncement", ("reannouncement", record.export_file_id))
+            yield Event(
+                "a person has it announced again", shared, "reannouncement", ("reannouncement", record.export_file_id)
+            )
         if shared.runs and shared.runs[-1].is_open:
             last = shared.runs[-1]
             for status in self.ends:
@@ -463,18 +491,8 @@ class Runs:
         noted = _wrong(written, _HARMLESS)
         yield Effect(f": {what}, and botocore repeats it", repeated, noted, "fault", record.export_file_id, wrong)
 
-    def _publish(  # noqa: PLR0913 - what a message says
-        self,
-        process: Process,
-        shared: Night,
-        clock: int,
-        event_type: str,
-        event_id: str,
-        file_id: int | None,
-        status: str,
-        scheduled_for: str,
-        repeated: bool,  # noqa: FBT001
-    ) -> Iterator[Effect]:
+    def _publish(self, process: Process, shared: Night, clock: int, said: tuple[Any, ...]) -> Iterator[Effect]:
+        event_type, event_id, file_id, status, scheduled_for, repeated = said
         refused = Raised(_no_answer_from_sns)
         if file_id is None:  # about a start
             yield Effect(f" {event_type}", Published("", 0), shared)
@@ -585,7 +603,7 @@ class Runs:
     def ended(self, process: Process, outcome: Hashable, shared: Night) -> Night:
         shared = _standing(shared, _held_by(process, shared), _DONE)
         if outcome == "done":
-            return replace(shared, owed=_without(shared.owed, process.about))
+            return replace(shared, owed=tuple(one for one in shared.owed if one != (process.kind, process.about)))
         if outcome == "stays" and process.kind == "retry":
             return replace(shared, queued=_with(shared.queued, process.about))
         return shared
@@ -614,7 +632,7 @@ class Runs:
     def in_the_end(self, shared: Night, clock: int, conduct: Conduct) -> str:
         if not self._open(shared):
             return ""
-        for number in sorted({*shared.owed, *shared.queued}):
+        for number in sorted({number for _, number in shared.owed} | set(shared.queued)):
             shared, wrong = conduct("start", number, shared, clock + 15)
             if wrong:
                 return f"{wrong}, after faults have stopped"
@@ -639,19 +657,17 @@ class Runs:
             if record.due_at or not record.notified_at:
                 return f"file {record.export_file_id} is never at rest"
         for number, run in enumerate(shared.runs):
-            record = shared.record(run.file_id)  # none where the answer to its start was lost: another run took its place
+            record = shared.record(
+                run.file_id
+            )  # none where the answer to its start was lost: another run took its place
             is_known = record and any(record.serves(EXPORT, _scheduled_for(one)) for one in run.asked)
             if is_known and not _is_superseded(shared, number) and not _was_heard(shared, number):
                 return f"the end of the run of file {run.file_id} is never announced"
         return ""
 
 
-def _with(numbers: tuple[int, ...], number: Any) -> tuple[int, ...]:
-    return tuple(sorted({*numbers, number}))
-
-
-def _without(numbers: tuple[int, ...], number: Any) -> tuple[int, ...]:
-    return tuple(one for one in numbers if one != number)
+def _with(ones: tuple[Any, ...], one: Any) -> tuple[Any, ...]:
+    return tuple(sorted({*ones, one}))
 
 
 def _with_last(shared: Night, run: Run) -> Night:

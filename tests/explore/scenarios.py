@@ -1,20 +1,110 @@
-"""What is explored: in a minute for each change, in ten minutes by `make explore`."""
+"""What is explored: a short form for each change, and a long one by `make explore`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from tests.explore.archive import Archiving
 from tests.explore.engine import Explorer, Model, Result
 from tests.explore.runs import Runs
+
+_NIGHT = {"start 0": 1, "callback": 1, "sweep": 1, "end": 1}
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`ticks`: the minutes that may pass at once; a lease ends after 2, WebAdMIT is asked after 5, late is after 240."""
+    """`ticks`: the minutes that may pass at once. A lease ends after 2, the first check is after 5, late after 240."""
 
     name: str
     model: Model
     ticks: tuple[int, ...] = (3,)
-    most_seconds: float = 120
-    most_states: int = 5_000_000
 
-    def explore(self) -> Result:
-        return Explorer(self.model, self.ticks).explore(most_states=self.most_states, most_seconds=self.most_seconds)
+    def explore(self, most_seconds: float) -> Result:
+        """In at most so many seconds, and with at most 1.5 GiB of states."""
+        return Explorer(self.model, self.ticks).explore(most_states=8_000_000, most_seconds=most_seconds)
+
+
+SHORT = [
+    Scenario(
+        "a start, a callback, a sweep; a fault, a crash",
+        Runs({**_NIGHT, "fault": 1, "crash": 1, "tick": 1}),
+        (3, 300),
+    ),
+    Scenario("two callbacks, two sweeps; a crash", Runs({**_NIGHT, "callback": 2, "sweep": 2, "crash": 1, "tick": 1})),
+    Scenario("a start and its repetition", Runs({**_NIGHT, "start 0": 2, "crash": 1})),
+    Scenario(
+        "a run that is forgotten, announced again, late",
+        Runs({**_NIGHT, "forgotten": 1, "reannouncement": 1, "tick": 1}),
+        (300,),
+    ),
+    Scenario("runs that fail, or are empty", Runs({**_NIGHT, "crash": 1, "tick": 1}, ends=("Failed", "Empty List"))),
+    Scenario("the retry queue; three faults", Runs({**_NIGHT, "retry": 1, "fault": 3, "sweep": 0})),
+    Scenario(
+        "the archive: two deliveries; a fault, a crash",
+        Archiving({"delivery": 2, "fault": 1, "crash": 1, "tick": 1}),
+        (3, 16),
+    ),
+]
+
+LONG = [
+    Scenario(
+        "everything at once",
+        Runs(
+            {
+                "start 0": 2,
+                "start 1": 1,
+                "callback": 2,
+                "sweep": 2,
+                "end": 2,
+                "reuse": 1,
+                "fault": 1,
+                "crash": 2,
+                "tick": 2,
+            }
+        ),
+        (3, 300),
+    ),
+    Scenario(
+        "one of each; a fault, two crashes, two clock steps",
+        Runs({**_NIGHT, "fault": 1, "crash": 2, "tick": 2}),
+        (3, 300),
+    ),
+    Scenario(
+        "two callbacks, two sweeps; a fault, two crashes",
+        Runs({**_NIGHT, "callback": 2, "sweep": 2, "fault": 1, "crash": 2, "tick": 1}),
+        (3, 300),
+    ),
+    Scenario(
+        "a start and its repetition; a fault, two crashes",
+        Runs({**_NIGHT, "start 0": 2, "fault": 1, "crash": 2, "tick": 1}),
+    ),
+    Scenario(
+        "an id that is used again; two callbacks, two crashes",
+        Runs({**_NIGHT, "start 1": 1, "callback": 2, "end": 2, "reuse": 1, "crash": 2, "tick": 1}),
+        (300,),
+    ),
+    Scenario(
+        "an id that is used again; a fault",
+        Runs({**_NIGHT, "start 1": 1, "end": 2, "reuse": 1, "fault": 1, "tick": 1}),
+        (6,),
+    ),
+    Scenario(
+        "two scheduled times, joined; a fault, a crash",
+        Runs({**_NIGHT, "start 1": 1, "fault": 1, "crash": 1, "tick": 1}),
+        (6,),
+    ),
+    Scenario(
+        "forgotten, announced again, late; two sweeps, a fault, a crash",
+        Runs({**_NIGHT, "sweep": 2, "forgotten": 1, "reannouncement": 1, "fault": 1, "crash": 1, "tick": 1}),
+        (300,),
+    ),
+    Scenario(
+        "runs that fail, or are empty; a fault, a crash",
+        Runs({**_NIGHT, "fault": 1, "crash": 1, "tick": 1}, ends=("Failed", "Empty List", "Success With Errors")),
+        (3, 300),
+    ),
+    Scenario("the retry queue; four faults, a crash", Runs({**_NIGHT, "retry": 2, "fault": 4, "crash": 1})),
+    Scenario(
+        "the archive: three deliveries; two faults, two crashes",
+        Archiving({"delivery": 3, "fault": 2, "crash": 2, "tick": 2}),
+        (3, 16),
+    ),
+]

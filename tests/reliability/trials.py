@@ -10,7 +10,7 @@ from pathlib import Path
 
 from webadmit_exports.telemetry import flush_metrics, logger
 
-from . import chaos, fuzz, machine, races, strikes
+from . import chaos, fuzz, strikes
 from .figures import Figures
 
 FORMS = ["long", "short", "chaos", "fuzz"]
@@ -31,23 +31,17 @@ def trials(form: str) -> list[Trial]:
     if form == "chaos":
         return [_bad_night(10_000)]
     if form == "fuzz":
-        return [_nights(50_000), *_fuzzing(1_000_000)]
+        return _fuzzing(1_000_000)
     return [
         Trial("Processes that die, at each call", strikes.kills),
         Trial("AWS that fails, at each call", partial(strikes.aws_faults, deeds=deeds)),
         _bad_night(1_000 if long else 100),
-        _nights(10_000 if long else 500),
-        Trial("The same news 64 times at once", partial(races.duplicates, rounds=1_000 if long else 100)),
         *_fuzzing(100_000 if long else 20_000),
     ]
 
 
 def _bad_night(exports: int) -> Trial:
     return Trial("Bad nights: exports, faults by chance", partial(chaos.bad_night, exports=exports))
-
-
-def _nights(count: int) -> Trial:
-    return Trial("Nights of events in any order", partial(machine.run_nights, examples=count))
 
 
 def _fuzzing(count: int) -> list[Trial]:

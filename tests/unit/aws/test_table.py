@@ -1,13 +1,11 @@
 """Conditions and expressions on a table with the template's own schema, in moto."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.fakes import EXPORT, FILE_ID, NAMES, NIGHT, after
-from tests.reliability import races
 from webadmit_exports.aws.table import ExportFilesTable, WriteConflict
 from webadmit_exports.domain.export_file import ExportFile, Names
 
@@ -30,29 +28,22 @@ ENDED = replace(
 )
 
 
-@pytest.fixture
-def table() -> Iterator[ExportFilesTable]:
-    with races.table(keeps_conditions=True) as made:
-        yield made
-
-
-def test_what_is_stored_is_read_the_same(table: ExportFilesTable) -> None:
-    stored = table.store(OPEN, replacing=None)
-    ended = table.store(ENDED, replacing=stored)
+def test_what_is_stored_is_read_the_same(moto_table: ExportFilesTable) -> None:
+    stored = moto_table.store(OPEN, replacing=None)
+    ended = moto_table.store(ENDED, replacing=stored)
 
     assert len({OPEN.version, stored.version, ended.version}) == 3
     assert replace(ended, version="") == ENDED
-    assert table.read(EXPORT.export_id, FILE_ID) == ended
-    assert list(table.unfinished(after(hours=6))) == [ended]
+    assert moto_table.read(EXPORT.export_id, FILE_ID) == ended
+    assert list(moto_table.unfinished(after(hours=6))) == [ended]
 
 
-def test_reads_that_decide_ask_for_what_is_there_now() -> None:
+def test_reads_that_decide_ask_for_what_is_there_now(moto_table: ExportFilesTable) -> None:
     asked: list[dict[str, object]] = []
-    with races.table(keeps_conditions=True) as table:
-        table._client.meta.events.register("provide-client-params.dynamodb", lambda params, **_: asked.append(params))
+    moto_table._client.meta.events.register("provide-client-params.dynamodb", lambda params, **_: asked.append(params))
 
-        table.read(EXPORT.export_id, FILE_ID)
-        table.newest(EXPORT.export_id, NIGHT)
+    moto_table.read(EXPORT.export_id, FILE_ID)
+    moto_table.newest(EXPORT.export_id, NIGHT)
 
     assert [one.get("ConsistentRead") for one in asked] == [True, True]
 
@@ -61,18 +52,18 @@ def test_reads_that_decide_ask_for_what_is_there_now() -> None:
     "spoilt", [{}, {"status": {"N": "1"}, "started_at": {"S": "yesterday"}}, {"scheduled_for": {"N": "7"}}]
 )
 def test_a_record_that_a_person_has_spoilt_does_not_hide_the_others(
-    table: ExportFilesTable, spoilt: dict[str, dict[str, str]]
+    moto_table: ExportFilesTable, spoilt: dict[str, dict[str, str]]
 ) -> None:
-    good = table.store(OPEN, replacing=None)
+    good = moto_table.store(OPEN, replacing=None)
     key = {"export_id": {"N": str(EXPORT.export_id)}, "export_file_id": {"N": "1"}}
     index = {"unfinished": {"S": "1"}, "due_at": {"S": "2026-01-01T00:00:00.000000Z"}}
-    table._client.put_item(TableName="files", Item={**key, **index, **spoilt})
+    moto_table._client.put_item(TableName="files", Item={**key, **index, **spoilt})
 
-    assert list(table.unfinished(after(hours=1))) == [good]
-    assert table.newest(EXPORT.export_id, NIGHT) == [good]
+    assert list(moto_table.unfinished(after(hours=1))) == [good]
+    assert moto_table.newest(EXPORT.export_id, NIGHT) == [good]
 
 
-def test_a_record_of_the_first_version_is_read(table: ExportFilesTable) -> None:
+def test_a_record_of_the_first_version_is_read(moto_table: ExportFilesTable) -> None:
     item = {
         "export_id": {"N": "86446"},
         "export_file_id": {"N": "74780"},
@@ -83,32 +74,32 @@ def test_a_record_of_the_first_version_is_read(table: ExportFilesTable) -> None:
         "updated_at": {"S": "2026-11-23T03:34:10.000000Z"},
         "finished_at": {"S": "2026-11-23T03:34:10.000000Z"},
     }
-    table._client.put_item(TableName="files", Item=item)
+    moto_table._client.put_item(TableName="files", Item=item)
 
-    read = table.read(86446, 74780)
+    read = moto_table.read(86446, 74780)
 
     assert read
     assert (read.first_scheduled_for, read.version, read.reused, read.names) == (NIGHT, "", False, Names())
 
 
-def test_a_record_that_was_written_since_it_was_read_is_left_and_told(table: ExportFilesTable) -> None:
-    read = table.store(OPEN, replacing=None)
-    current = table.store(replace(OPEN, status="Queued"), replacing=read)
+def test_a_record_that_was_written_since_it_was_read_is_left_and_told(moto_table: ExportFilesTable) -> None:
+    read = moto_table.store(OPEN, replacing=None)
+    current = moto_table.store(replace(OPEN, status="Queued"), replacing=read)
 
     for known in (read, None):
         with pytest.raises(WriteConflict) as overtaken:
-            table.store(ENDED, replacing=known)
+            moto_table.store(ENDED, replacing=known)
         assert overtaken.value.current == current
 
-    assert table.read(EXPORT.export_id, FILE_ID) == current
+    assert moto_table.read(EXPORT.export_id, FILE_ID) == current
 
 
-def test_a_record_that_is_gone_is_not_made_anew(table: ExportFilesTable) -> None:
+def test_a_record_that_is_gone_is_not_made_anew(moto_table: ExportFilesTable) -> None:
     with pytest.raises(WriteConflict) as overtaken:
-        table.store(ENDED, replacing=replace(OPEN, version="of a record that was deleted"))
+        moto_table.store(ENDED, replacing=replace(OPEN, version="of a record that was deleted"))
 
     assert overtaken.value.current is None
-    assert table.read(EXPORT.export_id, FILE_ID) is None
+    assert moto_table.read(EXPORT.export_id, FILE_ID) is None
 
 
 class AnswerLost:
@@ -129,18 +120,18 @@ class AnswerLost:
         return twice
 
 
-def test_a_write_whose_answer_was_lost_is_known_again(table: ExportFilesTable) -> None:
-    unreliable = ExportFilesTable(AnswerLost(table._client), "files")  # type: ignore[arg-type]
+def test_a_write_whose_answer_was_lost_is_known_again(moto_table: ExportFilesTable) -> None:
+    unreliable = ExportFilesTable(AnswerLost(moto_table._client), "files")  # type: ignore[arg-type]
 
     stored = unreliable.store(OPEN, replacing=None)
     ended = unreliable.store(ENDED, replacing=stored)
 
     assert stored.status == "In Progress"
-    assert ended == table.read(EXPORT.export_id, FILE_ID)
+    assert ended == moto_table.read(EXPORT.export_id, FILE_ID)
 
 
-def test_what_dynamodb_refuses_for_another_reason_is_no_overtaking(table: ExportFilesTable) -> None:
-    elsewhere = ExportFilesTable(table._client, "no-such-table")
+def test_what_dynamodb_refuses_for_another_reason_is_no_overtaking(moto_table: ExportFilesTable) -> None:
+    elsewhere = ExportFilesTable(moto_table._client, "no-such-table")
 
     with pytest.raises(Exception, match="DynamoDB answered ResourceNotFoundException") as refused:
         elsewhere.store(OPEN, replacing=None)

@@ -1,13 +1,11 @@
 """What every table promises: the one in DynamoDB, with the template's own schema, and the fake of the unit tests."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
 from tests.fakes import EXPORT, NAMES, NIGHT, FakeTable, after
-from tests.reliability import races
 from webadmit_exports.aws.table import ExportFilesTable, WriteConflict
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export
@@ -17,12 +15,8 @@ OTHER = Export(user_identity_id=1, export_id=EXPORT.export_id + 1)
 
 
 @pytest.fixture(params=["DynamoDB", "fake"])
-def table(request: pytest.FixtureRequest) -> Iterator[Table]:
-    if request.param == "fake":
-        yield FakeTable()
-        return
-    with races.table(keeps_conditions=True) as made:
-        yield made
+def table(request: pytest.FixtureRequest) -> Table:
+    return FakeTable() if request.param == "fake" else request.getfixturevalue("moto_table")  # type: ignore[no-any-return]
 
 
 def record(file_id: int, scheduled_for: datetime = NIGHT, **more: object) -> ExportFile:

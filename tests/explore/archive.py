@@ -1,0 +1,367 @@
+"""One announced file: deliveries of ArchiveQueue to the product's archive, over one bucket."""
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from unittest import mock
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.explore.engine import Call, Conduct, Effect, Event, Process, Raised, Replay
+from tests.explore.runs import MIDNIGHT, quiet
+from tests.fakes import ANNOUNCED, FILE_ID, READY_FILE, WRITER, FakeKeys
+from webadmit_exports.archive import bucket
+from webadmit_exports.archive.alerts import ArchiveAlerts
+from webadmit_exports.archive.archive_file import ArchiveFile, ArchiveOutcome
+from webadmit_exports.archive.messages import ArchiveMessages
+from webadmit_exports.errors import AwsUnavailable, DownloadFailed
+from webadmit_exports.messages.message import Message
+from webadmit_exports.webadmit.answers import DownloadUrl
+from webadmit_exports.webadmit.answers import Run as SeenRun
+
+_ATTEMPTS = 45
+_LEASE = 2  # minutes: how long a process may take from storing the file to its receipt
+_CONTENT = b"id,name\r\n1,a\r\n"
+_HELD, _EXCUSED, _DONE = "held", "excused", "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """The object in the bucket: what its put said, and when it was there."""
+
+    metadata: tuple[tuple[str, str], ...]
+    stored_at: int
+    has_receipt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What the deliveries share. `receipts`: how often the receipt was heard, and how the last one stands (see `runs`);
+    `owed`: deliveries that have to come again."""
+
+    stored: Object | None = None
+    receipts: int = 0
+    stands: str = _DONE
+    was_late: bool = False
+    began: bool = False
+    owed: int = 0
+    is_orphaned: bool = False
+
+
+# ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A put that was done; `is_lost`: its answer was."""
+
+    at: int
+    is_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A receipt that SNS took, as the `times`-th."""
+
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A call that S3 refused, by its error code."""
+
+    code: str
+
+
+def _no_answer_from_s3() -> BaseException:
+    return BotoCoreError()
+
+
+def _no_answer_from_sns() -> BaseException:
+    return AwsUnavailable("SNS gave no answer")
+
+
+def _cut_off() -> BaseException:
+    return DownloadFailed("the file was cut off")
+
+
+# ── The ports of the product ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class S3:
+    """boto3's client, as ArchiveBucket uses it."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def list_objects_v2(self, **_: Any) -> dict[str, Any]:
+        found = self._replay.ask("looks for the object")
+        return {"Contents": [{"Key": ANNOUNCED.key("a.csv")}]} if found else {}
+
+    def get_paginator(self, _: str) -> "S3":
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return []  # no file was archived before
+
+    def head_object(self, **_: Any) -> dict[str, Any]:
+        found, mark = self._replay.ask("asks about the object")
+        if found is None:
+            raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
+        return {
+            "Metadata": {**dict(found.metadata), "upload": mark},
+            "VersionId": "1",
+            "ETag": "1",
+            "ContentLength": len(_CONTENT),
+            "ContentType": "text/csv",
+            "LastModified": MIDNIGHT + timedelta(minutes=found.stored_at),
+            "TagCount": int(found.has_receipt),
+        }
+
+    def get_object_tagging(self, **_: Any) -> dict[str, Any]:
+        return {"TagSet": [{"Key": "receipt", "Value": "sent"}]}
+
+    def put_object(self, **arguments: Any) -> None:
+        metadata = {name: text for name, text in arguments["Metadata"].items() if name != "upload"}
+        condition = arguments.get("IfNoneMatch") or arguments.get("IfMatch") or ""
+        answer = self._replay.ask("stores the object", tuple(sorted(metadata.items())), condition)
+        if isinstance(answer, Refused):
+            raise ClientError({"Error": {"Code": answer.code}}, "PutObject")
+        if answer.is_lost:
+            raise BotoCoreError
+
+    def put_object_tagging(self, **_: Any) -> None:
+        self._replay.ask("notes the receipt")
+
+
+class _Mark:
+    """Stands for uuid: the mark of an upload, by which a process knows its own."""
+
+    hex = "own"
+
+    @classmethod
+    def uuid4(cls) -> "type[_Mark]":
+        return cls
+
+
+@dataclass
+class Download:
+    """A file that comes in at once."""
+
+    content: bytes
+    size: int = len(_CONTENT)
+    file_name: str = "a.csv"
+    media_type: str = "text/csv"
+    content_type: str = "text/csv"
+    charset: str = ""
+    encoding: str = ""
+
+    def chunks(self) -> Iterator[bytes]:
+        yield self.content
+
+
+class StoragePort:
+    """WebAdMIT's storage, and WebAdMIT, which gives out its URLs."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def drop_connections(self) -> None:
+        pass
+
+    def file(self, *_: object) -> tuple[SeenRun, DownloadUrl]:
+        return SeenRun(export_file_id=FILE_ID, status="Available"), DownloadUrl("https://x.example/a.csv")
+
+    @contextmanager
+    def open(self, *_: object) -> Iterator[Download]:
+        yield Download(self._replay.ask("fetches the file"))
+
+
+class Table:
+    """The record of the file, which is there."""
+
+    def read(self, *_: object) -> object:
+        return READY_FILE
+
+
+class TopicsPort:
+    """SNS."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def publish(self, message: Message) -> None:
+        self._replay.ask("publishes", str(message.event_type), message.body["event_id"])
+
+
+# ── The model ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Archiving:
+    """`budget`: how often each may happen: `delivery` (of the one announcement), `fault`, `crash`, `tick`."""
+
+    budget: dict[str, int]
+    kinds = ("delivery", "fault")
+
+    @contextmanager
+    def as_explored(self) -> Iterator[None]:
+        with mock.patch.object(bucket, "uuid", _Mark), quiet():
+            yield
+
+    def begin(self) -> Archive:
+        return Archive()
+
+    def time(self, clock: int, shared: Archive) -> int:
+        return clock
+
+    def to_time(self, number: int) -> datetime:
+        return MIDNIGHT + timedelta(minutes=number)
+
+    def run(self, process: Process, replay: Replay) -> Hashable:
+        topics, storage = TopicsPort(replay), StoragePort(replay)
+        messages = ArchiveMessages(writer=WRITER, bucket="archive", download_hosts="x.example")
+        archive = ArchiveFile(
+            webadmit=storage,  # type: ignore[arg-type]
+            api_key=FakeKeys(),  # type: ignore[arg-type]
+            storage=storage,  # type: ignore[arg-type]
+            bucket=bucket.ArchiveBucket(S3(replay), "archive"),  # type: ignore[arg-type]
+            table=Table(),  # type: ignore[arg-type]
+            topics=topics,  # type: ignore[arg-type]
+            messages=messages,
+            alerts=ArchiveAlerts(topics=topics, messages=messages, attempts=_ATTEMPTS, now=replay.now),  # type: ignore[arg-type]
+            largest=1_000_000,
+            now=replay.now,
+            clock=lambda: 0.0,
+            sleep=lambda _: None,
+        )
+        try:
+            return archive.archive(ANNOUNCED, 1, lambda: 900.0) is not ArchiveOutcome.DEFERRED
+        except AwsUnavailable:
+            return False
+
+    def events(self, shared: Archive, clock: int) -> Iterator[Event]:
+        began = replace(shared, began=True, owed=shared.owed + 1)
+        yield Event("SQS delivers the announcement", began, "delivery", ("delivery", ""))
+
+    def effects(self, call: Call, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
+        find = {
+            "looks for the object": self._look,
+            "asks about the object": self._look_at,
+            "fetches the file": self._fetch,
+            "stores the object": self._store,
+            "publishes": self._publish,
+            "notes the receipt": self._note,
+        }[call.name]
+        for effect in find(process, shared, clock, *call.arguments):
+            yield replace(effect, label=f"{call.name}{effect.label}")
+
+    def _look(self, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
+        yield Effect("", shared.stored is not None, shared)
+        yield Effect(", unanswered", Raised(_no_answer_from_s3), shared, costs="fault")
+
+    def _look_at(self, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
+        mark = "own" if shared.stored and _put_by(process) else "other"
+        yield Effect("", (shared.stored, mark), shared)
+        yield Effect(", unanswered", Raised(_no_answer_from_s3), replace(shared, is_orphaned=True), costs="fault")
+
+    def _fetch(self, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
+        yield Effect("", _CONTENT, shared)
+        yield Effect(", which is cut off", Raised(_cut_off), shared, costs="fault")
+
+    def _store(
+        self, process: Process, shared: Archive, clock: int, metadata: tuple[tuple[str, str], ...], condition: str
+    ) -> Iterator[Effect]:
+        if shared.stored and condition == "*":
+            yield Effect(", but it is there", Refused("PreconditionFailed"), shared)
+            yield Effect(", unanswered", Raised(_no_answer_from_s3), shared, costs="fault")
+            return
+        wrong = "an object is stored again" if shared.stored else ""
+        if "sha256" not in dict(metadata):
+            wrong = "an object is stored without its facts"
+        stored = replace(shared, stored=Object(metadata, clock))
+        yield Effect("", Put(clock), stored, violation=wrong)
+        yield Effect(", unanswered", Raised(_no_answer_from_s3), shared, costs="fault")
+        yield Effect(", but the answer is lost", Put(clock, is_lost=True), stored, costs="fault", violation=wrong)
+
+    def _publish(
+        self, process: Process, shared: Archive, clock: int, event_type: str, event_id: str
+    ) -> Iterator[Effect]:
+        if event_type != "export_file.archived":
+            yield Effect(f" {event_type}", Published(0), shared)
+            return
+        put = _put_by(process)
+        seen_late = _last_look_at(process)
+        is_late = bool(put and put.at + _LEASE <= clock)
+        explained = is_late or shared.was_late or shared.stands == _EXCUSED or seen_late
+        wrong = "" if shared.stored else "a receipt is sent for what is not there"
+        if shared.receipts and not explained:
+            wrong = "a receipt is repeated, and nothing explains it"
+        told = replace(shared, receipts=shared.receipts + 1, stands=_HELD, was_late=is_late)
+        refused = Raised(_no_answer_from_sns)
+        yield Effect(" the receipt", Published(told.receipts), told, violation=wrong)
+        yield Effect(" the receipt, not taken", refused, replace(shared, is_orphaned=True), costs="fault")
+        lost = replace(told, stands=_EXCUSED, is_orphaned=True)
+        yield Effect(" the receipt, but the answer is lost", refused, lost, costs="fault", violation=wrong)
+
+    def _note(self, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
+        assert shared.stored, "what is noted is there"
+        noted = replace(shared, stored=replace(shared.stored, has_receipt=True), stands=_DONE)
+        failed = replace(_left_by(process, shared), is_orphaned=True)
+        yield Effect("", "noted", noted)
+        yield Effect(", unanswered", Raised(_no_answer_from_s3), failed, costs="fault")
+        yield Effect(", but the answer is lost", Raised(_no_answer_from_s3), noted, costs="fault")
+
+    def remembers(self, process: Process) -> Hashable:
+        published = tuple(answer for answer, _ in process.answers if isinstance(answer, Published))
+        return (_put_by(process), published[-1:], _last_look_at(process))
+
+    def outdated(self, answer: Hashable, what: Hashable) -> Hashable:
+        return answer
+
+    def ended(self, process: Process, outcome: Hashable, shared: Archive) -> Archive:
+        return replace(shared, owed=shared.owed - 1) if outcome else shared
+
+    def died(self, process: Process, shared: Archive) -> Archive:
+        return replace(_left_by(process, shared), is_orphaned=True)
+
+    def at_rest(self, shared: Archive, clock: int) -> str:
+        return ""
+
+    def in_the_end(self, shared: Archive, clock: int, conduct: Conduct) -> str:
+        """Whatever was not done comes again until it is."""
+        if not shared.began:
+            return ""
+        for again in range(1, 4):
+            if not shared.owed:
+                break
+            for _ in range(shared.owed):
+                shared, wrong = conduct("delivery", "", shared, clock + 16 * again)
+                if wrong:
+                    return f"{wrong}, after faults have stopped"
+        if shared.stored is None:
+            return "the file is never archived"
+        return "" if shared.receipts and shared.stored.has_receipt else "the receipt is never sent"
+
+
+def _put_by(process: Process) -> Put | None:
+    """The put that the process has done, perhaps without knowing."""
+    return next((answer for answer, _ in process.answers if isinstance(answer, Put)), None)
+
+
+def _last_look_at(process: Process) -> bool:
+    """Whether the process found an object that was there for longer than a process may take to its receipt."""
+    for answer, at in process.answers:
+        if isinstance(answer, tuple) and isinstance(answer[0], Object):
+            return not answer[0].has_receipt and answer[0].stored_at + _LEASE <= at
+    return False
+
+
+def _left_by(process: Process, shared: Archive) -> Archive:
+    """After the process has died or failed: if the last receipt was its own, that may be repeated."""
+    published = [answer for answer, _ in process.answers if isinstance(answer, Published) and answer.times]
+    if published and published[-1].times == shared.receipts and shared.stands == _HELD:
+        return replace(shared, stands=_EXCUSED)
+    return shared
