@@ -160,6 +160,12 @@ def test_a_file_that_is_cut_off_is_not_whole(server: Server) -> None:
     assert failed.value.__cause__ is None
 
 
+def test_a_large_file_is_counted_as_a_whole(server: Server) -> None:
+    server.body = bytes(600 * 1024)
+
+    assert server.fetch() == server.body
+
+
 def test_a_file_without_a_length_could_be_cut_off_anywhere(server: Server) -> None:
     server.headers = {"Content-Length": "", "X": "x"}
 
@@ -273,6 +279,14 @@ def test_type_charset_and_encoding_are_as_declared(server: Server) -> None:
 
     assert declared == ("text/csv;charset=iso-8859-1", "text/csv", "iso-8859-1", "gzip")
     assert content == CONTENT  # as it came, not unpacked
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", "no such thing", ""])
+def test_what_is_not_encoded_or_not_understood_has_no_encoding(server: Server, encoding: str) -> None:
+    server.headers = {"Content-Encoding": encoding}
+
+    with server.open() as download:
+        assert download.encoding == ""
 
 
 def test_without_a_type_it_is_any_file(server: Server) -> None:

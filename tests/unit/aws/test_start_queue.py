@@ -130,7 +130,10 @@ def test_a_start_that_lambda_could_not_run_is_read_from_its_record() -> None:
 
 
 def test_a_whole_start_of_one_export_is_a_whole_start_too() -> None:
-    assert read(of_lambda({**INPUT, "exports": "37442:86446"})).is_whole
+    one = {**INPUT, "exports": "37442:86446"}
+
+    assert read(of_lambda(one)).is_whole
+    assert read(scheduler(one), SCHEDULED_TIME="2026-11-23T03:30:00Z").is_whole
 
 
 def test_a_start_by_hand_without_a_time_gets_that_of_lambdas_record() -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.fakes import EXPORT, NIGHT, SETTINGS, after, update
+from tests.fakes import EXPORT, NAMES, NIGHT, SETTINGS, after, update
 from webadmit_exports.domain import status as statuses
 from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
@@ -351,6 +351,16 @@ def test_what_is_announced_is_marked_once() -> None:
     assert announced(record, step.claimed, minutes=6) is record
     assert step.claimed
     assert release_claim(record, step.claimed, after(minutes=6), SETTINGS) is None
+
+
+def test_a_record_begins_with_everything_that_the_start_told() -> None:
+    told = update(START, "In Progress", after(seconds=1), href="/api/v1/x", reason="why", names=NAMES)
+
+    begun_now = apply_update(None, told, after(seconds=2), SETTINGS)
+
+    assert begun_now
+    assert (begun_now.record.href, begun_now.record.reason, begun_now.record.names) == ("/api/v1/x", "why", NAMES)
+    assert begun_now.record.reused is False
 
 
 def test_while_a_lease_lasts_nobody_else_announces() -> None:

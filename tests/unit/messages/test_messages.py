@@ -190,12 +190,37 @@ def test_a_repeated_start_alert_has_the_same_event_id_and_another_has_not() -> N
         alert(Problem.REJECTED),
         alert(retried=True),
         replace(alert(), scheduled_for=after(days=1)),
+        replace(alert(), details={OTHER: ""}),
     ]
 
     ids = [start_message(one, WRITER).body["event_id"] for one in alerts]
 
     assert ids[0] == ids[1]
-    assert len(set(ids)) == 4
+    assert len(set(ids)) == 5
+
+
+def test_a_refused_identity_is_told_of_once_for_its_runs() -> None:
+    refused = RefusedIdentity(user_identity_id=37442, files=[FILE], detail="")
+    later = replace(refused, files=[replace(FILE, started_at=after(days=1))])
+    other = replace(refused, user_identity_id=37443)
+
+    first, again, *others = (refused_identity_message(one, WRITER) for one in (refused, refused, later, other))
+
+    assert first.attributes == {"event_type": "identity.refused", "user_identity_id": 37442}
+    assert first.body["event_id"] == again.body["event_id"]
+    assert len({one.body["event_id"] for one in (first, *others)}) == 3
+
+
+def test_a_status_that_webadmit_does_not_document_is_a_quotation() -> None:
+    message = file_message(announcement(EventType.OVERDUE, replace(FILE, status="click https://x.example now")), WRITER)
+
+    assert "Status:    “click … now”" in message.mail
+    assert message.body["status"] == "click https://x.example now"
+
+
+def test_only_where_the_ids_may_be_wrong_a_start_by_hand_says_so() -> None:
+    assert " (with the right ids) as start.json" in start_message(alert(), WRITER).mail
+    assert "with the right ids" not in start_message(alert(Problem.REJECTED), WRITER).mail
 
 
 def test_a_mail_about_hundreds_of_exports_shows_some_and_counts_the_rest() -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,6 +11,7 @@ from tests.fakes import (
     API_KEY,
     EXPORT,
     FILE_ID,
+    NAMES,
     NIGHT,
     WRITER,
     Clock,
@@ -197,6 +198,15 @@ def test_every_export_is_started_and_recorded() -> None:
     assert len(world.table.records) == 40
     assert world.topics.messages == []
     assert world.start_queue.deferred == []
+
+
+def test_the_record_has_what_webadmit_told_and_what_the_export_is_called() -> None:
+    world = World()
+    world.webadmit.answers[EXPORT] = [replace(run(FILE_ID), href="/api/v1/x")]
+
+    world.start(EXPORT)
+
+    assert (world.table.only.href, world.table.only.names) == ("/api/v1/x", NAMES)
 
 
 def test_each_invocation_begins_with_new_connections() -> None:

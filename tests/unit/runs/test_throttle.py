@@ -61,6 +61,15 @@ def test_a_refused_identity_closes_it_for_its_own_exports_only() -> None:
     throttle.acquire(1)
 
 
+def test_the_lowest_that_was_left_of_the_rate_limit_is_remembered() -> None:
+    throttle = gate_with(Seconds())
+
+    for remaining in (20, 10, None, 15):
+        throttle.learn(RateLimit(remaining=remaining))
+
+    assert throttle.lowest_remaining == 10
+
+
 def test_a_pause_is_waited_for() -> None:
     seconds = Seconds()
     throttle = gate_with(seconds)
