@@ -8,9 +8,9 @@ from webadmit_exports.archive.ready_message import AnnouncedFile
 from webadmit_exports.archive.stored_file import StoredFile
 from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.times import utc_seconds
-from webadmit_exports.messages.message import NAME_LENGTH, Body, Message, MessageWriter, file_attributes
+from webadmit_exports.messages.message import Body, Message, MessageWriter, file_attributes
 from webadmit_exports.messages.problems import Problem
-from webadmit_exports.messages.text import counted, named, paragraphs, table
+from webadmit_exports.messages.text import counted, paragraphs, table
 
 _MIB = 1024 * 1024
 _LARGEST = 5000  # what ArchiveMaxMegabytes takes at most
@@ -163,8 +163,7 @@ def _reason(alert: ArchiveAlert) -> str:
 
 
 def _named(announced: AnnouncedFile) -> str:
-    export = named(announced.export.export_id, announced.names.export_name, NAME_LENGTH)
-    return f"export {export}, file {announced.export_file_id}"
+    return f"export {announced.export.export_id}, file {announced.export_file_id}"
 
 
 def _amount(size: float) -> str:
