@@ -31,7 +31,6 @@ from webadmit_exports.webadmit.answers import RateLimit
 from webadmit_exports.webadmit.answers import Run as SeenRun
 
 MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
-FIRST_FILE = 1
 _PLENTY = 1e9  # seconds left
 _LEASE = 2  # minutes: how long a process may take from its claim to its note, as the README has it
 _OUTCOMES = {
@@ -53,8 +52,9 @@ _NOTHING, _HARMLESS, _ORPHANED = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run in WebAdMIT. `asked`: the scheduled times whose starts it was the answer to."""
+    """A run in WebAdMIT. `number`: its place in `Night.runs`; `asked`: the scheduled times whose starts it answered."""
 
+    number: int
     file_id: int
     status: str = "In Progress"
     asked: tuple[int, ...] = ()
@@ -87,7 +87,9 @@ class Night:
     """What the processes share.
 
     `posts`: how many starts WebAdMIT has taken; `begun`: scheduled times whose start has begun; `owed`: kinds of
-    processes, with scheduled times, that have not ended well; `queued`: what waits in the retry queue.
+    processes, with scheduled times, that have not ended well; `queued`: what waits in the retry queue; `recorded`: the
+    file id, the beginning and the number of each run that a record was begun for; `answered`: the numbers of the runs
+    that starts were answered with which have ended well.
     """
 
     records: tuple[ExportFile, ...] = ()
@@ -97,10 +99,17 @@ class Night:
     begun: tuple[int, ...] = ()
     owed: tuple[tuple[str, int], ...] = ()
     queued: tuple[int, ...] = ()
+    recorded: tuple[tuple[int, datetime, int], ...] = ()
+    answered: tuple[int, ...] = ()
     went_wrong: int = _NOTHING
 
     def record(self, file_id: int) -> ExportFile | None:
         return next((one for one in self.records if one.export_file_id == file_id), None)
+
+    def run_of(self, file_id: int, started_at: datetime) -> Run | None:
+        """The run that a record with that beginning is about."""
+        found = [number for *of, number in self.recorded if of == [file_id, started_at]]
+        return self.runs[found[0]] if found else None
 
 
 # ── Answers, as the processes keep them ─────────────────────────────────────────────────────────────────────────────
@@ -122,6 +131,7 @@ class Stored:
     """
 
     file_id: int
+    started_at: datetime
     until: int
     repeatable: tuple[tuple[str, int], ...] = ()
     is_fresh: bool = True
@@ -255,7 +265,7 @@ class TopicsPort:
 
     def publish(self, message: Message) -> None:
         body = message.body
-        names = ("event_type", "event_id", "export_file_id", "status", "scheduled_for", "repeated")
+        names = ("event_type", "event_id", "export_file_id", "status", "repeated")
         self._replay.ask("publishes", tuple(body.get(name) for name in names))
 
 
@@ -476,11 +486,14 @@ class Runs:
             yield Effect(", unanswered", unanswered, failed, costs="fault")
             return
         written = replace(shared, records=_with_record(shared.records, record))
+        if current is None or current.started_at != record.started_at:
+            begun = (record.export_file_id, record.started_at, _answer_of(process))
+            written = replace(written, recorded=_with(shared.recorded, begun))
         if held and (record.notified_at or (record.overdue_at and held.event_type == EventType.OVERDUE)):
             written = _standing(written, held, _DONE)
         repeatable = tuple((one.event_id, one.times) for one in shared.heard if one.may_be_repeated(clock))
         decided_at = process.answers[-1][1] // 1000
-        stored = Stored(record.export_file_id, decided_at + _LEASE, repeatable)
+        stored = Stored(record.export_file_id, record.started_at, decided_at + _LEASE, repeatable)
         wrong = _wrong_write(current, record, shared)
         what = _in_words(record)
         yield Effect(f": {what}", stored, written, outdates=record.export_file_id, violation=wrong)
@@ -492,37 +505,32 @@ class Runs:
         yield Effect(f": {what}, and botocore repeats it", repeated, noted, "fault", record.export_file_id, wrong)
 
     def _publish(self, process: Process, shared: Night, clock: int, said: tuple[Any, ...]) -> Iterator[Effect]:
-        event_type, event_id, file_id, status, scheduled_for, repeated = said
+        event_type, event_id, file_id, status, repeated = said
         refused = Raised(_no_answer_from_sns)
         if file_id is None:  # about a start
             yield Effect(f" {event_type}", Published("", 0), shared)
             yield Effect(f" {event_type}, not taken", refused, _wrong(shared, _HARMLESS), costs="fault")
             return
-        runs = [
-            number
-            for number, run in enumerate(shared.runs)
-            if run.file_id == file_id and _number_of(datetime.fromisoformat(scheduled_for)) in run.asked
-        ]
-        run = runs[0] if runs else -1
-        wrong = "" if runs and _happened(shared.runs[run], event_type, status) else f"{event_type} did not happen"
         label = f" {event_type} {status} of file {file_id}"
-        if repeated:
+        claim = _last_write_of(process)
+        if repeated or claim is None:
+            same = [run for run in shared.runs if run.file_id == file_id and _happened(run, event_type, status)]
+            wrong = "" if repeated and same else f"{event_type} did not happen"
             yield Effect(f"{label} again", Published(event_id, 0), shared, violation=wrong)
             return
+        run = shared.run_of(file_id, claim.started_at)
+        wrong = "" if run and _happened(run, event_type, status) else f"{event_type} did not happen"
+        number = run.number if run else -1
         before = next((one for one in shared.heard if one.event_id == event_id), None)
-        if any((one.run, one.event_type) == (run, event_type) for one in shared.heard if one is not before):
+        if any((one.run, one.event_type) == (number, event_type) for one in shared.heard if one is not before):
             wrong = wrong or "one outcome has two event ids"
-        claim = _last_write_of(process)
-        is_late = claim is not None and claim.until <= clock
+        is_late = claim.until <= clock
         if before and not (
-            is_late
-            or before.was_late
-            or before.stands == _EXCUSED
-            or (claim and (event_id, before.times) in claim.repeatable)
+            is_late or before.was_late or before.stands == _EXCUSED or (event_id, before.times) in claim.repeatable
         ):
             wrong = wrong or "an announcement is repeated, and nothing explains it"
         times = before.times + 1 if before else 1
-        heard = Heard(event_id, event_type, run, times, _HELD, claim.until if claim else clock, is_late)
+        heard = Heard(event_id, event_type, number, times, _HELD, claim.until, is_late)
         others = tuple(one for one in shared.heard if one is not before)
         told = replace(shared, heard=tuple(sorted((*others, heard), key=lambda one: one.event_id)))
         yield Effect(label, Published(event_id, times), told, violation=wrong)
@@ -545,7 +553,8 @@ class Runs:
             joined = replace(last, asked=_with(last.asked, number))
             yield Effect(", joins", joined, _with_last(taken, joined))
             return
-        fresh = Run(max((run.file_id for run in shared.runs), default=FIRST_FILE - 1) + 1, asked=(number,))
+        newest = max((run.file_id for run in shared.runs), default=0)
+        fresh = Run(len(shared.runs), newest + 1, asked=(number,))
         yield Effect("", fresh, replace(taken, runs=(*taken.runs, fresh)))
         if last and number not in last.asked and self._is_known_to_have_ended(last, process, shared):
             reused = replace(fresh, file_id=last.file_id)
@@ -585,7 +594,7 @@ class Runs:
     def remembers(self, process: Process) -> Hashable:
         writes = {file_id: _last_write_of(process, file_id) for file_id in range(4)}
         published = next((one for one, _ in reversed(process.answers) if isinstance(one, Published)), None)
-        return (tuple(writes.items()), published)
+        return (tuple(writes.items()), published, _answer_of(process))
 
     def outdated(self, answer: Hashable, what: Hashable) -> Hashable:
         if isinstance(answer, Seen):
@@ -603,7 +612,10 @@ class Runs:
     def ended(self, process: Process, outcome: Hashable, shared: Night) -> Night:
         shared = _standing(shared, _held_by(process, shared), _DONE)
         if outcome == "done":
-            return replace(shared, owed=tuple(one for one in shared.owed if one != (process.kind, process.about)))
+            run = _answer_of(process)
+            answered = shared.answered if run is None else _with(shared.answered, run)
+            owed = tuple(one for one in shared.owed if one != (process.kind, process.about))
+            return replace(shared, answered=answered, owed=owed)
         if outcome == "stays" and process.kind == "retry":
             return replace(shared, queued=_with(shared.queued, process.about))
         return shared
@@ -624,8 +636,8 @@ class Runs:
             if record.finished_at and not record.notified_at and record.due_at and record.due_at > now:
                 return "an announcement waits for a lease that nobody holds"
         if shared.went_wrong == _NOTHING:
-            for number, run in enumerate(shared.runs):
-                if _is_superseded(shared, number) and run.file_id and not _was_heard(shared, number):
+            for run in shared.runs:
+                if _is_superseded(shared, run) and not _was_heard(shared, run):
                     return f"the end of a run of file {run.file_id} was never announced"
         return ""
 
@@ -656,13 +668,13 @@ class Runs:
         for record in shared.records:
             if record.due_at or not record.notified_at:
                 return f"file {record.export_file_id} is never at rest"
-        for number, run in enumerate(shared.runs):
-            record = shared.record(
-                run.file_id
-            )  # none where the answer to its start was lost: another run took its place
-            is_known = record and any(record.serves(EXPORT, _scheduled_for(one)) for one in run.asked)
-            if is_known and not _is_superseded(shared, number) and not _was_heard(shared, number):
+        for record in shared.records:
+            run = shared.run_of(record.export_file_id, record.started_at)
+            if run and not _is_superseded(shared, run) and not _was_heard(shared, run):
                 return f"the end of the run of file {run.file_id} is never announced"
+        for run in (shared.runs[number] for number in shared.answered):
+            if not any(_was_heard(shared, one) for one in shared.runs[run.number :]):
+                return f"the end of the run of file {run.file_id}, or of a newer one, is never announced"
         return ""
 
 
@@ -681,6 +693,11 @@ def _with_record(records: tuple[ExportFile, ...], record: ExportFile) -> tuple[E
 
 def _wrong(shared: Night, how: int) -> Night:
     return replace(shared, went_wrong=max(shared.went_wrong, how))
+
+
+def _answer_of(process: Process) -> int | None:
+    """The number of the run that a start was answered with."""
+    return next((one.number for one, _ in reversed(process.answers) if isinstance(one, Run)), None)
 
 
 def _last_write_of(process: Process, file_id: int = 0) -> Stored | None:
@@ -720,13 +737,13 @@ def _happened(run: Run, event_type: str, status: str) -> bool:
     return run.status == status and _OUTCOMES.get(run.status) == event_type
 
 
-def _is_superseded(shared: Night, number: int) -> bool:
+def _is_superseded(shared: Night, run: Run) -> bool:
     """Whether WebAdMIT has given the id of the run to a newer one, and with it the file."""
-    return any(later.file_id == shared.runs[number].file_id for later in shared.runs[number + 1 :])
+    return any(later.file_id == run.file_id for later in shared.runs[run.number + 1 :])
 
 
-def _was_heard(shared: Night, number: int) -> bool:
-    return any(one.run == number and one.event_type != EventType.OVERDUE for one in shared.heard)
+def _was_heard(shared: Night, run: Run) -> bool:
+    return any(one.run == run.number and one.event_type != EventType.OVERDUE for one in shared.heard)
 
 
 def _wrong_write(before: ExportFile | None, after: ExportFile, shared: Night) -> str:
