@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import IO
 
 from tests.schemas import check_message
+from webadmit_exports.archive.bucket import AlreadyThere
 from webadmit_exports.archive.ready_message import AnnouncedFile
+from webadmit_exports.archive.stored_file import FileFacts, StoredFile
 from webadmit_exports.aws.table import WriteConflict, from_item, to_item
 from webadmit_exports.domain.export_file import ExportFile, Names, StatusUpdate, UpdateSource
 from webadmit_exports.domain.ids import Export
@@ -165,6 +168,66 @@ class FakeNames:
 
     def of(self, export: Export) -> Names:
         return NAMES if export == EXPORT else Names()
+
+
+@dataclass
+class FakeBucket:
+    """ArchiveBucket with room for one object. `failing`: what goes wrong at the next call of that name."""
+
+    clock: Clock
+    stored: StoredFile | None = None
+    previous: FileFacts | None = None
+    failing: dict[str, Exception] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
+    replaced: list[StoredFile | None] = field(default_factory=list)
+    name: str = "archive"
+
+    def called(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.failing:
+            raise self.failing.pop(name)
+
+    def find(self, prefix: str) -> StoredFile | None:
+        self.called("find")
+        return self.stored if self.stored and self.stored.key.startswith(prefix) else None
+
+    def before(self, key: str) -> FileFacts | None:
+        self.called("before")
+        return self.previous
+
+    def put(
+        self,
+        key: str,
+        content: IO[bytes],
+        facts: FileFacts,
+        *,
+        metadata: dict[str, str],
+        content_type: str,
+        content_encoding: str = "",
+        replacing: StoredFile | None = None,
+    ) -> StoredFile:
+        self.called("put")
+        if self.stored and (replacing is None or replacing.etag != self.stored.etag):
+            raise AlreadyThere
+        self.metadata = metadata
+        self.replaced.append(replacing)
+        self.contents.append(content.read())
+        self.stored = StoredFile(
+            key=key,
+            version_id=f"v{len(self.contents)}",
+            etag=f"e{len(self.contents)}",
+            size=len(self.contents[-1]),
+            content_type=content_type,
+            stored_at=self.clock.now(),
+            facts=facts,
+        )
+        return self.stored
+
+    def mark_receipt(self, stored: StoredFile) -> None:
+        self.called("mark")
+        self.stored = replace(stored, tags={**stored.tags, "receipt": "sent"})
 
 
 @dataclass(slots=True)

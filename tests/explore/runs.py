@@ -89,7 +89,7 @@ class Night:
     `posts`: how many starts WebAdMIT has taken; `begun`: scheduled times whose start has begun; `owed`: kinds of
     processes, with scheduled times, that have not ended well; `queued`: what waits in the retry queue; `recorded`: the
     file id, the beginning and the number of each run that a record was begun for; `answered`: the numbers of the runs
-    that starts were answered with which have ended well.
+    that starts were answered with which have written it down, and ended well.
     """
 
     records: tuple[ExportFile, ...] = ()
@@ -612,7 +612,7 @@ class Runs:
     def ended(self, process: Process, outcome: Hashable, shared: Night) -> Night:
         shared = _standing(shared, _held_by(process, shared), _DONE)
         if outcome == "done":
-            run = _answer_of(process)
+            run = _answer_of(process, recorded=True)
             answered = shared.answered if run is None else _with(shared.answered, run)
             owed = tuple(one for one in shared.owed if one != (process.kind, process.about))
             return replace(shared, answered=answered, owed=owed)
@@ -695,9 +695,14 @@ def _wrong(shared: Night, how: int) -> Night:
     return replace(shared, went_wrong=max(shared.went_wrong, how))
 
 
-def _answer_of(process: Process) -> int | None:
-    """The number of the run that a start was answered with."""
-    return next((one.number for one, _ in reversed(process.answers) if isinstance(one, Run)), None)
+def _answer_of(process: Process, *, recorded: bool = False) -> int | None:
+    """The number of the run that a start was answered with last; with `recorded` only if it has written after that."""
+    has_written = False
+    for answer, _ in reversed(process.answers):
+        if isinstance(answer, Run):
+            return answer.number if has_written or not recorded else None
+        has_written = has_written or isinstance(answer, Stored)
+    return None
 
 
 def _last_write_of(process: Process, file_id: int = 0) -> Stored | None:

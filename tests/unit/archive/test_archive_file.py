@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
-from tests.fakes import ANNOUNCED, EXPORT, FILE_ID, NIGHT, WRITER, Clock, FakeTable, FakeTopics, after
+from tests.fakes import ANNOUNCED, EXPORT, FILE_ID, NIGHT, WRITER, Clock, FakeBucket, FakeTable, FakeTopics, after
 from webadmit_exports.archive.alerts import RETRY_EVERY, ArchiveAlerts
 from webadmit_exports.archive.archive_file import RESERVE_SECONDS, ArchiveFile, ArchiveOutcome
 from webadmit_exports.archive.bucket import AlreadyThere
@@ -61,64 +61,6 @@ class FakeDownload:
         if self.fails:
             raise DownloadFailed("the file was cut off after 10 of 19 bytes")
         yield self.content[10:]
-
-
-@dataclass
-class FakeBucket:
-    """ArchiveBucket with room for one object. `failing`: what goes wrong at the next call of that name."""
-
-    clock: Clock
-    stored: StoredFile | None = None
-    previous: FileFacts | None = None
-    failing: dict[str, Exception] = field(default_factory=dict)
-    calls: list[str] = field(default_factory=list)
-    contents: list[bytes] = field(default_factory=list)
-    metadata: dict[str, str] = field(default_factory=dict)
-    replaced: list[StoredFile | None] = field(default_factory=list)
-    name: str = "archive"
-
-    def called(self, name: str) -> None:
-        self.calls.append(name)
-        if name in self.failing:
-            raise self.failing.pop(name)
-
-    def find(self, prefix: str) -> StoredFile | None:
-        self.called("find")
-        return self.stored if self.stored and self.stored.key.startswith(prefix) else None
-
-    def before(self, key: str) -> FileFacts | None:
-        self.called("before")
-        return self.previous
-
-    def put(
-        self,
-        key: str,
-        content: IO[bytes],
-        facts: FileFacts,
-        *,
-        metadata: dict[str, str],
-        content_type: str,
-        content_encoding: str,
-        replacing: StoredFile | None,
-    ) -> StoredFile:
-        self.called("put")
-        self.metadata = metadata
-        self.replaced.append(replacing)
-        self.contents.append(content.read())
-        self.stored = StoredFile(
-            key=key,
-            version_id=f"v{len(self.contents)}",
-            etag="e",
-            size=len(self.contents[-1]),
-            content_type=content_type,
-            stored_at=self.clock.now(),
-            facts=facts,
-        )
-        return self.stored
-
-    def mark_receipt(self, stored: StoredFile) -> None:
-        self.called("mark")
-        self.stored = replace(stored, tags={"receipt": "sent"})
 
 
 @dataclass
