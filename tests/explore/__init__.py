@@ -1,7 +1,9 @@
 """Every interleaving of the product's own code, not a sample of them. See `make explore`.
 
 - `engine`: explores the states that processes, crashes, faults and the clock can lead to, breadth first
+- `continuation`: tells which processes go on alike, so that they are explored once
 - `runs`: one export: starts, callbacks, sweeps and WebAdMIT over one table, with what must hold
+- `ports`: what those talk to
 - `archive`: one file: two deliveries over one bucket, with what must hold
 - `scenarios`: how much of each is explored
 - `bugs`: mistakes planted in the product's code, each of which must be found

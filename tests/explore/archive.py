@@ -10,7 +10,7 @@ from unittest import mock
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.explore.engine import Call, Conduct, Effect, Event, Process, Raised, Replay
-from tests.explore.runs import MIDNIGHT, quiet
+from tests.explore.ports import MIDNIGHT, quiet
 from tests.fakes import ANNOUNCED, FILE_ID, READY_FILE, WRITER, FakeKeys
 from webadmit_exports.archive import bucket
 from webadmit_exports.archive.alerts import ArchiveAlerts

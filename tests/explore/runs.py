@@ -1,36 +1,50 @@
 """One export: starts, callbacks and sweeps of the product over one table, and a WebAdMIT that does as it likes."""
 
-import functools
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Self
-from unittest import mock
-
-from botocore.exceptions import BotoCoreError, ClientError
+from datetime import datetime, timedelta
+from typing import Any
 
 from tests.explore.engine import Call, Conduct, Effect, Event, Process, Raised, Replay
-from tests.fakes import EXPORT, SETTINGS, SIGNING_KEY, WRITER, FakeKeys, FakeNames
-from webadmit_exports import telemetry
-from webadmit_exports.aws import table
+from tests.explore.ports import (
+    CURRENT,
+    MIDNIGHT,
+    OLD,
+    OWN,
+    Conflict,
+    DynamoDb,
+    Keys,
+    Published,
+    QueuePort,
+    Run,
+    Seen,
+    Stored,
+    TopicsPort,
+    WebAdmitPort,
+    as_explored,
+    no_answer_from_dynamodb,
+    no_answer_from_sns,
+    no_answer_from_webadmit,
+    not_known,
+    number_of,
+    scheduled_for,
+)
+from tests.fakes import EXPORT, SETTINGS, SIGNING_KEY, WRITER, FakeNames
 from webadmit_exports.aws.start_queue import Delivery
+from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.domain.announcement import EventType
 from webadmit_exports.domain.callback_url import CallbackUrl
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.start_request import StartRequest
 from webadmit_exports.domain.status import is_finished, progress_of
-from webadmit_exports.errors import AwsUnavailable, RequestRefused, Unavailable, WebAdmitExportsError
-from webadmit_exports.messages.message import Message
-from webadmit_exports.runs import receive, start
+from webadmit_exports.errors import AwsUnavailable, WebAdmitExportsError
 from webadmit_exports.runs.reannounce import Reannounce
+from webadmit_exports.runs.receive import NotFound, ReceiveCallback
 from webadmit_exports.runs.reconcile import ReconcileRuns, SweepIncomplete
+from webadmit_exports.runs.start import StartRuns
 from webadmit_exports.runs.tracker import RunTracker
-from webadmit_exports.webadmit.answers import RateLimit
-from webadmit_exports.webadmit.answers import Run as SeenRun
 
-MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
 _PLENTY = 1e9  # seconds left
 _LEASE = 2  # minutes: how long a process may take from its claim to its note, as the README has it
 _OUTCOMES = {
@@ -39,30 +53,12 @@ _OUTCOMES = {
     "Failed": EventType.FAILED,
     "Empty List": EventType.EMPTY,
 }
-# What a process knows of the version of a record: that it is the one in the table, an older one, or its own write.
-_CURRENT, _OLD, _OWN = "current", "old", "own"
-
 # How the announcement stands that was published last under an event id: its process still has to note it; it may be
 # repeated, because that process died or a call of it failed; or it may not.
 _HELD, _EXCUSED, _DONE = "held", "excused", "done"
 
 # What went wrong so far: nothing; something after which nobody has to wait; something that may leave a lease behind.
 _NOTHING, _HARMLESS, _ORPHANED = 0, 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run in WebAdMIT. `number`: its place in `Night.runs`; `asked`: the scheduled times whose starts it answered."""
-
-    number: int
-    file_id: int
-    status: str = "In Progress"
-    asked: tuple[int, ...] = ()
-    is_forgotten: bool = False
-
-    @property
-    def is_open(self) -> bool:
-        return not is_finished(self.status) and not self.is_forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,213 +108,6 @@ class Night:
         return self.runs[found[0]] if found else None
 
 
-# ── Answers, as the processes keep them ─────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Records that were read, and what is known of their versions."""
-
-    records: tuple[tuple[ExportFile, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A write that was done.
-
-    `until`: the end of the lease, if it takes one; `repeatable`: what could be repeated at the time, and how often it
-    had been heard; `is_fresh`: nobody has written since.
-    """
-
-    file_id: int
-    started_at: datetime
-    until: int
-    repeatable: tuple[tuple[str, int], ...] = ()
-    is_fresh: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A write whose condition did not hold; `own`: because the process itself has written before."""
-
-    found: ExportFile | None
-    version: str
-    own: Stored | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A message that SNS took; `times`: how often it has been heard then."""
-
-    event_id: str
-    times: int
-
-
-def _no_answer_from_dynamodb() -> BaseException:
-    return BotoCoreError()
-
-
-def _no_answer_from_sns() -> BaseException:
-    return AwsUnavailable("SNS gave no answer")
-
-
-def _no_answer_from_webadmit() -> BaseException:
-    return Unavailable("/", "no answer (ReadTimeout)")
-
-
-def _not_known() -> BaseException:
-    return RequestRefused("/", "HTTP 404", status=404)
-
-
-# ── The ports of the product, which ask the replay ──────────────────────────────────────────────────────────────────
-
-
-class DynamoDb:
-    """boto3's client, as ExportFilesTable uses it."""
-
-    def __init__(self, replay: Replay) -> None:
-        self._replay = replay
-
-    def get_item(self, **arguments: Any) -> dict[str, Any]:
-        found = self._replay.ask("reads the record", int(arguments["Key"]["export_file_id"]["N"]))
-        return {"Item": _item(*found.records[0])} if found.records else {}
-
-    def get_paginator(self, _: str) -> "DynamoDb":
-        return self
-
-    def paginate(self, **arguments: Any) -> Iterator[dict[str, Any]]:
-        if "IndexName" in arguments:
-            found = self._replay.ask("lists what is due", arguments["ExpressionAttributeValues"][":now"]["S"])
-        else:
-            found = self._replay.ask("lists the export's runs")
-        yield {"Items": [_item(*one) for one in found.records]}
-
-    def put_item(self, **arguments: Any) -> None:
-        record = table.from_item(arguments["Item"])
-        version = arguments.get("ExpressionAttributeValues", {}).get(":read", {}).get("S")
-        checks = "any" if "ConditionExpression" not in arguments else version
-        answer = self._replay.ask("writes the record", replace(record, version=""), checks)
-        if isinstance(answer, Conflict):
-            found = {"Item": _item(answer.found, answer.version)} if answer.found else {}
-            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}, **found}, "PutItem")  # type: ignore[arg-type]
-
-
-@functools.cache
-def _item(record: ExportFile, version: str) -> dict[str, Any]:
-    return table.to_item(replace(record, version=version))
-
-
-class _OwnVersion:
-    """Stands for uuid: what a process writes has a version that only it knows."""
-
-    hex = _OWN
-
-    @classmethod
-    def uuid4(cls) -> "type[_OwnVersion]":
-        return cls
-
-
-class _OneByOne:
-    """Stands for ThreadPoolExecutor: with one export there is nothing to do side by side."""
-
-    def __init__(self, max_workers: int) -> None:
-        pass
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def map(self, do: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-        return [do(item) for item in items]
-
-
-class WebAdmitPort:
-    """WebAdMIT."""
-
-    def __init__(self, replay: Replay) -> None:
-        self._replay = replay
-
-    def drop_connections(self) -> None:
-        pass
-
-    def start_run(self, key: object, export: Export, callback_url: str) -> tuple[SeenRun, RateLimit]:
-        address = datetime.strptime(callback_url.split("/")[-2], "%Y%m%dT%H%M%S%z")
-        return self._seen(self._replay.ask("starts a run", _number_of(address))), RateLimit()
-
-    def recent_runs(self, key: object, user_identity_id: int) -> tuple[list[SeenRun], RateLimit]:
-        return [self._seen(run) for run in self._replay.ask("asks for the list of runs")], RateLimit()
-
-    def run(self, key: object, export_id: int, file_id: int) -> tuple[SeenRun, RateLimit]:
-        return self._seen(self._replay.ask("asks about the run", file_id)), RateLimit()
-
-    def _seen(self, run: Run) -> SeenRun:
-        return SeenRun(export_file_id=run.file_id, export_id=EXPORT.export_id, status=run.status)
-
-
-class TopicsPort:
-    """SNS."""
-
-    def __init__(self, replay: Replay) -> None:
-        self._replay = replay
-
-    def publish(self, message: Message) -> None:
-        body = message.body
-        names = ("event_type", "event_id", "export_file_id", "status", "repeated")
-        self._replay.ask("publishes", tuple(body.get(name) for name in names))
-
-
-class QueuePort:
-    """StartRetryQueue."""
-
-    span = timedelta(hours=12)
-
-    def __init__(self, replay: Replay) -> None:
-        self._replay = replay
-
-    def put(self, exports: list[Export], scheduled_for: datetime) -> None:
-        if exports:
-            self._replay.ask("puts the start on the retry queue", _number_of(scheduled_for))
-
-
-class Keys(FakeKeys):
-    """Both keys."""
-
-    def known(self) -> list[bytes]:
-        return [SIGNING_KEY]
-
-    def refreshed(self, now: datetime) -> list[bytes]:
-        return [SIGNING_KEY]
-
-
-def _uncounted(*_: object) -> None:
-    pass
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Nothing is logged or counted: what is replayed has not happened again."""
-    level = telemetry.logger.log_level
-    telemetry.logger.setLevel("CRITICAL")
-    try:
-        with mock.patch.object(telemetry, "_add", _uncounted):
-            yield
-    finally:
-        telemetry.logger.setLevel(level)
-
-
-def _scheduled_for(number: int) -> datetime:
-    return MIDNIGHT + timedelta(minutes=number)
-
-
-def _number_of(scheduled_for: datetime) -> int:
-    return int((scheduled_for - MIDNIGHT).total_seconds() // 60)
-
-
-# ── The model ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 @dataclass(frozen=True)
 class Runs:
     """`budget`: how often each of `kinds` may happen, and `crash` and `tick`. `ends`: the statuses that runs end with.
@@ -330,15 +119,8 @@ class Runs:
     ends: tuple[str, ...] = ("Available",)
     kinds = ("start 0", "start 1", "retry", "callback", "sweep", "reannouncement", "end", "forgotten", "reuse", "fault")
 
-    @contextmanager
-    def as_explored(self) -> Iterator[None]:
-        """A callback looks for its record twice, not five times; metrics are not counted, and nothing is logged."""
-        with ExitStack() as changed:
-            changed.enter_context(mock.patch.object(table, "uuid", _OwnVersion))
-            changed.enter_context(mock.patch.object(start, "ThreadPoolExecutor", _OneByOne))
-            changed.enter_context(mock.patch.object(receive, "_PAUSES", receive._PAUSES[:1]))
-            changed.enter_context(quiet())
-            yield
+    def as_explored(self) -> AbstractContextManager[None]:
+        return as_explored()
 
     def begin(self) -> Night:
         return Night()
@@ -353,7 +135,7 @@ class Runs:
     # ── Processes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def run(self, process: Process, replay: Replay) -> Hashable:
-        records, topics = table.ExportFilesTable(DynamoDb(replay), ""), TopicsPort(replay)  # type: ignore[arg-type]
+        records, topics = ExportFilesTable(DynamoDb(replay), ""), TopicsPort(replay)  # type: ignore[arg-type]
         tracker = RunTracker(records, topics, WRITER, SETTINGS, replay.now)  # type: ignore[arg-type]
         everything: dict[str, Any] = {"table": records, "tracker": tracker}
         if process.kind == "callback":
@@ -375,7 +157,7 @@ class Runs:
             with suppress(SweepIncomplete, WebAdmitExportsError):
                 ReconcileRuns(**everything).sweep(lambda: _PLENTY)
             return None
-        starts = start.StartRuns(
+        starts = StartRuns(
             **everything,
             signing_keys=Keys(),  # type: ignore[arg-type]
             callback_url="",
@@ -384,7 +166,7 @@ class Runs:
             clock=lambda: 0.0,
             sleep=lambda _: None,
         )
-        request = StartRequest(exports=(EXPORT,), scheduled_for=_scheduled_for(process.about))  # type: ignore[arg-type]
+        request = StartRequest(exports=(EXPORT,), scheduled_for=scheduled_for(process.about))  # type: ignore[arg-type]
         try:
             if process.kind == "retry":
                 delivery = Delivery(message_id="message", request=request, is_last=False, is_whole=False)
@@ -396,17 +178,17 @@ class Runs:
 
     def _take_callback(self, about: Any, replay: Replay, everything: dict[str, Any]) -> Hashable:
         file_id, status, number = about
-        callback_url = CallbackUrl(export=EXPORT, scheduled_for=_scheduled_for(number))
+        callback_url = CallbackUrl(export=EXPORT, scheduled_for=scheduled_for(number))
         *_, identity, export, occurrence, signature = callback_url.signed("", SIGNING_KEY).split("/")
         parts = {"user_identity_id": identity, "export_id": export, "occurrence": occurrence, "signature": signature}
         form = f"export_file[id]={file_id}&export_file[export_id]={EXPORT.export_id}&export_file[status]={status}"
-        callbacks = receive.ReceiveCallback(
+        callbacks = ReceiveCallback(
             signing_keys=Keys(),  # type: ignore[arg-type]
             now=replay.now,
             sleep=lambda _: None,
             **everything,
         )
-        with suppress(receive.NotFound, AwsUnavailable):
+        with suppress(NotFound, AwsUnavailable):
             callbacks.receive(parts, form, is_base64=False, content_type=None)
         return None
 
@@ -464,8 +246,8 @@ class Runs:
         yield from self._reading(shared, sorted(due, key=lambda one: (one.due_at, one.export_file_id)))
 
     def _reading(self, shared: Night, found: Iterable[ExportFile]) -> Iterator[Effect]:
-        yield Effect("", Seen(tuple((one, _CURRENT) for one in found)), shared)
-        yield Effect(", unanswered", Raised(_no_answer_from_dynamodb), _wrong(shared, _HARMLESS), costs="fault")
+        yield Effect("", Seen(tuple((one, CURRENT) for one in found)), shared)
+        yield Effect(", unanswered", Raised(no_answer_from_dynamodb), _wrong(shared, _HARMLESS), costs="fault")
 
     def _write(
         self, process: Process, shared: Night, clock: int, record: ExportFile, checks: str | None
@@ -474,15 +256,15 @@ class Runs:
         holds = {
             None: current is None,
             "any": True,
-            _CURRENT: current is not None,
-            _OLD: False,
-            _OWN: (last := _last_write_of(process, record.export_file_id)) is not None and last.is_fresh,
+            CURRENT: current is not None,
+            OLD: False,
+            OWN: (last := _last_write_of(process, record.export_file_id)) is not None and last.is_fresh,
         }[checks]
         held = _held_by(process, shared)
-        unanswered = Raised(_no_answer_from_dynamodb)
+        unanswered = Raised(no_answer_from_dynamodb)
         failed = _wrong(_standing(shared, held, _EXCUSED), _ORPHANED)
         if not holds:
-            yield Effect(", but somebody else has written", Conflict(current, _CURRENT), shared)
+            yield Effect(", but somebody else has written", Conflict(current, CURRENT), shared)
             yield Effect(", unanswered", unanswered, failed, costs="fault")
             return
         written = replace(shared, records=_with_record(shared.records, record))
@@ -500,13 +282,13 @@ class Runs:
         yield Effect(", unanswered", unanswered, failed, costs="fault")
         lost = _wrong(_standing(written, held, _EXCUSED) if not record.notified_at else written, _ORPHANED)
         yield Effect(f": {what}, but the answer is lost", unanswered, lost, "fault", record.export_file_id, wrong)
-        repeated = Conflict(record, _OWN, own=stored)
+        repeated = Conflict(record, OWN, own=stored)
         noted = _wrong(written, _HARMLESS)
         yield Effect(f": {what}, and botocore repeats it", repeated, noted, "fault", record.export_file_id, wrong)
 
     def _publish(self, process: Process, shared: Night, clock: int, said: tuple[Any, ...]) -> Iterator[Effect]:
         event_type, event_id, file_id, status, repeated = said
-        refused = Raised(_no_answer_from_sns)
+        refused = Raised(no_answer_from_sns)
         if file_id is None:  # about a start
             yield Effect(f" {event_type}", Published("", 0), shared)
             yield Effect(f" {event_type}, not taken", refused, _wrong(shared, _HARMLESS), costs="fault")
@@ -539,7 +321,7 @@ class Runs:
         yield Effect(f"{label}, but the answer is lost", refused, lost, "fault", violation=wrong)
 
     def _start(self, process: Process, shared: Night, clock: int, number: int) -> Iterator[Effect]:
-        unanswered = Raised(_no_answer_from_webadmit)
+        unanswered = Raised(no_answer_from_webadmit)
         yield from self._starting(process, shared, number, _NOTHING)
         yield Effect(", unanswered, nothing done", unanswered, _wrong(shared, _HARMLESS), costs="fault")
         for effect in self._starting(process, shared, number, _HARMLESS):
@@ -571,20 +353,20 @@ class Runs:
     def _ask_for_list(self, process: Process, shared: Night, clock: int) -> Iterator[Effect]:
         newest = {run.file_id: run for run in shared.runs if not run.is_forgotten}
         yield Effect("", tuple(newest.values()), shared)
-        unanswered = Raised(_no_answer_from_webadmit)
+        unanswered = Raised(no_answer_from_webadmit)
         yield Effect(", unanswered", unanswered, _wrong(shared, _HARMLESS), costs="fault")
         if newest:
             yield Effect(", which is empty", (), _wrong(shared, _HARMLESS), costs="fault")
 
     def _ask_about(self, process: Process, shared: Night, clock: int, file_id: int) -> Iterator[Effect]:
         newest = next((run for run in reversed(shared.runs) if run.file_id == file_id), None)
-        known = newest if newest and not newest.is_forgotten else Raised(_not_known)
+        known = newest if newest and not newest.is_forgotten else Raised(not_known)
         yield Effect("", known, shared)
-        yield Effect(", unanswered", Raised(_no_answer_from_webadmit), _wrong(shared, _HARMLESS), costs="fault")
+        yield Effect(", unanswered", Raised(no_answer_from_webadmit), _wrong(shared, _HARMLESS), costs="fault")
 
     def _queue(self, process: Process, shared: Night, clock: int, number: int) -> Iterator[Effect]:
         queued = replace(shared, queued=_with(shared.queued, number))
-        refused = Raised(_no_answer_from_sns)
+        refused = Raised(no_answer_from_sns)
         yield Effect("", "taken", queued)
         yield Effect(", not taken", refused, _wrong(shared, _HARMLESS), costs="fault")
         yield Effect(", but the answer is lost", refused, _wrong(queued, _HARMLESS), costs="fault")
@@ -598,15 +380,13 @@ class Runs:
 
     def outdated(self, answer: Hashable, what: Hashable) -> Hashable:
         if isinstance(answer, Seen):
-            return Seen(
-                tuple((one, _OLD if one.export_file_id == what else version) for one, version in answer.records)
-            )
+            return Seen(tuple((one, OLD if one.export_file_id == what else version) for one, version in answer.records))
         if isinstance(answer, Stored) and answer.file_id == what:
             return replace(answer, is_fresh=False)
         if isinstance(answer, Conflict) and answer.found and answer.found.export_file_id == what:
             if answer.own:
                 return replace(answer, own=replace(answer.own, is_fresh=False))
-            return replace(answer, version=_OLD)
+            return replace(answer, version=OLD)
         return answer
 
     def ended(self, process: Process, outcome: Hashable, shared: Night) -> Night:
@@ -663,7 +443,7 @@ class Runs:
         if shared.owed or shared.queued:
             return "a start is owed"
         for number in shared.begun:
-            if not any(number <= _number_of(record.scheduled_for) for record in shared.records):
+            if not any(number <= number_of(record.scheduled_for) for record in shared.records):
                 return f"the start for 00:0{number} is lost"
         for record in shared.records:
             if record.due_at or not record.notified_at:
