@@ -9,8 +9,8 @@ from unittest import mock
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.explore.engine import Call, Conduct, Effect, Event, Process, Raised, Replay
-from tests.explore.ports import MIDNIGHT, quiet
+from tests.explore.engine import Call, Effect, Event, Process, Raised, Replay, RunAlone
+from tests.explore.ports import MIDNIGHT, expect, quiet
 from tests.fakes import ANNOUNCED, FILE_ID, READY_FILE, WRITER, FakeKeys
 from webadmit_exports.archive import bucket
 from webadmit_exports.archive.alerts import ArchiveAlerts
@@ -38,16 +38,17 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What the deliveries share. `receipts`: how often the receipt was heard, and how the last one stands (see `runs`);
-    `owed`: deliveries that have to come again."""
+    """What the deliveries share.
+
+    `receipts`: how often the receipt was heard; `stands`: how the last one does (see `runs`); `is_queued`: the message
+    comes again until a delivery of it has ended well.
+    """
 
     stored: Object | None = None
     receipts: int = 0
     stands: str = _DONE
     was_late: bool = False
-    began: bool = False
-    owed: int = 0
-    is_orphaned: bool = False
+    is_queued: bool = True
 
 
 # ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -96,7 +97,8 @@ class S3:
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
 
-    def list_objects_v2(self, **_: Any) -> dict[str, Any]:
+    def list_objects_v2(self, **arguments: Any) -> dict[str, Any]:
+        expect(arguments["Prefix"] == ANNOUNCED.key_prefix)
         found = self._replay.ask("looks for the object")
         return {"Contents": [{"Key": ANNOUNCED.key("a.csv")}]} if found else {}
 
@@ -132,7 +134,8 @@ class S3:
         if answer.is_lost:
             raise BotoCoreError
 
-    def put_object_tagging(self, **_: Any) -> None:
+    def put_object_tagging(self, **arguments: Any) -> None:
+        expect({"Key": "receipt", "Value": "sent"} in arguments["Tagging"]["TagSet"])
         self._replay.ask("notes the receipt")
 
 
@@ -243,8 +246,7 @@ class Archiving:
             return False
 
     def events(self, shared: Archive, clock: int) -> Iterator[Event]:
-        began = replace(shared, began=True, owed=shared.owed + 1)
-        yield Event("SQS delivers the announcement", began, "delivery", ("delivery", ""))
+        yield Event("SQS delivers the announcement", shared, "delivery", ("delivery", ""))
 
     def effects(self, call: Call, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
         find = {
@@ -265,7 +267,7 @@ class Archiving:
     def _look_at(self, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
         mark = "own" if shared.stored and _put_by(process) else "other"
         yield Effect("", (shared.stored, mark), shared)
-        yield Effect(", unanswered", Raised(_no_answer_from_s3), replace(shared, is_orphaned=True), costs="fault")
+        yield Effect(", unanswered", Raised(_no_answer_from_s3), shared, costs="fault")
 
     def _fetch(self, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
         yield Effect("", _CONTENT, shared)
@@ -293,7 +295,7 @@ class Archiving:
             yield Effect(f" {event_type}", Published(0), shared)
             return
         put = _put_by(process)
-        seen_late = _last_look_at(process)
+        seen_late = _found_after_lease(process)
         is_late = bool(put and put.at + _LEASE <= clock)
         explained = is_late or shared.was_late or shared.stands == _EXCUSED or seen_late
         wrong = "" if shared.stored else "a receipt is sent for what is not there"
@@ -302,45 +304,42 @@ class Archiving:
         told = replace(shared, receipts=shared.receipts + 1, stands=_HELD, was_late=is_late)
         refused = Raised(_no_answer_from_sns)
         yield Effect(" the receipt", Published(told.receipts), told, violation=wrong)
-        yield Effect(" the receipt, not taken", refused, replace(shared, is_orphaned=True), costs="fault")
-        lost = replace(told, stands=_EXCUSED, is_orphaned=True)
+        yield Effect(" the receipt, not taken", refused, shared, costs="fault")
+        lost = replace(told, stands=_EXCUSED)
         yield Effect(" the receipt, but the answer is lost", refused, lost, costs="fault", violation=wrong)
 
     def _note(self, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
         assert shared.stored, "what is noted is there"
         noted = replace(shared, stored=replace(shared.stored, has_receipt=True), stands=_DONE)
-        failed = replace(_left_by(process, shared), is_orphaned=True)
+        failed = _left_by(process, shared)
         yield Effect("", "noted", noted)
         yield Effect(", unanswered", Raised(_no_answer_from_s3), failed, costs="fault")
         yield Effect(", but the answer is lost", Raised(_no_answer_from_s3), noted, costs="fault")
 
     def remembers(self, process: Process) -> Hashable:
         published = tuple(answer for answer, _ in process.answers if isinstance(answer, Published))
-        return (_put_by(process), published[-1:], _last_look_at(process))
+        return (_put_by(process), published[-1:], _found_after_lease(process))
 
     def outdated(self, answer: Hashable, what: Hashable) -> Hashable:
         return answer
 
     def ended(self, process: Process, outcome: Hashable, shared: Archive) -> Archive:
-        return replace(shared, owed=shared.owed - 1) if outcome else shared
+        return replace(shared, is_queued=False) if outcome else shared
 
     def died(self, process: Process, shared: Archive) -> Archive:
-        return replace(_left_by(process, shared), is_orphaned=True)
+        return _left_by(process, shared)
 
-    def at_rest(self, shared: Archive, clock: int) -> str:
+    def when_idle(self, shared: Archive, clock: int) -> str:
         return ""
 
-    def in_the_end(self, shared: Archive, clock: int, conduct: Conduct) -> str:
+    def after_recovery(self, shared: Archive, clock: int, run_alone: RunAlone) -> str:
         """Whatever was not done comes again until it is."""
-        if not shared.began:
-            return ""
         for again in range(1, 4):
-            if not shared.owed:
+            if not shared.is_queued:
                 break
-            for _ in range(shared.owed):
-                shared, wrong = conduct("delivery", "", shared, clock + 16 * again)
-                if wrong:
-                    return f"{wrong}, after faults have stopped"
+            shared, wrong = run_alone("delivery", "", shared, clock + 16 * again)
+            if wrong:
+                return f"{wrong}, after faults have stopped"
         if shared.stored is None:
             return "the file is never archived"
         return "" if shared.receipts and shared.stored.has_receipt else "the receipt is never sent"
@@ -351,12 +350,15 @@ def _put_by(process: Process) -> Put | None:
     return next((answer for answer, _ in process.answers if isinstance(answer, Put)), None)
 
 
-def _last_look_at(process: Process) -> bool:
+def _found_after_lease(process: Process) -> bool:
     """Whether the process found an object that was there for longer than a process may take to its receipt."""
-    for answer, at in process.answers:
-        if isinstance(answer, tuple) and isinstance(answer[0], Object):
-            return not answer[0].has_receipt and answer[0].stored_at + _LEASE <= at
-    return False
+    return any(
+        isinstance(answer, tuple)
+        and isinstance(answer[0], Object)
+        and not answer[0].has_receipt
+        and answer[0].stored_at + _LEASE <= at
+        for answer, at in process.answers
+    )
 
 
 def _left_by(process: Process, shared: Archive) -> Archive:

@@ -12,8 +12,9 @@ from tests.explore.engine import Explorer, Model, Result
 from tests.explore.runs import Runs
 from webadmit_exports.archive import archive_file
 from webadmit_exports.archive.archive_file import ArchiveFile, ArchiveOutcome
-from webadmit_exports.archive.bucket import ArchiveBucket
+from webadmit_exports.archive.bucket import AlreadyThere, ArchiveBucket
 from webadmit_exports.archive.stored_file import StoredFile
+from webadmit_exports.archive.watch import NotArchived
 from webadmit_exports.aws import table
 from webadmit_exports.aws.clients import asking
 from webadmit_exports.domain import lifecycle
@@ -146,6 +147,32 @@ def _done_anyway(self: Any, *arguments: Any) -> ArchiveOutcome:
     return ArchiveOutcome.ARCHIVED
 
 
+def _done_where_another_is(self: Any, *arguments: Any) -> ArchiveOutcome:
+    try:
+        return self._archive(arguments[0], arguments[2])
+    except AlreadyThere:
+        return ArchiveOutcome.ALREADY_ARCHIVED
+    except NotArchived:
+        return ArchiveOutcome.DEFERRED
+
+
+def _settle_though_leased(record: ExportFile, now: Any, settings: Any) -> Transition:
+    return _SETTLE(replace(record, due_at=record.due_at and min(record.due_at, now)), now, settings)
+
+
+def _late_though_leased(record: ExportFile, now: Any, settings: Any) -> Transition | None:
+    return _CLAIM_IF_LATE(replace(record, due_at=now), now, settings)
+
+
+def _late_at_once(record: ExportFile, now: Any, settings: Any) -> Transition | None:
+    return _CLAIM_IF_LATE(record, now, replace(settings, overdue_after=timedelta(0)))
+
+
+def _no_runs(self: Any, *_: Any) -> list[ExportFile]:
+    list(_NEWEST(self, *_))
+    return []
+
+
 def _nothing(*_: Any, **__: Any) -> None:
     return None
 
@@ -155,11 +182,37 @@ def _always(answer: Any) -> Callable[..., Any]:
 
 
 _PUT, _ARCHIVE = ArchiveBucket.put, ArchiveFile.archive
-_STORE, _CLAIM, _CLAIM_IF_LATE = table.ExportFilesTable.store, lifecycle._claim, lifecycle._claim_if_late
+_STORE, _NEWEST = table.ExportFilesTable.store, table.ExportFilesTable.newest
+_CLAIM, _CLAIM_IF_LATE, _SETTLE = lifecycle._claim, lifecycle._claim_if_late, lifecycle._settle
 
 BUGS = [
     Bug("a claim takes no lease", lifecycle, "_claim", _claim_without_lease, {**_ONE_OF_EACH, "tick": 1}, ticks=(1,)),
     Bug("a lease is too short", lifecycle, "LEASE", timedelta(minutes=1), {**_ONE_OF_EACH, "tick": 1}, ticks=(1,)),
+    Bug(
+        "a claim is made although another one lasts",
+        lifecycle,
+        "_settle",
+        _settle_though_leased,
+        {**_ONE_OF_EACH, "tick": 1},
+        ticks=(1,),
+    ),
+    Bug(
+        "a late run is claimed although another claim lasts",
+        lifecycle,
+        "_claim_if_late",
+        _late_though_leased,
+        {"start 0": 1, "sweep": 2, "tick": 2, "fault": 1},
+        ticks=(1, 300),
+    ),
+    Bug("a run is late at once", lifecycle, "_claim_if_late", _late_at_once, {**_ONE_OF_EACH, "tick": 1}, ticks=(6,)),
+    Bug("a late run is never reported", lifecycle, "_claim_if_late", _nothing, {"start 0": 1}),
+    Bug(
+        "an export is started though it has been",
+        table.ExportFilesTable,
+        "newest",
+        _no_runs,
+        {"start 0": 2, "end": 1},
+    ),
     Bug("a lease is not given back", lifecycle, "release_claim", _nothing, {**_ONE_OF_EACH, "fault": 1}),
     Bug(
         "a lease that another process has taken is given back",
@@ -277,6 +330,14 @@ BUGS = [
         "LEASE",
         timedelta(0),
         {"delivery": 2},
+        model=Archiving,
+    ),
+    Bug(
+        "a delivery that meets another one is taken for done",
+        ArchiveFile,
+        "archive",
+        _done_where_another_is,
+        {"delivery": 2, "crash": 1},
         model=Archiving,
     ),
     Bug(

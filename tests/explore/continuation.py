@@ -108,6 +108,10 @@ def _statements(path: str) -> list[tuple[int, int]]:
     return [(one.lineno, one.end_lineno or one.lineno) for one in ast.walk(tree) if isinstance(one, ast.stmt)]
 
 
+def _is_of_product(generator: types.GeneratorType) -> bool:
+    return "webadmit_exports" in generator.gi_code.co_filename
+
+
 def _value(value: Any, above: list[int]) -> Hashable:
     """Equal for variables that are: `above` are the objects that it is a part of."""
     if value is None or isinstance(value, _PLAIN):
@@ -126,7 +130,9 @@ def _value(value: Any, above: list[int]) -> Hashable:
     if isinstance(value, list | tuple | set | frozenset):
         return (type(value).__name__, tuple(_value(one, above) for one in value))
     if isinstance(value, BaseException):
-        return (type(value), _value(value.args, above))
+        return (type(value), _value(value.args, above), _value(vars(value), above), _value(value.__cause__, above))
+    if isinstance(value, functools.partial) or (isinstance(value, types.GeneratorType) and _is_of_product(value)):
+        raise TypeError(f"how far {value} is cannot be told")
     if not type(value).__module__.startswith(_PRODUCT):
         return type(value)  # the model's ports, locks, modules: they have no state of the process
     if dataclasses.is_dataclass(value):

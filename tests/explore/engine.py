@@ -7,7 +7,6 @@ the clock, what may still happen, and the answers of each process; states are vi
 way to a violation is a shortest one.
 """
 
-import itertools
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -105,7 +104,7 @@ class Replay:
 
 
 # Runs a process of that kind, about that, to its end without any fault: what is shared then, and what was wrong.
-Conduct = Callable[[str, Hashable, Shared, int], tuple[Shared, str]]
+RunAlone = Callable[[str, Hashable, Shared, int], tuple[Shared, str]]
 
 
 class Model(Protocol):
@@ -147,10 +146,10 @@ class Model(Protocol):
     def died(self, process: Process, shared: Shared) -> Shared:
         """What is shared after a process has died."""
 
-    def at_rest(self, shared: Shared, clock: int) -> str:
+    def when_idle(self, shared: Shared, clock: int) -> str:
         """What is wrong while no process lives; empty if nothing is."""
 
-    def in_the_end(self, shared: Shared, clock: int, conduct: "Conduct") -> str:
+    def after_recovery(self, shared: Shared, clock: int, run_alone: "RunAlone") -> str:
         """What is wrong if all processes die now, and nothing else goes wrong; empty if nothing is."""
 
 
@@ -268,9 +267,14 @@ class Explorer:
                 continue  # another one that is just alike has moved
             others = alive[:position] + alive[position + 1 :]
             yield from self._moving(process, (shared, clock, budget), others)
+            later = self._held_up(process, self._model.time(clock, self._shared.values[shared]))
+            if later != process:
+                label = f"{self._processes.values[process]}: is held up, and reads the clock only now"
+                yield label, (shared, clock, budget, *sorted((*others, later))), ""
         yield from self._happenings(shared, clock, budget, alive)
         if shared != self._nothing and (left := self._spend(budget, self._index[_TICK])) is not None:
-            yield from self._passing(shared, clock, left, alive)
+            for minutes in self._ticks:
+                yield f"{minutes} minutes pass", (shared, clock + minutes, left, *alive), ""
 
     def _moving(
         self, process: int, before: tuple[int, int, int], others: tuple[int, ...], begins: str = ""
@@ -303,34 +307,23 @@ class Explorer:
             process = self._number_of(Process(*event.begins, answers=begun))
             yield from self._moving(process, after, alive, f"{event.label}; ")
 
-    def _passing(
-        self, shared: int, clock: int, budget: int, alive: tuple[int, ...]
-    ) -> Iterator[tuple[str, State, str]]:
-        """Time passes: each process that has read the clock has done so before, or is held up and does so after."""
-        for minutes in self._ticks:
-            later = clock + minutes
-            now = self._model.time(later, self._shared.values[shared])
-            choices = [self._held_up(process, now) for process in alive]
-            for living in {tuple(sorted(chosen)) for chosen in itertools.product(*choices)}:
-                yield f"{minutes} minutes pass", (shared, later, budget, *living), ""
-
-    def _held_up(self, number: int, now: int) -> tuple[int, ...]:
+    def _held_up(self, number: int, now: int) -> int:
+        """The process if it was held up before it read the clock; the same where it has not read the clock."""
         process: Process = self._processes.values[number]
-        _, has_read_clock, _ = self._next(number)
-        if not has_read_clock:
-            return (number,)
-        answer, _ = process.answers[-1]
-        return (number, self._number_of(replace(process, answers=(*process.answers[:-1], (answer, now)))))
+        answer, at = process.answers[-1]
+        if at in (0, now) or not self._next(number)[1]:
+            return number
+        return self._number_of(replace(process, answers=(*process.answers[:-1], (answer, now))))
 
     def _number_of(self, process: Process) -> int:
         """The number of a process that has just gone on: the same for all that will go on alike."""
-        call, has_read_clock, following = self._next(self._processes.number(process))
+        call, has_read_clock, goes_on_with = self._next(self._processes.number(process))
         answer, at = process.answers[-1]
         if not has_read_clock and at:
             timeless = replace(process, answers=(*process.answers[:-1], (answer, 0)))
-            self._calls[self._processes.number(timeless)] = (call, False, following)
+            self._calls[self._processes.number(timeless)] = (call, False, goes_on_with)
             process, at = timeless, 0
-        alike = (process.kind, process.about, call, at, following, self._model.remembers(process))
+        alike = (process.kind, process.about, call, at, goes_on_with, self._model.remembers(process))
         return self._alike.setdefault(alike, self._processes.number(process))
 
     def _next(self, number: int) -> tuple[Call | None, bool, Hashable]:
@@ -416,20 +409,20 @@ class Explorer:
 
     def _wrong_at(self, state: State) -> str:
         shared, clock = state[:2]
-        if len(state) == 3 and (wrong := self._model.at_rest(self._shared.values[shared], clock)):
+        if len(state) == 3 and (wrong := self._model.when_idle(self._shared.values[shared], clock)):
             return wrong
         key = (shared, clock)
         if key not in self._ends:
-            self._ends[key] = self._model.in_the_end(self._shared.values[shared], clock, self._conduct)
+            self._ends[key] = self._model.after_recovery(self._shared.values[shared], clock, self._run_alone)
         return self._ends[key]
 
-    def _conduct(self, kind: str, about: Hashable, shared: Shared, clock: int) -> tuple[Shared, str]:
+    def _run_alone(self, kind: str, about: Hashable, shared: Shared, clock: int) -> tuple[Shared, str]:
         begun = Process(kind, about, answers=(("begun", self._model.time(clock, shared)),))
         process: int | None = self._number_of(begun)
         number = self._shared.number(shared)
         while process is not None:
-            # The move after dying is the one that goes as it should; a process that makes no call has one move only.
-            move = self._moves_of(process, number, clock)[:2][-1]
+            moves = self._moves_of(process, number, clock)
+            move = moves[1] if len(moves) > 1 else moves[0]  # the first is dying, unless it makes no call at all
             if move.violation:
                 return shared, move.violation
             process, number = move.becomes, move.shared

@@ -86,6 +86,15 @@ class Published:
     times: int
 
 
+class NotModelled(BaseException):
+    """The product asks for something that the model does not know: then the model has to learn it."""
+
+
+def expect(is_known: object) -> None:
+    if not is_known:
+        raise NotModelled
+
+
 def no_answer_from_dynamodb() -> BaseException:
     return BotoCoreError()
 
@@ -112,6 +121,7 @@ class DynamoDb:
         self._replay = replay
 
     def get_item(self, **arguments: Any) -> dict[str, Any]:
+        expect(arguments["ConsistentRead"])
         found = self._replay.ask("reads the record", int(arguments["Key"]["export_file_id"]["N"]))
         return {"Item": _item(*found.records[0])} if found.records else {}
 
@@ -122,13 +132,17 @@ class DynamoDb:
         if "IndexName" in arguments:
             found = self._replay.ask("lists what is due", arguments["ExpressionAttributeValues"][":now"]["S"])
         else:
+            expect(arguments["ConsistentRead"])
             found = self._replay.ask("lists the export's runs")
         yield {"Items": [_item(*one) for one in found.records]}
 
     def put_item(self, **arguments: Any) -> None:
         record = table.from_item(arguments["Item"])
         version = arguments.get("ExpressionAttributeValues", {}).get(":read", {}).get("S")
-        checks = "any" if "ConditionExpression" not in arguments else version
+        condition = arguments.get("ConditionExpression")
+        expect(condition in (None, "attribute_not_exists(export_file_id)" if version is None else "#version = :read"))
+        expect(condition is None or arguments["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD")
+        checks = version if condition else "any"
         answer = self._replay.ask("writes the record", replace(record, version=""), checks)
         if isinstance(answer, Conflict):
             found = {"Item": _item(answer.found, answer.version)} if answer.found else {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.explore.engine import Call, Conduct, Effect, Event, Process, Raised, Replay
+from tests.explore.engine import Call, Effect, Event, Process, Raised, Replay, RunAlone
 from tests.explore.ports import (
     CURRENT,
     MIDNIGHT,
@@ -271,7 +271,8 @@ class Runs:
         if current is None or current.started_at != record.started_at:
             begun = (record.export_file_id, record.started_at, _answer_of(process))
             written = replace(written, recorded=_with(shared.recorded, begun))
-        if held and (record.notified_at or (record.overdue_at and held.event_type == EventType.OVERDUE)):
+        notes = held and (record.notified_at or (record.overdue_at and held.event_type == EventType.OVERDUE))
+        if notes:
             written = _standing(written, held, _DONE)
         repeatable = tuple((one.event_id, one.times) for one in shared.heard if one.may_be_repeated(clock))
         decided_at = process.answers[-1][1] // 1000
@@ -280,7 +281,7 @@ class Runs:
         what = _in_words(record)
         yield Effect(f": {what}", stored, written, outdates=record.export_file_id, violation=wrong)
         yield Effect(", unanswered", unanswered, failed, costs="fault")
-        lost = _wrong(_standing(written, held, _EXCUSED) if not record.notified_at else written, _ORPHANED)
+        lost = _wrong(written if notes else _standing(written, held, _EXCUSED), _ORPHANED)
         yield Effect(f": {what}, but the answer is lost", unanswered, lost, "fault", record.export_file_id, wrong)
         repeated = Conflict(record, OWN, own=stored)
         noted = _wrong(written, _HARMLESS)
@@ -298,10 +299,16 @@ class Runs:
         if repeated or claim is None:
             same = [run for run in shared.runs if run.file_id == file_id and _happened(run, event_type, status)]
             wrong = "" if repeated and same else f"{event_type} did not happen"
+            if any(one.event_id == event_id for one in shared.heard) != any(
+                (one.run, one.event_type) == (run.number, event_type) for one in shared.heard for run in same
+            ):
+                wrong = "an announcement that is sent again has another event id"
             yield Effect(f"{label} again", Published(event_id, 0), shared, violation=wrong)
             return
         run = shared.run_of(file_id, claim.started_at)
         wrong = "" if run and _happened(run, event_type, status) else f"{event_type} did not happen"
+        if event_type == EventType.OVERDUE and self._age(claim.started_at, clock) < SETTINGS.overdue_after:
+            wrong = "a run is reported as late that is not"
         number = run.number if run else -1
         before = next((one for one in shared.heard if one.event_id == event_id), None)
         if any((one.run, one.event_type) == (number, event_type) for one in shared.heard if one is not before):
@@ -322,7 +329,9 @@ class Runs:
 
     def _start(self, process: Process, shared: Night, clock: int, number: int) -> Iterator[Effect]:
         unanswered = Raised(no_answer_from_webadmit)
-        yield from self._starting(process, shared, number, _NOTHING)
+        wrong = "an export is started again that was recorded as started" if _has_seen_started(process, number) else ""
+        for effect in self._starting(process, shared, number, _NOTHING):
+            yield replace(effect, violation=wrong)
         yield Effect(", unanswered, nothing done", unanswered, _wrong(shared, _HARMLESS), costs="fault")
         for effect in self._starting(process, shared, number, _HARMLESS):
             if not effect.costs:
@@ -371,12 +380,20 @@ class Runs:
         yield Effect(", not taken", refused, _wrong(shared, _HARMLESS), costs="fault")
         yield Effect(", but the answer is lost", refused, _wrong(queued, _HARMLESS), costs="fault")
 
+    def _age(self, started_at: datetime, clock: int) -> timedelta:
+        return self.to_time(clock * 1000 + 999) - started_at
+
     # ── What becomes of processes ───────────────────────────────────────────────────────────────────────────────────
 
     def remembers(self, process: Process) -> Hashable:
-        writes = {file_id: _last_write_of(process, file_id) for file_id in range(4)}
-        published = next((one for one, _ in reversed(process.answers) if isinstance(one, Published)), None)
-        return (tuple(writes.items()), published, _answer_of(process))
+        writes = {one.file_id: one for one, _ in process.answers if isinstance(one, Stored)}
+        writes |= {one.own.file_id: one.own for one, _ in process.answers if isinstance(one, Conflict) and one.own}
+        writes = {file_id: _last_write_of(process, file_id) for file_id in (0, *sorted(writes))}
+        published = next(
+            (one for one, _ in reversed(process.answers) if isinstance(one, Published) and one.times), None
+        )
+        has_seen = process.kind in ("start", "retry") and _has_seen_started(process, int(str(process.about)))
+        return (tuple(writes.items()), published, _answer_of(process), has_seen)
 
     def outdated(self, answer: Hashable, what: Hashable) -> Hashable:
         if isinstance(answer, Seen):
@@ -408,7 +425,7 @@ class Runs:
 
     # ── What must hold ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def at_rest(self, shared: Night, clock: int) -> str:
+    def when_idle(self, shared: Night, clock: int) -> str:
         if shared.went_wrong == _ORPHANED:
             return ""
         now = self.to_time(clock * 1000 + 999)
@@ -421,17 +438,28 @@ class Runs:
                     return f"the end of a run of file {run.file_id} was never announced"
         return ""
 
-    def in_the_end(self, shared: Night, clock: int, conduct: Conduct) -> str:
+    def after_recovery(self, shared: Night, clock: int, run_alone: RunAlone) -> str:
         if not self._open(shared):
             return ""
         for number in sorted({number for _, number in shared.owed} | set(shared.queued)):
-            shared, wrong = conduct("start", number, shared, clock + 15)
+            shared, wrong = run_alone("start", number, shared, clock + 15)
             if wrong:
                 return f"{wrong}, after faults have stopped"
+        clock += 15
+        if shared.runs and shared.runs[-1].is_open and shared.record(shared.runs[-1].file_id):
+            for _ in range(2):
+                clock += 300
+                shared, wrong = run_alone("sweep", "", shared, clock)
+                if wrong:
+                    return f"{wrong}, after faults have stopped"
+            record = shared.record(shared.runs[-1].file_id)
+            if record and not record.finished_at and not record.overdue_at:
+                return "a run that is late is never reported"
         if shared.runs and shared.runs[-1].is_open:
             shared = _with_last(shared, replace(shared.runs[-1], status=self.ends[0]))
-        for sweep in range(1, 5):
-            shared, wrong = conduct("sweep", "", shared, clock + 15 + 130 * sweep)
+        for _ in range(4):
+            clock += 130
+            shared, wrong = run_alone("sweep", "", shared, clock)
             if wrong:
                 return f"{wrong}, after faults have stopped"
             if not (still := self._open(replace(shared, owed=(), queued=()))):
@@ -483,6 +511,14 @@ def _answer_of(process: Process, *, recorded: bool = False) -> int | None:
             return answer.number if has_written or not recorded else None
         has_written = has_written or isinstance(answer, Stored)
     return None
+
+
+def _has_seen_started(process: Process, number: int) -> bool:
+    """Whether the last list that the process has read has a run for that scheduled time, or a later one."""
+    for answer, _ in reversed(process.answers):
+        if isinstance(answer, Seen):
+            return any(number <= number_of(record.scheduled_for) for record, _ in answer.records)
+    return False
 
 
 def _last_write_of(process: Process, file_id: int = 0) -> Stored | None:
@@ -538,7 +574,9 @@ def _wrong_write(before: ExportFile | None, after: ExportFile, shared: Night) ->
         return ""
     if after.started_at != before.started_at:
         runs = sum(run.file_id == after.export_file_id for run in shared.runs)
-        return "" if before.finished_at and after.reused and runs > 1 else "a record is begun anew without a new run"
+        begun = sum(file_id == after.export_file_id for file_id, *_ in shared.recorded)
+        is_new = before.finished_at and after.reused and runs > begun
+        return "" if is_new else "a record is begun anew without a new run"
     if progress_of(after.status) < progress_of(before.status):
         return "a record moves backwards"
     if before.notified_at and not after.notified_at and after.status == before.status:

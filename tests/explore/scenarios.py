@@ -26,9 +26,18 @@ SHORT = [
     Scenario(
         "a start, a callback, a sweep; a fault, a crash",
         Runs({**_NIGHT, "fault": 1, "crash": 1, "tick": 1}),
-        (3, 300),
+        (1, 3, 300),
     ),
-    Scenario("two callbacks, two sweeps; a crash", Runs({**_NIGHT, "callback": 2, "sweep": 2, "crash": 1, "tick": 1})),
+    Scenario(
+        "two callbacks, two sweeps; a crash",
+        Runs({**_NIGHT, "callback": 2, "sweep": 2, "crash": 1, "tick": 1}),
+        (1, 3),
+    ),
+    Scenario(
+        "an id that is used again",
+        Runs({"start 0": 1, "start 1": 1, "callback": 1, "end": 1, "reuse": 1, "tick": 1}),
+        (6,),
+    ),
     Scenario("a start and its repetition", Runs({**_NIGHT, "start 0": 2, "crash": 1})),
     Scenario(
         "a run that is forgotten, announced again, late",
@@ -40,7 +49,7 @@ SHORT = [
     Scenario(
         "the archive: two deliveries; a fault, a crash",
         Archiving({"delivery": 2, "fault": 1, "crash": 1, "tick": 1}),
-        (3, 16),
+        (1, 3, 16),
     ),
 ]
 
@@ -65,12 +74,12 @@ LONG = [
     Scenario(
         "one of each; a fault, two crashes, two clock steps",
         Runs({**_NIGHT, "fault": 1, "crash": 2, "tick": 2}),
-        (3, 300),
+        (1, 3, 300),
     ),
     Scenario(
         "two callbacks, two sweeps; a fault, two crashes",
         Runs({**_NIGHT, "callback": 2, "sweep": 2, "fault": 1, "crash": 2, "tick": 1}),
-        (3, 300),
+        (1, 3, 300),
     ),
     Scenario(
         "a start and its repetition; a fault, two crashes",
@@ -105,6 +114,6 @@ LONG = [
     Scenario(
         "the archive: three deliveries; two faults, two crashes",
         Archiving({"delivery": 3, "fault": 2, "crash": 2, "tick": 2}),
-        (3, 16),
+        (1, 3, 16),
     ),
 ]

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.explore import __main__, engine
+from tests.explore.archive import Archiving
 from tests.explore.bugs import BUGS, Bug
-from tests.explore.engine import Call, Conduct, Effect, Event, Explorer, Process, Replay
+from tests.explore.engine import Call, Effect, Event, Explorer, Model, Process, Replay, RunAlone
 from tests.explore.runs import Runs
 from tests.explore.scenarios import SHORT
 
@@ -60,10 +61,10 @@ class Counting:
     def died(self, process: Process, shared: Any) -> Any:
         return shared
 
-    def at_rest(self, shared: Any, clock: int) -> str:
+    def when_idle(self, shared: Any, clock: int) -> str:
         return "" if shared[0] == shared[1] else f"{shared[1]} have counted to {shared[0]}"
 
-    def in_the_end(self, shared: Any, clock: int, conduct: Conduct) -> str:
+    def after_recovery(self, shared: Any, clock: int, run_alone: RunAlone) -> str:
         return ""
 
 
@@ -105,13 +106,24 @@ def test_what_is_cut_off_is_said_to_be() -> None:
     assert part.states < whole.states
 
 
-def test_processes_that_go_on_alike_are_explored_once_and_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    budget = {"start 0": 1, "callback": 1, "sweep": 1, "end": 1, "fault": 1, "tick": 1}
-    merging, different = Explorer(Runs(budget), (3,)), itertools.count()
+@pytest.mark.parametrize(
+    ("model", "ticks"),
+    [
+        (Runs({"start 0": 1, "callback": 1, "sweep": 1, "end": 1, "fault": 1, "tick": 1}), (3,)),
+        (Runs({"start 0": 2, "callback": 1, "end": 1, "crash": 1}), (3,)),
+        (Runs({"start 0": 1, "start 1": 1, "callback": 1, "end": 1, "reuse": 1, "tick": 1}), (6,)),
+        (Runs({"start 0": 1, "retry": 1, "end": 1, "fault": 2}), (3,)),
+        (Archiving({"delivery": 2, "fault": 1, "crash": 1, "tick": 1}), (1, 3)),
+    ],
+)
+def test_processes_that_go_on_alike_are_explored_once_and_nothing_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, model: Model, ticks: tuple[int, ...]
+) -> None:
+    merging, different = Explorer(model, ticks), itertools.count()
     merged = merging.explore(most_states=100_000, most_seconds=60)
 
     monkeypatch.setattr(engine, "continuation", lambda stopped: next(different))
-    keeping = Explorer(Runs(budget), (3,))
+    keeping = Explorer(model, ticks)
     kept = keeping.explore(most_states=100_000, most_seconds=60)
 
     assert merged.is_exhausted
