@@ -393,7 +393,8 @@ class Runs:
             (one for one, _ in reversed(process.answers) if isinstance(one, Published) and one.times), None
         )
         has_seen = process.kind in ("start", "retry") and _has_seen_started(process, int(str(process.about)))
-        return (tuple(writes.items()), published, _answer_of(process), has_seen)
+        answers = (_answer_of(process), _answer_of(process, recorded=True))
+        return (tuple(writes.items()), published, answers, has_seen)
 
     def outdated(self, answer: Hashable, what: Hashable) -> Hashable:
         if isinstance(answer, Seen):
