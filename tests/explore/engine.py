@@ -311,7 +311,7 @@ class Explorer:
         """The process if it was held up before it read the clock; the same where it has not read the clock."""
         process: Process = self._processes.values[number]
         answer, at = process.answers[-1]
-        if at in (0, now) or not self._next(number)[1]:
+        if at == now or not self._next(number)[1]:
             return number
         return self._number_of(replace(process, answers=(*process.answers[:-1], (answer, now))))
 
