@@ -4,8 +4,8 @@ from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.status import Status, is_known
 from webadmit_exports.domain.times import utc_seconds
-from webadmit_exports.messages.message import NAME_LENGTH, Body, Message, MessageWriter, file_attributes
-from webadmit_exports.messages.text import named, paragraphs, quoted, table
+from webadmit_exports.messages.message import Body, Message, MessageWriter, file_attributes
+from webadmit_exports.messages.text import paragraphs, quoted, table
 
 
 def file_message(announcement: Announcement, writer: MessageWriter, *, repeated: bool = False) -> Message:
@@ -24,15 +24,14 @@ def file_message(announcement: Announcement, writer: MessageWriter, *, repeated:
         fields["reason"] = file.reason
     if repeated:
         fields["repeated"] = True
-    headline = (_UNKNOWN_HEADLINE if file.reason else _HEADLINES[event_type]).format(
-        export=f"export {named(file.export.export_id, file.names.export_name, NAME_LENGTH)}",
-        file=file.export_file_id,
-        status=_status(file),
-    )
+    template = _UNKNOWN_HEADLINE if file.reason else _HEADLINES[event_type]
+    headline = template.format(export="{export}", file=file.export_file_id, status=_status(file))
     return writer.message(
         event_type,
         announcement.event_id,
-        subject=f"again: {headline}" if repeated else headline,
+        subject=writer.about_export(
+            f"again: {headline}" if repeated else headline, file.export.export_id, file.names.export_name
+        ),
         mail=_mail(file, event_type, writer, repeated=repeated),
         fields=fields,
         attributes=file_attributes(file.status, file.export, file.names),

@@ -13,10 +13,11 @@ from webadmit_exports.domain.export_file import Names
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.times import time_zone
 from webadmit_exports.messages.commands import Commands
+from webadmit_exports.messages.text import named
 
 VERSION = "1"
 _SUBJECT_LENGTH = 99  # SNS takes fewer than 100 characters
-NAME_LENGTH = 24  # of an export in a subject
+_NAME_LENGTH = 24  # of an export in a subject
 _STACK_NAME_LENGTH = 40  # of the subject; CloudFormation allows 128
 
 Body = dict[str, str | int]
@@ -70,10 +71,19 @@ class MessageWriter:
             attributes={"event_type": event_type, **(attributes or {})},
         )
 
+    def about_export(self, text: str, export_id: int, name: str) -> str:
+        """For a subject: the text with `{export}` filled in, by its id, and by its name if there is room for that."""
+        whole = text.replace("{export}", f"export {named(export_id, name, _NAME_LENGTH)}")
+        has_room = len(self._with_stack(whole)) <= _SUBJECT_LENGTH
+        return whole if has_room else text.replace("{export}", f"export {export_id}")
+
     def subject(self, text: str) -> str:
         """A mail's: SNS wants fewer than 100 printable ASCII characters that begin with a letter, a digit or a mark."""
-        whole = f"{self.stack_name[:_STACK_NAME_LENGTH]}: {text}"
+        whole = self._with_stack(text)
         return "".join(c if " " <= c <= "~" else "?" for c in whole)[:_SUBJECT_LENGTH].strip()
+
+    def _with_stack(self, text: str) -> str:
+        return f"{self.stack_name[:_STACK_NAME_LENGTH]}: {text}"
 
     @property
     def zone_name(self) -> str:

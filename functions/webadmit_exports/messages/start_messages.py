@@ -10,7 +10,7 @@ from webadmit_exports.domain.callback_url import LIFETIME
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export, join_pairs
 from webadmit_exports.domain.times import utc_microseconds, utc_seconds
-from webadmit_exports.messages.message import NAME_LENGTH, Body, Message, MessageWriter
+from webadmit_exports.messages.message import Body, Message, MessageWriter
 from webadmit_exports.messages.problems import Problem
 from webadmit_exports.messages.text import counted, listing, named, paragraphs, sentence
 
@@ -59,14 +59,15 @@ def start_message(alert: StartAlert, writer: MessageWriter) -> Message:
     }
     if alert.retry_until:
         fields["retry_until"] = utc_seconds(alert.retry_until)
-    what = counted(len(alert.exports), "export")
-    if len(alert.exports) == 1:
-        what = f"export {named(alert.exports[0].export_id, alert.names.get(alert.exports[0], ''), NAME_LENGTH)}"
+    first = alert.exports[0]
+    what = "{export}" if len(alert.exports) == 1 else counted(len(alert.exports), "export")
     not_started = "not started yet" if alert.retry_until else "not started"
     return writer.message(
         event_type,
         event_id(event_type, alert.problem.name, scheduled_for, exports),
-        subject=f"{what} {not_started}: {alert.problem.headline}",
+        subject=writer.about_export(
+            f"{what} {not_started}: {alert.problem.headline}", first.export_id, alert.names.get(first, "")
+        ),
         mail=_start_mail(alert, advice, writer),
         fields=fields,
     )

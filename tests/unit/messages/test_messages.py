@@ -50,10 +50,12 @@ def alert(problem: Problem = Problem.NOT_FOUND, *, retried: bool = False, **deta
 
 def test_one_export_that_did_not_start_is_called_by_its_name() -> None:
     one = replace(alert(retried=True), details={EXPORT: ""})
-    long = replace(one, names={EXPORT: "Nursing applicants of the second round"})
+    long = replace(one, names={EXPORT: "Nursing applicants of the second round"}, problem=Problem.OUT_OF_TIME)
+    without_room = replace(WRITER, stack_name="webadmit-exports-of-the-graduate-school")
 
     assert 'export 86446 "Nursing applicants" not started yet: ' in start_message(one, WRITER).subject
     assert 'export 86446 "Nursing applicants of..." not started yet: ' in start_message(long, WRITER).subject
+    assert start_message(long, without_room).subject.endswith("export 86446 not started yet: time ran out")
     assert '  37442:86446 "Nursing applicants of the second round"\n' in start_message(long, WRITER).mail
 
 
