@@ -31,7 +31,7 @@ class UpdateSource(Enum):
 
     START = "start"  # the answer to a start request
     CALLBACK = "callback"
-    POLL = "poll"  # the answer to a question of ours
+    POLL = "poll"  # what WebAdMIT says when it is asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,7 +110,7 @@ def release_claim(
 
 
 def _is_a_new_run(record: ExportFile, update: StatusUpdate) -> bool:
-    """WebAdMIT may give a new run the id of one that had finished before the start was sent, whatever its status is.
+    """WebAdMIT may give a new run, with any status, the id of one that had finished before the start was sent.
 
     A run that finished after that is the one that was started: its callback has overtaken the answer.
     """

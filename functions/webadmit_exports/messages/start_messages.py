@@ -116,7 +116,7 @@ def _details(alert: StartAlert) -> list[str]:
 
 
 def refused_identity_message(refused: RefusedIdentity, writer: MessageWriter) -> Message:
-    """The message about an identity whose open runs cannot be asked about any more, one for all of them."""
+    """The message about an identity whose open runs WebAdMIT no longer shows, one for all of them."""
     event_type, problem, identity = EventType.IDENTITY_REFUSED, Problem.ACCESS_REFUSED, refused.user_identity_id
     names = {file.export: file.names.export_name for file in refused.files}
     exports = join_pairs(names)
