@@ -49,7 +49,7 @@ _STATUSES = {_spelling(status): status for status in Status}
 
 
 def parse_status(text: str) -> str:
-    """The documented spelling of a status, in any case, with or without spaces and underscores; an unknown one as it came.
+    """The documented spelling of a status in any case, with or without blanks and underscores; unknown ones as they came.
 
     Raises InvalidInput if it is blank, longer than 64 characters or not printable.
     """
