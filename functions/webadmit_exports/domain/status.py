@@ -49,7 +49,7 @@ _STATUSES = {_spelling(status): status for status in Status}
 
 
 def parse_status(text: str) -> str:
-    """The documented spelling of a status in any case, with or without blanks and underscores; unknown ones as they came.
+    """The documented spelling of a status, in any case, with any blanks or underscores; an unknown one as it came.
 
     Raises InvalidInput if it is blank, longer than 64 characters or not printable.
     """
