@@ -31,6 +31,7 @@ WRITER = MessageWriter(
     stack_name="webadmit-exports",
     region="us-east-1",
     timezone="America/New_York",
+    overdue_minutes=240,
     api_key_secret="arn:aws:secretsmanager:us-east-1:123456789012:secret:WebAdmitApiKey",
 )
 

@@ -7,7 +7,7 @@
     │   ├── AnnouncementDelayed the file is recorded, but not announced yet; the reconciler will
     │   └── SigningKeyUnusable  the key for callback URLs is missing, or could be guessed
     ├── HostRefused             a download URL leads to a host that is not allowed, or not yet
-    ├── UrlRefused              a download URL that is never followed, whatever is allowed
+    ├── UrlRefused              a download URL that is never followed, even where its host is allowed
     ├── DownloadFailed          the storage did not give the whole file; with a fresh URL it may
     └── WebAdmitError           WebAdMIT did not do as asked
         ├── ApiKeyRefused       401

@@ -81,8 +81,8 @@ class Services(Settings):
             stack_name=self.setting("STACK_NAME"),
             region=self.setting("AWS_REGION"),
             timezone=self.setting("SCHEDULE_TIMEZONE"),
-            api_key_secret=self.optional("WEBADMIT_API_KEY_ARN"),
             overdue_minutes=self.number("OVERDUE_AFTER_MINUTES"),
+            api_key_secret=self.optional("WEBADMIT_API_KEY_ARN"),
         )
 
     @cached_property

@@ -44,8 +44,8 @@ class MessageWriter:
     stack_name: str
     region: str
     timezone: str
+    overdue_minutes: float
     api_key_secret: str = ""
-    overdue_minutes: float = 240
 
     @property
     def commands(self) -> Commands:
@@ -72,10 +72,10 @@ class MessageWriter:
         )
 
     def about_export(self, text: str, export_id: int, name: str) -> str:
-        """For a subject: the text with `{export}` filled in, by its id, and by its name if there is room for that."""
-        whole = text.replace("{export}", f"export {named(export_id, name, _NAME_LENGTH)}")
+        """For a subject: the text with its first `{export}` filled in, by the id, and by the name if there is room."""
+        whole = text.replace("{export}", f"export {named(export_id, name, _NAME_LENGTH)}", 1)
         has_room = len(self._with_stack(whole)) <= _SUBJECT_LENGTH
-        return whole if has_room else text.replace("{export}", f"export {export_id}")
+        return whole if has_room else text.replace("{export}", f"export {export_id}", 1)
 
     def subject(self, text: str) -> str:
         """A mail's: SNS wants fewer than 100 printable ASCII characters that begin with a letter, a digit or a mark."""

@@ -220,6 +220,12 @@ def test_a_status_that_webadmit_does_not_document_is_a_quotation() -> None:
     assert message.body["status"] == "click https://x.example now"
 
 
+def test_a_status_cannot_have_anything_filled_in() -> None:
+    message = file_message(announcement(EventType.OVERDUE, replace(FILE, status="{export}", names=NAMES)), WRITER)
+
+    assert message.subject.endswith('export 86446 "Nursing applicants" is late, file 74780 is still ?{export}?')
+
+
 def test_only_where_the_ids_may_be_wrong_a_start_by_hand_says_so() -> None:
     assert " (with the right ids) as start.json" in start_message(alert(), WRITER).mail
     assert "with the right ids" not in start_message(alert(Problem.REJECTED), WRITER).mail
