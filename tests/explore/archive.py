@@ -10,7 +10,18 @@ from unittest import mock
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.explore.engine import Call, Effect, Event, Process, Raised, Replay, RunAlone
-from tests.explore.ports import MIDNIGHT, expect, quiet
+from tests.explore.ports import (
+    DONE,
+    EXCUSED,
+    HELD,
+    LEASE,
+    MIDNIGHT,
+    OwnVersion,
+    expect,
+    no_answer_from_aws,
+    no_answer_from_sns,
+    quiet,
+)
 from tests.fakes import ANNOUNCED, FILE_ID, READY_FILE, WRITER, FakeKeys
 from webadmit_exports.archive import bucket
 from webadmit_exports.archive.alerts import ArchiveAlerts
@@ -22,9 +33,7 @@ from webadmit_exports.webadmit.answers import DownloadUrl
 from webadmit_exports.webadmit.answers import Run as SeenRun
 
 _ATTEMPTS = 45
-_LEASE = 2  # minutes: how long a process may take from storing the file to its receipt
 _CONTENT = b"id,name\r\n1,a\r\n"
-_HELD, _EXCUSED, _DONE = "held", "excused", "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +49,13 @@ class Object:
 class Archive:
     """What the deliveries share.
 
-    `receipts`: how often the receipt was heard; `stands`: how the last one does (see `runs`); `is_queued`: the message
+    `receipts`: how often the receipt was heard; `stands`: how the last one does (see `ports`); `is_queued`: the message
     comes again until a delivery of it has ended well.
     """
 
     stored: Object | None = None
     receipts: int = 0
-    stands: str = _DONE
+    stands: str = DONE
     was_late: bool = False
     is_queued: bool = True
 
@@ -74,14 +83,6 @@ class Refused:
     """A call that S3 refused, by its error code."""
 
     code: str
-
-
-def _no_answer_from_s3() -> BaseException:
-    return BotoCoreError()
-
-
-def _no_answer_from_sns() -> BaseException:
-    return AwsUnavailable("SNS gave no answer")
 
 
 def _cut_off() -> BaseException:
@@ -137,16 +138,6 @@ class S3:
     def put_object_tagging(self, **arguments: Any) -> None:
         expect({"Key": "receipt", "Value": "sent"} in arguments["Tagging"]["TagSet"])
         self._replay.ask("notes the receipt")
-
-
-class _Mark:
-    """Stands for uuid: the mark of an upload, by which a process knows its own."""
-
-    hex = "own"
-
-    @classmethod
-    def uuid4(cls) -> "type[_Mark]":
-        return cls
 
 
 @dataclass
@@ -211,7 +202,7 @@ class Archiving:
 
     @contextmanager
     def as_explored(self) -> Iterator[None]:
-        with mock.patch.object(bucket, "uuid", _Mark), quiet():
+        with mock.patch.object(bucket, "uuid", OwnVersion), quiet():
             yield
 
     def begin(self) -> Archive:
@@ -262,12 +253,12 @@ class Archiving:
 
     def _look(self, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
         yield Effect("", shared.stored is not None, shared)
-        yield Effect(", unanswered", Raised(_no_answer_from_s3), shared, costs="fault")
+        yield Effect(", unanswered", Raised(no_answer_from_aws), shared, costs="fault")
 
     def _look_at(self, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
         mark = "own" if shared.stored and _put_by(process) else "other"
         yield Effect("", (shared.stored, mark), shared)
-        yield Effect(", unanswered", Raised(_no_answer_from_s3), shared, costs="fault")
+        yield Effect(", unanswered", Raised(no_answer_from_aws), shared, costs="fault")
 
     def _fetch(self, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
         yield Effect("", _CONTENT, shared)
@@ -278,14 +269,14 @@ class Archiving:
     ) -> Iterator[Effect]:
         if shared.stored and condition == "*":
             yield Effect(", but it is there", Refused("PreconditionFailed"), shared)
-            yield Effect(", unanswered", Raised(_no_answer_from_s3), shared, costs="fault")
+            yield Effect(", unanswered", Raised(no_answer_from_aws), shared, costs="fault")
             return
         wrong = "an object is stored again" if shared.stored else ""
         if "sha256" not in dict(metadata):
             wrong = "an object is stored without its facts"
         stored = replace(shared, stored=Object(metadata, clock))
         yield Effect("", Put(clock), stored, violation=wrong)
-        yield Effect(", unanswered", Raised(_no_answer_from_s3), shared, costs="fault")
+        yield Effect(", unanswered", Raised(no_answer_from_aws), shared, costs="fault")
         yield Effect(", but the answer is lost", Put(clock, is_lost=True), stored, costs="fault", violation=wrong)
 
     def _publish(
@@ -296,25 +287,25 @@ class Archiving:
             return
         put = _put_by(process)
         seen_late = _found_after_lease(process)
-        is_late = bool(put and put.at + _LEASE <= clock)
-        explained = is_late or shared.was_late or shared.stands == _EXCUSED or seen_late
+        is_late = bool(put and put.at + LEASE <= clock)
+        explained = is_late or shared.was_late or shared.stands == EXCUSED or seen_late
         wrong = "" if shared.stored else "a receipt is sent for what is not there"
         if shared.receipts and not explained:
             wrong = "a receipt is repeated, and nothing explains it"
-        told = replace(shared, receipts=shared.receipts + 1, stands=_HELD, was_late=is_late)
-        refused = Raised(_no_answer_from_sns)
+        told = replace(shared, receipts=shared.receipts + 1, stands=HELD, was_late=is_late)
+        refused = Raised(no_answer_from_sns)
         yield Effect(" the receipt", Published(told.receipts), told, violation=wrong)
         yield Effect(" the receipt, not taken", refused, shared, costs="fault")
-        lost = replace(told, stands=_EXCUSED)
+        lost = replace(told, stands=EXCUSED)
         yield Effect(" the receipt, but the answer is lost", refused, lost, costs="fault", violation=wrong)
 
     def _note(self, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
         assert shared.stored, "what is noted is there"
-        noted = replace(shared, stored=replace(shared.stored, has_receipt=True), stands=_DONE)
+        noted = replace(shared, stored=replace(shared.stored, has_receipt=True), stands=DONE)
         failed = _left_by(process, shared)
         yield Effect("", "noted", noted)
-        yield Effect(", unanswered", Raised(_no_answer_from_s3), failed, costs="fault")
-        yield Effect(", but the answer is lost", Raised(_no_answer_from_s3), noted, costs="fault")
+        yield Effect(", unanswered", Raised(no_answer_from_aws), failed, costs="fault")
+        yield Effect(", but the answer is lost", Raised(no_answer_from_aws), noted, costs="fault")
 
     def remembers(self, process: Process) -> Hashable:
         published = tuple(answer for answer, _ in process.answers if isinstance(answer, Published))
@@ -333,7 +324,7 @@ class Archiving:
         return ""
 
     def after_recovery(self, shared: Archive, clock: int, run_alone: RunAlone) -> str:
-        """Whatever was not done comes again until it is."""
+        """SQS brings the message again until a delivery ends well."""
         for again in range(1, 4):
             if not shared.is_queued:
                 break
@@ -356,7 +347,7 @@ def _found_after_lease(process: Process) -> bool:
         isinstance(answer, tuple)
         and isinstance(answer[0], Object)
         and not answer[0].has_receipt
-        and answer[0].stored_at + _LEASE <= at
+        and answer[0].stored_at + LEASE <= at
         for answer, at in process.answers
     )
 
@@ -364,6 +355,6 @@ def _found_after_lease(process: Process) -> bool:
 def _left_by(process: Process, shared: Archive) -> Archive:
     """After the process has died or failed: if the last receipt was its own, that may be repeated."""
     published = [answer for answer, _ in process.answers if isinstance(answer, Published) and answer.times]
-    if published and published[-1].times == shared.receipts and shared.stands == _HELD:
-        return replace(shared, stands=_EXCUSED)
+    if published and published[-1].times == shared.receipts and shared.stands == HELD:
+        return replace(shared, stands=EXCUSED)
     return shared

@@ -119,7 +119,7 @@ def _new_event_id(self: Announcement) -> str:
 
 
 class _Unconditional:
-    """A client of S3 that stores whatever is there."""
+    """A client of S3 that also stores over an object that is there."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -173,10 +173,6 @@ def _no_runs(self: Any, *_: Any) -> list[ExportFile]:
     return []
 
 
-def _nothing(*_: Any, **__: Any) -> None:
-    return None
-
-
 def _always(answer: Any) -> Callable[..., Any]:
     return lambda *_, **__: answer
 
@@ -205,7 +201,7 @@ BUGS = [
         ticks=(1, 300),
     ),
     Bug("a run is late at once", lifecycle, "_claim_if_late", _late_at_once, {**_ONE_OF_EACH, "tick": 1}, ticks=(6,)),
-    Bug("a late run is never reported", lifecycle, "_claim_if_late", _nothing, {"start 0": 1}),
+    Bug("a late run is never reported", lifecycle, "_claim_if_late", _always(None), {"start 0": 1}),
     Bug(
         "an export is started though it has been",
         table.ExportFilesTable,
@@ -213,7 +209,7 @@ BUGS = [
         _no_runs,
         {"start 0": 2, "end": 1},
     ),
-    Bug("a lease is not given back", lifecycle, "release_claim", _nothing, {**_ONE_OF_EACH, "fault": 1}),
+    Bug("a lease is not given back", lifecycle, "release_claim", _always(None), {**_ONE_OF_EACH, "fault": 1}),
     Bug(
         "a lease that another process has taken is given back",
         lifecycle,

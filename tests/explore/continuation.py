@@ -1,8 +1,8 @@
 """What a process goes on with: the variables of the product's code where it stopped, as far as it still needs them.
 
-Two processes that stopped at the same place with equal variables go on alike, whatever answers brought them there. What
-an expression holds half-way is not seen; it must come from variables of its statement, as it does in the code that is
-explored here.
+Two processes that stopped at the same place with equal variables go on alike, even where they had other answers before.
+What an expression holds half-way is not seen; it must come from variables of its statement, as it does in the code that
+is explored here.
 """
 
 import ast

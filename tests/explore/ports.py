@@ -86,6 +86,12 @@ class Published:
     times: int
 
 
+# How the announcement or the receipt stands that was published last: its process still has to note it; it may be
+# repeated, because that process died or a call of it failed; or it may not.
+HELD, EXCUSED, DONE = "held", "excused", "done"
+LEASE = 2  # minutes: how long a process may take from its claim to its note, as the README has it
+
+
 class NotModelled(BaseException):
     """The product asks for something that the model does not know: then the model has to learn it."""
 
@@ -95,7 +101,7 @@ def expect(is_known: object) -> None:
         raise NotModelled
 
 
-def no_answer_from_dynamodb() -> BaseException:
+def no_answer_from_aws() -> BaseException:
     return BotoCoreError()
 
 
@@ -154,13 +160,13 @@ def _item(record: ExportFile, version: str) -> dict[str, Any]:
     return table.to_item(replace(record, version=version))
 
 
-class _OwnVersion:
-    """Stands for uuid: what a process writes has a version that only it knows."""
+class OwnVersion:
+    """Stands for uuid: what a process writes has a mark that only it knows."""
 
     hex = OWN
 
     @classmethod
-    def uuid4(cls) -> "type[_OwnVersion]":
+    def uuid4(cls) -> "type[OwnVersion]":
         return cls
 
 
@@ -266,7 +272,7 @@ def number_of(scheduled_for: datetime) -> int:
 def as_explored() -> Iterator[None]:
     """A callback looks for its record twice, not five times; metrics are not counted, and nothing is logged."""
     with ExitStack() as changed:
-        changed.enter_context(mock.patch.object(table, "uuid", _OwnVersion))
+        changed.enter_context(mock.patch.object(table, "uuid", OwnVersion))
         changed.enter_context(mock.patch.object(start, "ThreadPoolExecutor", _OneByOne))
         changed.enter_context(mock.patch.object(receive, "_PAUSES", receive._PAUSES[:1]))
         changed.enter_context(quiet())

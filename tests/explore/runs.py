@@ -9,6 +9,10 @@ from typing import Any
 from tests.explore.engine import Call, Effect, Event, Process, Raised, Replay, RunAlone
 from tests.explore.ports import (
     CURRENT,
+    DONE,
+    EXCUSED,
+    HELD,
+    LEASE,
     MIDNIGHT,
     OLD,
     OWN,
@@ -23,7 +27,7 @@ from tests.explore.ports import (
     TopicsPort,
     WebAdmitPort,
     as_explored,
-    no_answer_from_dynamodb,
+    no_answer_from_aws,
     no_answer_from_sns,
     no_answer_from_webadmit,
     not_known,
@@ -46,17 +50,12 @@ from webadmit_exports.runs.start import StartRuns
 from webadmit_exports.runs.tracker import RunTracker
 
 _PLENTY = 1e9  # seconds left
-_LEASE = 2  # minutes: how long a process may take from its claim to its note, as the README has it
 _OUTCOMES = {
     "Available": EventType.READY,
     "Success With Errors": EventType.READY,
     "Failed": EventType.FAILED,
     "Empty List": EventType.EMPTY,
 }
-# How the announcement stands that was published last under an event id: its process still has to note it; it may be
-# repeated, because that process died or a call of it failed; or it may not.
-_HELD, _EXCUSED, _DONE = "held", "excused", "done"
-
 # What went wrong so far: nothing; something after which nobody has to wait; something that may leave a lease behind.
 _NOTHING, _HARMLESS, _ORPHANED = 0, 1, 2
 
@@ -75,7 +74,7 @@ class Heard:
 
     def may_be_repeated(self, clock: int) -> bool:
         """Whether what has become of the process that published it explains that another one does too."""
-        return self.stands == _EXCUSED or (self.stands == _HELD and self.until <= clock)
+        return self.stands == EXCUSED or (self.stands == HELD and self.until <= clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +246,7 @@ class Runs:
 
     def _reading(self, shared: Night, found: Iterable[ExportFile]) -> Iterator[Effect]:
         yield Effect("", Seen(tuple((one, CURRENT) for one in found)), shared)
-        yield Effect(", unanswered", Raised(no_answer_from_dynamodb), _wrong(shared, _HARMLESS), costs="fault")
+        yield Effect(", unanswered", Raised(no_answer_from_aws), _wrong(shared, _HARMLESS), costs="fault")
 
     def _write(
         self, process: Process, shared: Night, clock: int, record: ExportFile, checks: str | None
@@ -261,8 +260,8 @@ class Runs:
             OWN: (last := _last_write_of(process, record.export_file_id)) is not None and last.is_fresh,
         }[checks]
         held = _held_by(process, shared)
-        unanswered = Raised(no_answer_from_dynamodb)
-        failed = _wrong(_standing(shared, held, _EXCUSED), _ORPHANED)
+        unanswered = Raised(no_answer_from_aws)
+        failed = _wrong(_standing(shared, held, EXCUSED), _ORPHANED)
         if not holds:
             yield Effect(", but somebody else has written", Conflict(current, CURRENT), shared)
             yield Effect(", unanswered", unanswered, failed, costs="fault")
@@ -273,15 +272,15 @@ class Runs:
             written = replace(written, recorded=_with(shared.recorded, begun))
         notes = held and (record.notified_at or (record.overdue_at and held.event_type == EventType.OVERDUE))
         if notes:
-            written = _standing(written, held, _DONE)
+            written = _standing(written, held, DONE)
         repeatable = tuple((one.event_id, one.times) for one in shared.heard if one.may_be_repeated(clock))
         decided_at = process.answers[-1][1] // 1000
-        stored = Stored(record.export_file_id, record.started_at, decided_at + _LEASE, repeatable)
+        stored = Stored(record.export_file_id, record.started_at, decided_at + LEASE, repeatable)
         wrong = _wrong_write(current, record, shared)
         what = _in_words(record)
         yield Effect(f": {what}", stored, written, outdates=record.export_file_id, violation=wrong)
         yield Effect(", unanswered", unanswered, failed, costs="fault")
-        lost = _wrong(written if notes else _standing(written, held, _EXCUSED), _ORPHANED)
+        lost = _wrong(written if notes else _standing(written, held, EXCUSED), _ORPHANED)
         yield Effect(f": {what}, but the answer is lost", unanswered, lost, "fault", record.export_file_id, wrong)
         repeated = Conflict(record, OWN, own=stored)
         noted = _wrong(written, _HARMLESS)
@@ -315,16 +314,16 @@ class Runs:
             wrong = wrong or "one outcome has two event ids"
         is_late = claim.until <= clock
         if before and not (
-            is_late or before.was_late or before.stands == _EXCUSED or (event_id, before.times) in claim.repeatable
+            is_late or before.was_late or before.stands == EXCUSED or (event_id, before.times) in claim.repeatable
         ):
             wrong = wrong or "an announcement is repeated, and nothing explains it"
         times = before.times + 1 if before else 1
-        heard = Heard(event_id, event_type, number, times, _HELD, claim.until, is_late)
+        heard = Heard(event_id, event_type, number, times, HELD, claim.until, is_late)
         others = tuple(one for one in shared.heard if one is not before)
         told = replace(shared, heard=tuple(sorted((*others, heard), key=lambda one: one.event_id)))
         yield Effect(label, Published(event_id, times), told, violation=wrong)
         yield Effect(f"{label}, not taken", refused, _wrong(shared, _HARMLESS), costs="fault")
-        lost = _wrong(_standing(told, heard, _EXCUSED), _HARMLESS)
+        lost = _wrong(_standing(told, heard, EXCUSED), _HARMLESS)
         yield Effect(f"{label}, but the answer is lost", refused, lost, "fault", violation=wrong)
 
     def _start(self, process: Process, shared: Night, clock: int, number: int) -> Iterator[Effect]:
@@ -408,7 +407,7 @@ class Runs:
         return answer
 
     def ended(self, process: Process, outcome: Hashable, shared: Night) -> Night:
-        shared = _standing(shared, _held_by(process, shared), _DONE)
+        shared = _standing(shared, _held_by(process, shared), DONE)
         if outcome == "done":
             run = _answer_of(process, recorded=True)
             answered = shared.answered if run is None else _with(shared.answered, run)
@@ -419,7 +418,7 @@ class Runs:
         return shared
 
     def died(self, process: Process, shared: Night) -> Night:
-        shared = _wrong(_standing(shared, _held_by(process, shared), _EXCUSED), _ORPHANED)
+        shared = _wrong(_standing(shared, _held_by(process, shared), EXCUSED), _ORPHANED)
         if process.kind == "retry":  # the message comes back
             return replace(shared, queued=_with(shared.queued, process.about))
         return shared
@@ -536,7 +535,7 @@ def _held_by(process: Process, shared: Night) -> Heard | None:
     for answer, _ in reversed(process.answers):
         if isinstance(answer, Published) and answer.times:
             for one in shared.heard:
-                if (one.event_id, one.times, one.stands) == (answer.event_id, answer.times, _HELD):
+                if (one.event_id, one.times, one.stands) == (answer.event_id, answer.times, HELD):
                     return one
             return None
     return None

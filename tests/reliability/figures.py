@@ -38,7 +38,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A run that WebAdMIT finished, and the occurrence that began it (any text)."""
+    """A run that WebAdMIT finished."""
 
     export_id: int
     export_file_id: int
