@@ -1,6 +1,7 @@
 """Fakes for our own ports, and the values that unit tests have in common."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import IO
@@ -11,6 +12,8 @@ from webadmit_exports.archive.ready_message import AnnouncedFile
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile
 from webadmit_exports.aws.table import WriteConflict, from_item, to_item
 from webadmit_exports.domain.export_file import ExportFile, Names, StatusUpdate, UpdateSource
+from webadmit_exports.domain.export_name import ExportName, Matches
+from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.lifecycle import LifecycleSettings
 from webadmit_exports.errors import AwsUnavailable
@@ -164,11 +167,93 @@ class FakeKeys:
 class FakeNames:
     """Knows what one export is called."""
 
+    def learn(self, listing: object) -> None:
+        pass
+
     def look_up(self, key: object, exports: object) -> None:
         pass
 
     def of(self, export: Export) -> Names:
         return NAMES if export == EXPORT else Names()
+
+
+@dataclass
+class FakeNameMatches:
+    """NameMatches in memory. `failing`: no call works."""
+
+    kept: dict[tuple[str, datetime], Matches] = field(default_factory=dict)
+    failing: bool = False
+
+    def add(self, name: ExportName, scheduled_for: datetime, found: Matches) -> bool:
+        self._called()
+        before = self.kept.get((name.text, scheduled_for), Matches(exports={}, identities={}))
+        unlisted = before.unlisted | found.unlisted
+        if not found.unlisted:
+            unlisted -= set(found.identities)
+        exports, identities = {**before.exports, **found.exports}, {**before.identities, **found.identities}
+        kept = Matches(exports=exports, identities=identities, unlisted=unlisted)
+        self.kept[name.text, scheduled_for] = kept
+        return bool(kept.exports)
+
+    def before(self, name: ExportName, moment: datetime) -> Iterator[tuple[datetime, Matches]]:
+        self._called()
+        times = [(time, found) for (text, time), found in self.kept.items() if text == name.text and time < moment]
+        yield from sorted(times, key=lambda one: one[0], reverse=True)
+
+    def _called(self) -> None:
+        if self.failing:
+            raise AwsUnavailable("DynamoDB answered ThrottlingException")
+
+
+@dataclass
+class FakeLists:
+    """What WebAdMIT lists: identities, and the exports of each. `errors`: what comes instead, one after another.
+
+    `asked`: for what, `identities` or an identity's id. `before`: what happens before an answer.
+    """
+
+    known: list[Identity] = field(default_factory=list)
+    listed: dict[int, list[ListedExport]] = field(default_factory=dict)
+    errors: dict[str | int, list[Exception]] = field(default_factory=dict)
+    asked: list[str | int] = field(default_factory=list)
+    before: Callable[[], None] = lambda: None
+    longest_call_seconds: float = 20.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def drop_connections(self) -> None:
+        pass
+
+    def add(self, identity: Identity, *names: str) -> None:
+        """An identity with exports of these names; their ids are a hundred times the identity's, and more."""
+        self.known.append(identity)
+        exports = [ListedExport(id=identity.id * 100 + n, name=name, format="CSV") for n, name in enumerate(names)]
+        self.listed[identity.id] = exports
+
+    def identities(self, key: ApiKey) -> list[Identity]:
+        self._asked("identities")
+        return list(self.known)
+
+    def exports(self, key: ApiKey, user_identity_id: int) -> list[ListedExport]:
+        self._asked(user_identity_id)
+        return list(self.listed[user_identity_id])
+
+    def _asked(self, what: str | int) -> None:
+        assert self.longest_call_seconds > 0
+        with self.lock:
+            self.asked.append(what)
+            self.before()
+            if self.errors.get(what):
+                raise self.errors[what].pop(0)
+
+
+def identity(number: int, cycle: str = "2026 - 2027", organization: str = "School of Nursing") -> Identity:
+    return Identity(
+        id=number,
+        association="NursingCAS",
+        organization=organization,
+        institution="University of Examples",
+        cycle=cycle,
+    )
 
 
 @dataclass

@@ -104,7 +104,7 @@ def test_the_outputs_of_the_contract_are_there() -> None:
 
 
 def test_the_table_has_the_keys_of_the_contract() -> None:
-    (table,) = of_type("AWS::DynamoDB::Table").values()
+    table = of_type("AWS::DynamoDB::Table")["ExportFilesTable"]
 
     assert [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]] == [
         ("export_id", "HASH"),
@@ -126,6 +126,11 @@ def test_the_defaults_of_the_contract_stand() -> None:
 # ── Parameters that refuse bad input at deploy time ─────────────────────────────────────────────────────────────────
 
 GOOD = [
+    ("Exports", "37442:86446,Slate nightly*"),
+    ("Exports", "Élèves & co. (2026/27) - l'été #1 + _x_,学生,Dean’s list"),
+    ("FrequentExports", "Hourly*"),
+    ("FollowedCycles", "1"),
+    ("FollowedCycles", "9"),
     ("Exports", ""),
     ("Exports", "37442:86446"),
     ("Exports", ",".join(f"37442:{86446 + number}" for number in range(300))),
@@ -155,11 +160,29 @@ GOOD = [
 BAD = [
     *[
         ("Exports", text)
-        for text in ("37442:86446, 37442:86447", "37442:86446,", ",37442:86446", "a:b", "37442", "-1:2")
+        for text in ("37442:86446, 37442:86447", "37442:86446,", ",37442:86446", "a:b", "37442:", "-1:2")
     ],
     *[("Exports", text) for text in ("+1:2", "0:1", "37442:86446,,37442:86447", " ", "1:2\n", "٣:٤", "1:" + "9" * 19)],
     ("Exports", ",".join("123456789012345678:123456789012345678" for _ in range(200))),
+    *[
+        ("Exports", text)
+        for text in (
+            'Slate "nightly"',
+            "Slate \\",
+            "<Slate>",
+            "Slate\tnightly",
+            "Slate,,Banner",
+            "Slate, Banner",
+            "a@1",
+        )
+    ],
+    *[
+        ("Exports", text)
+        for text in ("Slate ", "Slate\n", "“Slate”", "Sl\u200bate", "Slate\u00a0nightly", "Slate?", "a!")
+    ],
     ("FrequentExports", "37442:86446 37442:86447"),
+    ("FrequentExports", "Slate; Banner"),
+    *[("FollowedCycles", text) for text in ("0", "10", "1.5", "two", "-1", "")],
     ("ScheduleExpression", "rate(1 day)"),
     ("ScheduleExpression", "30 3 * * ? *"),
     ("ScheduleExpression", "cron(30 3 * * ?)"),
@@ -346,7 +369,13 @@ def test_only_who_asks_webadmit_may_read_the_api_key() -> None:
         if any("WebAdmitApiKey" in text for text in texts(role["Policies"]))
     }
 
-    assert readers == {"StartRunsRole", "ReconcileRunsRole", "CheckSetupRole", "ArchiveFileRole"}
+    assert readers == {
+        "StartRunsRole",
+        "ReconcileRunsRole",
+        "CheckSetupRole",
+        "ArchiveFileRole",
+        "SendMorningMailRole",
+    }
 
 
 def test_schedules_may_be_assumed_for_the_group_of_this_stack_only() -> None:

@@ -22,7 +22,7 @@ start_runs = wiring.start_runs(Services(os.environ, now))
 
 @instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Takes the schedule's input, see `domain.start_request`, and returns the pairs grouped by outcome.
+    """Takes the schedule's input, see `domain.start_request`, and returns the pairs and names grouped by outcome.
 
     An SQS event is answered with the messages that shall come again (partial batch response).
     """
@@ -32,6 +32,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
     results = start_runs.start(parse_start_request(event, now()), seconds_left(context))
     return {
-        outcome.value: [str(result.requested.export) for result in results if result.outcome is outcome]
+        outcome.value: [str(result.requested.entry) for result in results if result.outcome is outcome]
         for outcome in StartOutcome
     }

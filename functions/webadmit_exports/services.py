@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from webadmit_exports.aws import clients
+from webadmit_exports.aws.name_matches import NameMatches
 from webadmit_exports.aws.schedules import Schedules
 from webadmit_exports.aws.secrets import Secrets, SigningKeys
 from webadmit_exports.aws.table import ExportFilesTable
@@ -15,6 +17,9 @@ from webadmit_exports.errors import InvalidInput
 from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.runs.tracker import RunTracker
 from webadmit_exports.webadmit.api_key import WebAdmitApiKey
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 
 class Settings:
@@ -55,8 +60,20 @@ class Services(Settings):
         self.now = now
 
     @cached_property
+    def dynamodb(self) -> "DynamoDBClient":
+        return clients.dynamodb()
+
+    @cached_property
     def table(self) -> ExportFilesTable:
-        return ExportFilesTable(clients.dynamodb(), self.setting("EXPORT_FILES_TABLE"))
+        return ExportFilesTable(self.dynamodb, self.setting("EXPORT_FILES_TABLE"))
+
+    @cached_property
+    def name_matches(self) -> NameMatches:
+        return NameMatches(self.dynamodb, self.setting("NAME_MATCHES_TABLE"))
+
+    @property
+    def followed_cycles(self) -> int:
+        return int(self.number("FOLLOWED_CYCLES"))
 
     @cached_property
     def schedules(self) -> Schedules:

@@ -29,11 +29,19 @@ def _webadmit(services: Services, **options: Any) -> "WebAdmit":
 
 def start_runs(services: Services) -> "StartRuns":
     from webadmit_exports.aws.start_queue import StartQueue
-    from webadmit_exports.runs import export_names
+    from webadmit_exports.runs import export_names, resolve_names
     from webadmit_exports.runs.start import SIDE_BY_SIDE, StartRuns
+    from webadmit_exports.webadmit import listing
 
     attempts = int(services.number("START_RETRY_ATTEMPTS"))
-    names = _webadmit(services, connections=export_names.SIDE_BY_SIDE, read_seconds=export_names.READ_SECONDS)
+    quick = _webadmit(services, connections=export_names.SIDE_BY_SIDE, read_seconds=export_names.READ_SECONDS)
+    names = export_names.ExportNames(quick, services.now)
+    resolver = resolve_names.ResolveNames(
+        webadmit=_webadmit(services, connections=listing.SIDE_BY_SIDE, read_seconds=resolve_names.READ_SECONDS),
+        matches=services.name_matches,
+        names=names,
+        followed_cycles=services.followed_cycles,
+    )
     return StartRuns(
         webadmit=_webadmit(services, connections=SIDE_BY_SIDE),
         api_key=services.api_key,
@@ -44,7 +52,8 @@ def start_runs(services: Services) -> "StartRuns":
         start_queue=StartQueue(clients.sqs(), services.setting("START_RETRY_QUEUE_URL"), attempts=attempts),
         topics=services.topics,
         writer=services.writer,
-        names=export_names.ExportNames(names, services.now),
+        names=names,
+        resolve_names=resolver,
         now=services.now,
     )
 
@@ -109,7 +118,8 @@ def check_setup(services: Services) -> "CheckSetup":
     from webadmit_exports.aws.subscriptions import Subscriptions
     from webadmit_exports.operations.callback_probe import Probe
     from webadmit_exports.operations.check_setup import CheckSetup, Mailbox
-    from webadmit_exports.operations.key_access import READ_SECONDS, SIDE_BY_SIDE
+    from webadmit_exports.operations.key_access import READ_SECONDS
+    from webadmit_exports.webadmit.listing import SIDE_BY_SIDE
 
     ready, alerts = services.setting("READY_TOPIC_ARN"), services.setting("ALERTS_TOPIC_ARN")
     return CheckSetup(
@@ -126,6 +136,7 @@ def check_setup(services: Services) -> "CheckSetup":
         ],
         alerts_arn=alerts,
         commands=services.writer.commands,
+        followed_cycles=services.followed_cycles,
         now=services.now,
     )
 
@@ -134,6 +145,8 @@ def send_morning_mail(services: Services) -> "SendMorningMail":
     from webadmit_exports.aws.start_queue import waiting_in
     from webadmit_exports.operations.expected_runs import Queues
     from webadmit_exports.operations.morning_mail import SendMorningMail
+    from webadmit_exports.operations.name_history import READ_SECONDS, LookUp
+    from webadmit_exports.webadmit.listing import SIDE_BY_SIDE
 
     sqs, retries = clients.sqs(), services.setting("START_RETRY_QUEUE_URL")
     given_up = services.setting("START_RETRY_DEAD_LETTER_QUEUE_URL")
@@ -144,6 +157,12 @@ def send_morning_mail(services: Services) -> "SendMorningMail":
     return SendMorningMail(
         schedules=services.schedules,
         table=services.table,
+        name_matches=services.name_matches,
+        look_up=LookUp(
+            webadmit=_webadmit(services, connections=SIDE_BY_SIDE, read_seconds=READ_SECONDS),
+            api_key=services.api_key,
+            followed_cycles=services.followed_cycles,
+        ),
         count_queues=count_queues,
         topics=services.topics,
         writer=services.writer,

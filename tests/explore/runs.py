@@ -162,10 +162,11 @@ class Runs:
             callback_url="",
             start_queue=QueuePort(replay),  # type: ignore[arg-type]
             names=FakeNames(),  # type: ignore[arg-type]
+            resolve_names=None,  # type: ignore[arg-type]  # exports that are listed as pairs
             clock=lambda: 0.0,
             sleep=lambda _: None,
         )
-        request = StartRequest(exports=(EXPORT,), scheduled_for=scheduled_for(process.about))  # type: ignore[arg-type]
+        request = StartRequest(entries=(EXPORT,), scheduled_for=scheduled_for(process.about))  # type: ignore[arg-type]
         try:
             if process.kind == "retry":
                 delivery = Delivery(message_id="message", request=request, is_last=False, is_whole=False)

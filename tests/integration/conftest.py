@@ -72,13 +72,11 @@ class World:
         for function in sandbox.functions.values():
             function.interceptor = None
         sandbox.webadmit.before = sandbox.webadmit.after = lambda request: None
-        sandbox.webadmit.faults.clear()
-        sandbox.webadmit.forbidden.clear()
         sandbox.webadmit.api_key = sandbox.api_key
         sandbox.webadmit.storage_url = sandbox.webadmit.url
         sandbox.store_api_key(sandbox.api_key)
         self.secrecy.check()
-        sandbox.empty_table()
+        sandbox.empty_tables()
         own = [
             url
             for name, url in sandbox.resources.items()
@@ -86,8 +84,7 @@ class World:
         ]
         for url in (*self.queues.values(), *own):
             sandbox.client("sqs").purge_queue(QueueUrl=url)
-        sandbox.webadmit.exports.clear()
-        sandbox.webadmit.runs.clear()
+        sandbox.webadmit.forget_everything()
 
     # ── WebAdMIT ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -46,9 +46,8 @@ def night(stack: Sandbox) -> Iterator[Sandbox]:
     for number, name in enumerate(["Nursing", "Pharmacy", "Dentistry"], start=1):
         stack.webadmit.add_export(IDENTITY, number, name, callbacks=0)
     yield stack
-    stack.empty_table()
-    stack.webadmit.exports.clear()
-    stack.webadmit.runs.clear()
+    stack.empty_tables()
+    stack.webadmit.forget_everything()
     stack.webadmit.api_key = stack.api_key
     stack.store_api_key(stack.api_key)
     for queue in ("StartRetryQueue", "StartRetryDeadLetterQueue"):
@@ -98,7 +97,7 @@ def test_the_check_changes_nothing(night: Sandbox) -> None:
 
 
 def test_a_new_cycle_is_told_with_the_pairs_that_replace_the_old(night: Sandbox) -> None:
-    night.webadmit.cycles[40001] = "2027 - 2028"
+    night.webadmit.add_identity(40001, "2027 - 2028")
     for number, name in enumerate(["Nursing", "Pharmacy", "Dentistry"], start=11):
         night.webadmit.add_export(40001, number, name)
 
@@ -161,7 +160,7 @@ def test_make_check_exits_with_what_it_found(capsys: pytest.CaptureFixture[str])
     assert make_check("37442:86446") == 0
     assert make_check("37442:1") == 1
     assert "has no such export: 37442:1" in capsys.readouterr().out
-    assert make_check("37442") == 2
+    assert make_check("37442:") == 2
 
 
 # ── The morning mail ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -272,5 +271,5 @@ def test_off_season_nothing_starts_open_runs_are_followed_and_the_next_time_is_t
         assert sweep.payload["found"] == 1
         assert len(sandbox.webadmit.runs) == 1
         assert mail["subject"].startswith("webadmit-exports: 1 of 1 ready")
-        sandbox.empty_table()
+        sandbox.empty_tables()
         assert "The schedules are off (ScheduleState is DISABLED)" in morning_mail(sandbox)["text"]

@@ -10,11 +10,18 @@ from tests.integration.conftest import World
 from tests.sandbox.stack import Sandbox
 
 KEY = {"export_id": {"N": "1"}, "export_file_id": {"N": "1"}}
+NAME_KEY = {"name": {"S": "Slate"}, "scheduled_for": {"S": "2026-11-23T03:30:00Z"}}
 # A call, and the functions that may make it.
 CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
     "read the API key": (
         lambda s, as_: as_("secretsmanager").get_secret_value(SecretId=s.outputs["WebAdmitApiKeyArn"]),
-        {"StartRunsFunction", "ReconcileRunsFunction", "CheckSetupFunction", "ArchiveFileFunction"},
+        {
+            "StartRunsFunction",
+            "ReconcileRunsFunction",
+            "CheckSetupFunction",
+            "ArchiveFileFunction",
+            "SendMorningMailFunction",
+        },
     ),
     "read the signing key": (
         lambda s, as_: as_("secretsmanager").get_secret_value(SecretId=s.resources["CallbackSigningKey"]),
@@ -43,6 +50,24 @@ CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
             ExpressionAttributeValues={":one": {"S": "1"}},
         ),
         {"ReconcileRunsFunction", "SendMorningMailFunction"},
+    ),
+    "write what a name stands for": (
+        lambda s, as_: as_("dynamodb").update_item(
+            TableName=s.resources["NameMatchesTable"],
+            Key=NAME_KEY,
+            UpdateExpression="SET expires_at = :one",
+            ExpressionAttributeValues={":one": {"N": "1"}},
+        ),
+        {"StartRunsFunction"},
+    ),
+    "read what a name stood for": (
+        lambda s, as_: as_("dynamodb").query(
+            TableName=s.resources["NameMatchesTable"],
+            KeyConditionExpression="#name = :name",
+            ExpressionAttributeNames={"#name": "name"},
+            ExpressionAttributeValues={":name": {"S": "Slate"}},
+        ),
+        {"SendMorningMailFunction"},
     ),
     "announce a file": (
         lambda s, as_: as_("sns").publish(TopicArn=s.outputs["ReadyTopicArn"], Message='{"event_type": "of a test"}'),

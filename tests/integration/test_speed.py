@@ -48,7 +48,7 @@ boto3.client = boto3.Session.client = refuse
         ("check_setup", True),
         ("receive_callback", False),
         ("reconcile_runs", True),
-        ("send_morning_mail", False),
+        ("send_morning_mail", True),
         ("start_runs", True),
     ],
 )

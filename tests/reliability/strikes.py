@@ -49,10 +49,8 @@ class Stage:
     def begin(self, **behaviour: Any) -> None:
         """A new export; nothing of the last one is left."""
         sandbox = self.sandbox
-        sandbox.empty_table()
-        sandbox.webadmit.exports.clear()
-        sandbox.webadmit.runs.clear()
-        sandbox.webadmit.faults.clear()
+        sandbox.empty_tables()
+        sandbox.webadmit.forget_everything()
         sandbox.webadmit.api_key = sandbox.api_key
         own = [sandbox.resources[name] for name in ("StartRetryQueue", "StartRetryDeadLetterQueue")]
         for url in (self.ready, self.alerts, *own):

@@ -10,7 +10,7 @@ import uuid
 import zipfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import boto3
@@ -24,6 +24,7 @@ from .webadmit_server import WebAdmitServer
 
 REGION = template.REGION
 ADMINISTRATOR = Credentials("administrator", "of-the-sandbox", "")
+_KEYS = {"ExportFilesTable": ("export_id", "export_file_id"), "NameMatchesTable": ("name", "scheduled_for")}
 _SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 
 
@@ -333,8 +334,8 @@ class Sandbox:
 
     def records(self, export_id: int | None = None) -> list[dict[str, Any]]:
         """The items of the table, with plain values; of one export, oldest run first."""
-        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.outputs["ExportFilesTableName"])
-        plain = [{name: _plain(value) for name, value in item.items()} for page in pages for item in page["Items"]]
+        items = self._items("ExportFilesTable")
+        plain = [{name: _plain(value) for name, value in item.items()} for item in items]
         wanted = [item for item in plain if export_id in (None, item["export_id"])]
         return sorted(wanted, key=lambda item: (item["export_id"], item["export_file_id"]))
 
@@ -356,12 +357,24 @@ class Sandbox:
             }
         return found
 
-    def empty_table(self) -> None:
-        client, records = self.client("dynamodb"), self.records()
-        for first in range(0, len(records), 25):  # as many as one call takes
-            keys = [_key(record) for record in records[first : first + 25]]
-            deletions = [{"DeleteRequest": {"Key": key}} for key in keys]
-            client.batch_write_item(RequestItems={self.outputs["ExportFilesTableName"]: deletions})
+    def empty_tables(self) -> None:
+        for table, keys in _KEYS.items():
+            self._write(table, [{"DeleteRequest": {"Key": {n: item[n] for n in keys}}} for item in self._items(table)])
+
+    def age_tables(self, *, days: float) -> None:
+        """Lets the days pass for all that is recorded: every time in it becomes so much earlier."""
+        aged = {table: [_earlier(item, timedelta(days=days)) for item in self._items(table)] for table in _KEYS}
+        self.empty_tables()
+        for table, items in aged.items():
+            self._write(table, [{"PutRequest": {"Item": item}} for item in items])
+
+    def _items(self, table: str) -> list[dict[str, Any]]:
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.resources[table])
+        return [item for page in pages for item in page["Items"]]
+
+    def _write(self, table: str, requests: list[dict[str, Any]]) -> None:
+        for first in range(0, len(requests), 25):  # as many as one call takes
+            self.client("dynamodb").batch_write_item(RequestItems={self.resources[table]: requests[first : first + 25]})
 
     def signing_key(self) -> str:
         """What signs callback addresses now."""
@@ -393,7 +406,17 @@ def wait_until(condition: Any, seconds: float = 10) -> Any:
 
 
 def _key(record: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    return {name: {"N": str(record[name])} for name in ("export_id", "export_file_id")}
+    return {name: {"N": str(record[name])} for name in _KEYS["ExportFilesTable"]}
+
+
+def _earlier(item: Mapping[str, dict[str, Any]], duration: timedelta) -> dict[str, dict[str, Any]]:
+    """The item as if everything in it had happened so much earlier."""
+    aged = dict(item)
+    for name, value in item.items():
+        if "S" in value and name.endswith(("_at", "scheduled_for")):
+            moment = datetime.fromisoformat(value["S"]) - duration
+            aged[name] = {"S": moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if "." in value["S"] else "%Y-%m-%dT%H:%M:%SZ")}
+    return aged
 
 
 def _plain(value: dict[str, str]) -> Any:

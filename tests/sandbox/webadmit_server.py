@@ -137,7 +137,7 @@ class WebAdmitServer:
         self.exports: dict[int, Export] = {}
         self.runs: dict[int, Run] = {}
         self.forbidden: set[int] = set()
-        self.cycles: dict[int, str] = {}
+        self.identities: dict[int, dict[str, Any]] = {}
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.callbacks: list[Callback] = []
@@ -161,9 +161,41 @@ class WebAdmitServer:
         self._server.server_close()
 
     def add_export(self, user_identity_id: int, export_id: int, name: str = "", **behaviour: Any) -> Export:
+        if user_identity_id not in self.identities:
+            self.add_identity(user_identity_id)
         export = Export(export_id, user_identity_id, name or f"Export {export_id}", Behaviour(**behaviour))
         self.exports[export_id] = export
         return export
+
+    def add_identity(self, number: int, cycle: str | None = "2026 - 2027", **fields: str | None) -> None:
+        """An identity, also one without exports; without `fields` it is of the sandbox's program."""
+        self.identities[number] = {
+            "id": number,
+            "type": "Admissions User",
+            "association": "SANDCAS",
+            "institution": "Sandbox University",
+            "organization": "Sandbox School of Nursing",
+            "cycle": cycle,
+            **fields,
+        }
+
+    def carry_over(self, old: int, new: int, first_id: int) -> list[Export]:
+        """What "Transfer Settings" does: the exports of one cycle under the same names in another, with new ids."""
+        exports = [export for export in self.exports.values() if export.user_identity_id == old]
+        return [
+            self.add_export(new, export_id, export.name) for export_id, export in enumerate(exports, start=first_id)
+        ]
+
+    def remove_identity(self, number: int) -> None:
+        """As if the key's owner had lost it."""
+        self.identities.pop(number, None)
+        for export in [one for one in self.exports.values() if one.user_identity_id == number]:
+            del self.exports[export.id]
+
+    def forget_everything(self) -> None:
+        """No identities, no exports, no runs, no faults."""
+        for kept in (self.identities, self.exports, self.runs, self.faults, self.forbidden):
+            kept.clear()
 
     def start(self, export: Export, callback_url: str | None) -> Run:
         """A run of the export: the one in progress, else a new one."""
@@ -254,21 +286,13 @@ class WebAdmitServer:
         return 404, {"message": "Not Found"}
 
     def _identities(self) -> Iterable[dict[str, Any]]:
-        for identity in sorted({export.user_identity_id for export in self.exports.values()}):
-            yield {
-                "href": f"/api/v1/user_identities/{identity}",
-                "id": identity,
-                "type": "Admissions User",
-                "association": "SANDCAS",
-                "institution": "Sandbox University",
-                "organization": "Sandbox School of Nursing",
-                "cycle": self.cycles.get(identity, "2026 - 2027"),
-            }
+        for number, identity in sorted(self.identities.items()):
+            yield {"href": f"/api/v1/user_identities/{number}", **identity}
 
     def _of_identity(
         self, identity: str, make: Callable[[str], dict[str, Any]], request: Request
     ) -> tuple[int, dict[str, Any]]:
-        if not any(str(export.user_identity_id) == identity for export in self.exports.values()):
+        if identity not in map(str, self.identities):
             return 404, {"message": f"User identity '{identity}' not found."}
         if int(identity) in self.forbidden:
             return 403, {"message": "You do not have access to this identity."}

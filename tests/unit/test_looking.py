@@ -16,10 +16,10 @@ from tests.fakes import EXPORT, NIGHT
 from webadmit_exports.aws.schedules import Schedule, Schedules
 from webadmit_exports.aws.start_queue import waiting_in
 from webadmit_exports.aws.subscriptions import Subscribers, Subscriptions
+from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import AccessRefused, ApiKeyRefused, AwsUnavailable, RateLimited, Unavailable
 from webadmit_exports.operations.callback_probe import Probe
-from webadmit_exports.webadmit.answers import Identity, ListedExport
 from webadmit_exports.webadmit.api_key import ApiKey
 from webadmit_exports.webadmit.client import WebAdmit
 
@@ -105,7 +105,7 @@ def test_schedules_are_read_by_the_parameters_that_fill_them(stub: Stub) -> None
     assert read(stub, schedule(), frequent) == [
         Schedule(
             name="Exports",
-            exports=(EXPORT, OTHER),
+            entries=(EXPORT, OTHER),
             expression="cron(30 3 * * ? *)",
             timezone="America/New_York",
             is_on=True,
@@ -113,7 +113,7 @@ def test_schedules_are_read_by_the_parameters_that_fill_them(stub: Stub) -> None
         ),
         Schedule(
             name="FrequentExports",
-            exports=(),
+            entries=(),
             expression="cron(0 7-19 * * ? *)",
             timezone="America/New_York",
             is_on=False,
@@ -142,7 +142,7 @@ def test_a_schedule_without_a_time_zone_is_in_utc(stub: Stub) -> None:
         "{}",
         '{"exports": null}',
         '{"exports": ["37442:86446"]}',
-        '{"exports": "37442"}',
+        '{"exports": "37442:"}',
         '{"exports": "37442:86446, 37442:86447"}',
         '{"exports": "37442:86446,"}',
     ],
@@ -150,7 +150,7 @@ def test_a_schedule_without_a_time_zone_is_in_utc(stub: Stub) -> None:
 def test_a_schedule_whose_input_a_person_has_spoilt_has_no_exports(stub: Stub, text: str | None) -> None:
     (one,) = read(stub, with_input(text))
 
-    assert one.exports == ()
+    assert one.entries == ()
     assert one.is_on
 
 

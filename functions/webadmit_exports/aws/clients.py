@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -70,3 +70,14 @@ def asking(service: str) -> Iterator[None]:
         raise AwsUnavailable(f"{service} answered {error_code(error)}") from error
     except BotoCoreError as error:
         raise AwsUnavailable(f"{service} gave no answer ({type(error).__name__})") from error
+
+
+def query_pages(client: "DynamoDBClient", **query: Any) -> Iterator[list[dict[str, Any]]]:
+    """The items of a query of DynamoDB, page by page, read as far as the caller goes on; raises AwsUnavailable."""
+    pages = iter(client.get_paginator("query").paginate(**query))
+    while True:
+        with asking("DynamoDB"):
+            page = next(pages, None)
+        if page is None:
+            return
+        yield page["Items"]

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from webadmit_exports.aws.clients import asking
-from webadmit_exports.domain.ids import Export
-from webadmit_exports.domain.start_request import parse_exports
+from webadmit_exports.domain.export_name import Entry
+from webadmit_exports.domain.start_request import parse_entries
 from webadmit_exports.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """One of the two lists. `name`: its parameter. `changed_at`: when it was last deployed otherwise than before."""
+    """One of the two lists, `name` is its parameter. `changed_at`: when it was last deployed otherwise than before."""
 
     name: str
-    exports: tuple[Export, ...]
+    entries: tuple[Entry, ...]
     expression: str
     timezone: str
     is_on: bool
@@ -44,7 +44,7 @@ class Schedules:
             found = self._client.get_schedule(GroupName=self._group, Name=name)
         return Schedule(
             name=parameter,
-            exports=_exports(found["Target"].get("Input", "")),
+            entries=_entries(found["Target"].get("Input", "")),
             expression=found["ScheduleExpression"],
             timezone=found.get("ScheduleExpressionTimezone", "UTC"),
             is_on=found["State"] == "ENABLED",
@@ -52,9 +52,9 @@ class Schedules:
         )
 
 
-def _exports(event: str) -> tuple[Export, ...]:
+def _entries(event: str) -> tuple[Entry, ...]:
     """Those in a schedule's input; none where a person has changed it to something else."""
     try:
-        return parse_exports(json.loads(event)["exports"])
+        return parse_entries(json.loads(event)["exports"])
     except (InvalidInput, ValueError, KeyError, TypeError):
         return ()

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from webadmit_exports.aws.clients import asking
-from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.export_name import Entry
 from webadmit_exports.domain.start_request import StartRequest, parse_queued
 from webadmit_exports.errors import AwsUnavailable, InvalidInput
 from webadmit_exports.telemetry import logger
@@ -45,9 +45,9 @@ class StartQueue:
         """How long exports are tried again."""
         return self._attempts * RETRY_EVERY
 
-    def put(self, exports: Sequence[Export], scheduled_for: datetime) -> None:
-        """Defers the exports, each in a message of its own; raises AwsUnavailable if SQS does not take them all."""
-        bodies = [StartRequest(exports=(export,), scheduled_for=scheduled_for).to_json() for export in exports]
+    def put(self, entries: Sequence[Entry], scheduled_for: datetime) -> None:
+        """Defers the entries, each in a message of its own; raises AwsUnavailable if SQS does not take them all."""
+        bodies = [StartRequest(entries=(entry,), scheduled_for=scheduled_for).to_json() for entry in entries]
         for start in range(0, len(bodies), _BATCH):
             batch = bodies[start : start + _BATCH]
             with asking("SQS"):
@@ -77,7 +77,7 @@ class StartQueue:
             message_id=record["messageId"],
             request=request,
             is_last=int(record["attributes"]["ApproximateReceiveCount"]) >= self._attempts,
-            is_whole=not is_ours or len(request.exports) > 1,
+            is_whole=not is_ours or len(request.entries) > 1,
         )
 
 

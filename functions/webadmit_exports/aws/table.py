@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from webadmit_exports.aws.clients import asking, error_code
+from webadmit_exports.aws.clients import asking, error_code, query_pages
 from webadmit_exports.domain.export_file import ExportFile, Names
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.times import utc_microseconds, utc_seconds
@@ -84,13 +84,8 @@ class ExportFilesTable:
 
     def _pages(self, **query: Any) -> Iterator[list[ExportFile]]:
         """Read one after the other, as far as the caller goes on."""
-        pages = iter(self._client.get_paginator("query").paginate(TableName=self._name, **query))
-        while True:
-            with asking("DynamoDB"):
-                page = next(pages, None)
-            if page is None:
-                return
-            yield list(_readable(page["Items"]))
+        for items in query_pages(self._client, TableName=self._name, **query):
+            yield list(_readable(items))
 
     def store(self, record: ExportFile, *, replacing: ExportFile | None) -> ExportFile:
         """Writes the record if it is still as `replacing` (None: not there); returns it with its new version.

@@ -33,9 +33,9 @@ class Export:
         return {"user_identity_id": self.user_identity_id, "export_id": self.export_id}
 
 
-def join_pairs(exports: Iterable[Export]) -> str:
-    """`37442:86446,37442:86447`, as the parameter Exports and the messages have them."""
-    return ",".join(str(export) for export in exports)
+def join_entries(entries: Iterable[object]) -> str:
+    """`37442:86446,Slate nightly*`, as the parameter Exports and the messages have them."""
+    return ",".join(str(entry) for entry in entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

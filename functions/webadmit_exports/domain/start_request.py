@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from webadmit_exports.domain.callback_url import CLOCK_SKEW, LIFETIME
-from webadmit_exports.domain.ids import Export, join_pairs
+from webadmit_exports.domain.export_name import Entry, parse_name
+from webadmit_exports.domain.ids import Export, join_entries
 from webadmit_exports.domain.times import parse_time, utc_seconds
 from webadmit_exports.errors import InvalidInput
 
@@ -21,22 +22,22 @@ _NOT_REPLACED = "<aws.scheduler.scheduled-time>"  # what a schedule's input has 
 class StartRequest:
     """What is to be started, and the time of the schedule that asks for it (UTC, whole seconds)."""
 
-    exports: tuple[Export, ...]
+    entries: tuple[Entry, ...]
     scheduled_for: datetime
 
     def to_json(self) -> str:
         """The text that `parse_start_request` reads."""
-        return json.dumps({"exports": join_pairs(self.exports), "scheduled_for": utc_seconds(self.scheduled_for)})
+        return json.dumps({"exports": join_entries(self.entries), "scheduled_for": utc_seconds(self.scheduled_for)})
 
 
 def parse_start_request(event: Mapping[str, Any], now: datetime) -> StartRequest:
-    """Reads `{"exports": "37442:86446,37442:86447", "scheduled_for": "2026-11-23T03:30:00Z"}`.
+    """Reads `{"exports": "37442:86446,Slate nightly*", "scheduled_for": "2026-11-23T03:30:00Z"}`.
 
     Without `scheduled_for` it is now. Raises InvalidInput, naming the bad part.
     """
     scheduled_for = event.get("scheduled_for")
     return StartRequest(
-        exports=parse_exports(event.get("exports")),
+        entries=parse_entries(event.get("exports")),
         scheduled_for=now.replace(microsecond=0) if scheduled_for is None else _scheduled_for(scheduled_for, now),
     )
 
@@ -69,7 +70,7 @@ def _queued(event: Mapping[str, Any], otherwise: object, now: datetime) -> Start
     if not scheduled_for:
         raise InvalidInput('the message has no "scheduled_for"')
     request = parse_start_request({**event, "scheduled_for": scheduled_for}, now)
-    if not request.exports:
+    if not request.entries:
         raise InvalidInput("the message names no export")
     return request
 
@@ -86,22 +87,24 @@ def _object(document: object) -> Mapping[str, Any]:
     return document
 
 
-def parse_exports(text: object) -> tuple[Export, ...]:
-    """Reads pairs as the parameter `Exports` has them, each once; raises InvalidInput, naming the bad part."""
+def parse_entries(text: object) -> tuple[Entry, ...]:
+    """Reads what the parameter `Exports` has, pairs and names, each once; raises InvalidInput, naming the bad part."""
     if not isinstance(text, str):
-        raise InvalidInput('"exports" must be text such as "37442:86446,37442:86447" (user_identity_id:export_id)')
-    pairs = [_pair(part) for part in text.split(",")] if text else []
-    return tuple(dict.fromkeys(pairs))
+        raise InvalidInput('"exports" must be text such as "37442:86446,Slate nightly*" (pairs and names of exports)')
+    entries = [_entry(part) for part in text.split(",")] if text else []
+    return tuple(dict.fromkeys(entries))
 
 
-def _pair(part: str) -> Export:
-    match = _PAIR.fullmatch(part)
-    if not match:
+def _entry(part: str) -> Entry:
+    if match := _PAIR.fullmatch(part):
+        return Export(user_identity_id=int(match[1]), export_id=int(match[2]))
+    try:
+        return parse_name(part)
+    except InvalidInput as error:
         raise InvalidInput(
-            f'"exports" has the part {part[:_SHOWN]!r}, which is not user_identity_id:export_id, such as 37442:86446'
-            " (no blanks, no empty parts)"
-        )
-    return Export(user_identity_id=int(match[1]), export_id=int(match[2]))
+            f'"exports" has the part {part[:_SHOWN]!r}, {error}. Its parts are names of exports, such as Slate nightly,'
+            " and pairs user_identity_id:export_id, such as 37442:86446, joined by commas"
+        ) from None
 
 
 def _scheduled_for(text: object, now: datetime) -> datetime:

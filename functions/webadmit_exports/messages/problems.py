@@ -81,6 +81,19 @@ class Problem(_Entry, Enum):
         " new Exports. If the ids are still right, the owner of the key has lost access to them.",
         Retry.IS_USELESS,
     )
+    NO_MATCH = (
+        "no export has this name",
+        "no export has this name in the cycles that are followed",
+        "Correct the name, in Exports or in WebAdMIT: `{list_ids}` lists the exports that the key reaches. Where a new"
+        " cycle has begun, somebody has to carry the exports over to it in WebAdMIT (Transfer Settings).",
+        Retry.IS_USELESS,
+    )
+    TOO_MANY_MATCHES = (
+        "too many exports have this name",
+        "the name stands for more than 1,000 exports, or for all that there are",
+        "Write more of the name into Exports: `{list_ids}` lists the exports that the key reaches.",
+        Retry.IS_USELESS,
+    )
     REJECTED = (
         "rejected by WebAdMIT",
         "WebAdMIT rejected the request",

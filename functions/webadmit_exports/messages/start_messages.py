@@ -8,32 +8,47 @@ from datetime import datetime
 from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.callback_url import LIFETIME
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.ids import Export, join_pairs
+from webadmit_exports.domain.export_name import Entry, ExportName
+from webadmit_exports.domain.ids import Export, join_entries
 from webadmit_exports.domain.times import utc_microseconds, utc_seconds
 from webadmit_exports.messages.message import Body, Message, MessageWriter
 from webadmit_exports.messages.problems import Problem
 from webadmit_exports.messages.text import counted, listing, named, paragraphs, sentence
 
 _EXPORTS = "The exports (identity:export):"
+_NAMES = "The names of exports, as Exports has them:"
+_HINTS = {
+    Problem.NOT_FOUND: " (with the right ids)",
+    Problem.NO_MATCH: " (with the right name)",
+    Problem.TOO_MANY_MATCHES: " (with the right name)",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartAlert:
-    """Exports of one scheduled time that did not start, all because of the same problem.
+    """Exports, or names of exports, of one scheduled time that did not start, all because of the same problem.
 
     `details`: what is known about each beyond that; may be empty. `retry_until`: None where nobody will try again.
-    `names`: what they are called, as far as that is known.
+    `names`: what the exports are called, as far as that is known.
     """
 
     problem: Problem
     scheduled_for: datetime
-    details: Mapping[Export, str]
+    details: Mapping[Entry, str]
     retry_until: datetime | None
     names: Mapping[Export, str] = field(default_factory=dict)
 
     @property
-    def exports(self) -> Sequence[Export]:
-        return list(self.details)
+    def exports(self) -> str:
+        """As the parameter Exports has them."""
+        return join_entries(self.details)
+
+    @property
+    def count(self) -> str:
+        """`2 exports`, `1 name`, `2 exports and 1 name`."""
+        names = sum(isinstance(entry, ExportName) for entry in self.details)
+        counts = {"export": len(self.details) - names, "name": names}
+        return " and ".join(counted(number, noun) for noun, number in counts.items() if number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,47 +63,56 @@ class RefusedIdentity:
 def start_message(alert: StartAlert, writer: MessageWriter) -> Message:
     """The message about exports that did not start, one for all that share the problem."""
     event_type = EventType.START_DELAYED if alert.retry_until else EventType.START_FAILED
-    exports = join_pairs(alert.exports)
     scheduled_for = utc_seconds(alert.scheduled_for)
     advice = alert.problem.advice(writer.commands) if alert.retry_until else _last_advice(alert, writer)
     fields: Body = {
-        "exports": exports,
+        "exports": alert.exports,
         "scheduled_for": scheduled_for,
         "reason": sentence(alert.problem.sentence) + "".join(f" {line}" for line in _details(alert)),
         "advice": advice,
     }
     if alert.retry_until:
         fields["retry_until"] = utc_seconds(alert.retry_until)
-    first = alert.exports[0]
-    what = "{export}" if len(alert.exports) == 1 else counted(len(alert.exports), "export")
-    not_started = "not started yet" if alert.retry_until else "not started"
     return writer.message(
         event_type,
-        event_id(event_type, alert.problem.name, scheduled_for, exports),
-        subject=writer.about_export(
-            f"{what} {not_started}: {alert.problem.headline}", first.export_id, alert.names.get(first, "")
-        ),
+        event_id(event_type, alert.problem.name, scheduled_for, alert.exports),
+        subject=_subject(alert, writer),
         mail=_start_mail(alert, advice, writer),
         fields=fields,
     )
 
 
+def _subject(alert: StartAlert, writer: MessageWriter) -> str:
+    first, *others = alert.details
+    what_happened = f"not started{' yet' * bool(alert.retry_until)}: {alert.problem.headline}"
+    if others:
+        return f"{alert.count} {what_happened}"
+    if isinstance(first, Export):
+        return writer.about_export(f"{{export}} {what_happened}", first.export_id, alert.names.get(first, ""))
+    return f"{_shown(first)} {what_happened}"
+
+
+def _shown(name: ExportName) -> str:
+    """A name for people."""
+    return f'"{name.text}"{f" in identity {name.user_identity_id}" if name.user_identity_id else ""}'
+
+
 def _start_mail(alert: StartAlert, advice: str, writer: MessageWriter) -> str:
-    exports = counted(len(alert.exports), "export")
     if alert.retry_until:
         next_try = (
             f"This stack tries again every 15 minutes until {writer.time(alert.retry_until)}. Once the cause is"
             " repaired the exports start by themselves; nobody needs to start them by hand."
         )
     else:
-        next_try = "They will not be retried; the next scheduled run starts as usual."
+        next_try = "This will not be retried; the next scheduled run starts as usual."
     return paragraphs(
-        f"{exports} scheduled for {writer.time(alert.scheduled_for)} could not start{' yet' * bool(alert.retry_until)},"
-        f" because {alert.problem.sentence}.",
+        f"{alert.count} scheduled for {writer.time(alert.scheduled_for)} could not"
+        f" start{' yet' * bool(alert.retry_until)}, because {alert.problem.sentence}.",
         next_try,
         f"What to do: {advice}",
         listing("What is known of each:", _details(alert)),
-        listing(_EXPORTS, (named(export, alert.names.get(export, "")) for export in alert.exports)),
+        listing(_EXPORTS, (named(one, alert.names.get(one, "")) for one in alert.details if isinstance(one, Export))),
+        listing(_NAMES, (_shown(one) for one in alert.details if isinstance(one, ExportName))),
         writer.signature(),
     )
 
@@ -97,9 +121,8 @@ def _last_advice(alert: StartAlert, writer: MessageWriter) -> str:
     """What to do when nobody tries again: repair the cause, then start by hand, for the same scheduled time."""
     advice = alert.problem.advice(writer.commands)
     repair = "" if advice.startswith("Nothing") else f"{advice} "
-    exports = join_pairs(alert.exports)
-    event = json.dumps({"exports": exports, "scheduled_for": utc_seconds(alert.scheduled_for)})
-    hint = " (with the right ids)" if alert.problem is Problem.NOT_FOUND else ""
+    event = json.dumps({"exports": alert.exports, "scheduled_for": utc_seconds(alert.scheduled_for)})
+    hint = _HINTS.get(alert.problem, "")
     return (
         f"{repair}To start them now, save the line `{event}`{hint} as start.json and run"
         f" `{writer.commands.invoke('StartRunsFunction', 'start.json')}`."
@@ -109,9 +132,9 @@ def _last_advice(alert: StartAlert, writer: MessageWriter) -> str:
 def _details(alert: StartAlert) -> list[str]:
     """Each detail once, with the exports that it is about."""
     exports_by_detail: dict[str, list[str]] = {}
-    for export, detail in alert.details.items():
+    for entry, detail in alert.details.items():
         if detail:
-            exports_by_detail.setdefault(detail, []).append(str(export))
+            exports_by_detail.setdefault(detail, []).append(str(entry))
     return [f"{', '.join(exports)}: {sentence(detail)}" for detail, exports in exports_by_detail.items()]
 
 
@@ -119,7 +142,7 @@ def refused_identity_message(refused: RefusedIdentity, writer: MessageWriter) ->
     """The message about an identity whose open runs WebAdMIT no longer shows, one for all of them."""
     event_type, problem, identity = EventType.IDENTITY_REFUSED, Problem.ACCESS_REFUSED, refused.user_identity_id
     names = {file.export: file.names.export_name for file in refused.files}
-    exports = join_pairs(names)
+    exports = join_entries(names)
     oldest = min(utc_microseconds(file.started_at) for file in refused.files)
     runs = counted(len(refused.files), "open run")
     advice = problem.advice(writer.commands)

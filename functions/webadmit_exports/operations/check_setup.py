@@ -17,7 +17,8 @@ from webadmit_exports.errors import AwsUnavailable, WebAdmitExportsError
 from webadmit_exports.messages.commands import Commands
 from webadmit_exports.messages.text import counted
 from webadmit_exports.operations.callback_probe import Probe
-from webadmit_exports.operations.key_access import SetupProblem, known_problem, read_access
+from webadmit_exports.operations.key_access import KeyAccess, SetupProblem, known_problem, read_access
+from webadmit_exports.operations.schedule_lines import schedule_lines
 from webadmit_exports.webadmit.api_key import WebAdmitApiKey
 from webadmit_exports.webadmit.client import WebAdmit
 
@@ -72,6 +73,7 @@ class CheckSetup:
     mailboxes: Sequence[Mailbox]
     alerts_arn: str
     commands: Commands
+    followed_cycles: int
     now: Callable[[], datetime]
 
     def run(self, time_left: Callable[[], float]) -> Findings:
@@ -87,13 +89,14 @@ class CheckSetup:
         except AwsUnavailable as error:
             findings.problems.append(known_problem(error, self.commands))
             schedules = []
-        findings.lines += ["Schedules:", *(f"  {_schedule_line(one)}" for one in schedules), ""]
-        self._look_at_webadmit(findings, schedules, time_left)
-        if schedules and not any(one.exports for one in schedules):
-            fix = "fix the other problems first; then this check lists the pairs that Exports can have"
+        access = self._look_at_webadmit(findings, schedules, time_left)
+        findings.lines += ["Schedules:", *schedule_lines(schedules, access, self.now())]
+        if access:
+            findings.lines += ["", *access.lines()]
+        if schedules and not any(one.entries for one in schedules):
+            fix = "fix the other problems first; then this check lists the exports that Exports can name"
             if findings.pairs:
-                choice = self.commands.deploy(Exports=f"{findings.pairs[0]},…")
-                fix = f"choose pairs from the list above; {choice}"
+                fix = f"choose names of exports from the list above; {self.commands.deploy(Exports='…')}"
             findings.problems.append(SetupProblem(what="Exports is empty: nothing is ever started.", fix=fix))
         return findings
 
@@ -140,23 +143,14 @@ class CheckSetup:
 
     def _look_at_webadmit(
         self, findings: Findings, schedules: Sequence[Schedule], time_left: Callable[[], float]
-    ) -> None:
+    ) -> KeyAccess | None:
+        """What the key reaches; None where that cannot be read."""
+        entries = list(dict.fromkeys(entry for one in schedules for entry in one.entries))
         try:
-            key = self.api_key.read()
-            identities = self.webadmit.identities(key)
+            access = read_access(self.webadmit, self.api_key.read(), entries, self.followed_cycles, time_left)
         except WebAdmitExportsError as error:
             findings.problems.append(known_problem(error, self.commands))
-            return
-        wanted = list(dict.fromkeys(export for one in schedules for export in one.exports))
-        access = read_access(self.webadmit, key, identities, wanted, time_left)
-        findings.lines += access.lines(wanted)
+            return None
         findings.pairs += access.pairs()
-        findings.problems += access.problems(wanted, self.commands)
-
-
-def _schedule_line(schedule: Schedule) -> str:
-    if not schedule.exports:
-        return f"{schedule.name}: empty"
-    count = counted(len(schedule.exports), "export")
-    state = "on" if schedule.is_on else "off (ScheduleState is DISABLED)"
-    return f"{schedule.name}: {count}, {schedule.expression} {schedule.timezone}, {state}"
+        findings.problems += access.problems(self.commands)
+        return access

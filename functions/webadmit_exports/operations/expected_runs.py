@@ -1,16 +1,18 @@
 """Which runs were expected, and their outcomes: the figures of the morning mail. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.export_name import ExportName, Matches, is_startable
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.status import Progress, Status, progress_of
 from webadmit_exports.domain.times import time_zone
 from webadmit_exports.operations.cron import occurrences
+from webadmit_exports.operations.name_history import Changes
 
 GRACE = timedelta(minutes=10)  # in which what is due now is started
 
@@ -34,6 +36,24 @@ class ExpectedRun:
     scheduled_for: datetime
     outcome: RunOutcome
     file: ExportFile | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledName:
+    """A name at a time of its schedule."""
+
+    name: ExportName
+    scheduled_for: datetime
+
+
+@dataclass(slots=True)
+class Expected:
+    """What the schedules wanted: `exports`, with their names, and what names brought no export, see DailyReport."""
+
+    exports: dict[tuple[datetime, Export], str] = field(default_factory=dict)
+    without_exports: list[ScheduledName] = field(default_factory=list)
+    not_known: list[ScheduledName] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +66,11 @@ class Queues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyReport:
-    """The day from `since` to `until`. `older`: runs from before it that are still open."""
+    """The day from `since` to `until`. `older`: runs from before it that are still open.
+
+    `without_exports`: names that stood for nothing that can be started. `not_known`: those of which it is not known
+    what they stood for, and `why_not_known`. `changes`: what names stand for now, and did not the day before.
+    """
 
     since: datetime
     until: datetime
@@ -54,6 +78,10 @@ class DailyReport:
     runs: Sequence[ExpectedRun]
     older: Sequence[ExportFile]
     queues: Queues
+    without_exports: Sequence[ScheduledName] = ()
+    not_known: Sequence[ScheduledName] = ()
+    why_not_known: str = ""
+    changes: Changes = field(default_factory=Changes)
 
     def of(self, outcome: RunOutcome) -> list[ExpectedRun]:
         """The runs that ended like this, earliest first."""
@@ -69,30 +97,54 @@ class DailyReport:
         )
 
 
+def expected_exports(
+    schedules: Sequence[Schedule],
+    stood_for: Callable[[ExportName, datetime], Matches | None],
+    since: datetime,
+    until: datetime,
+) -> Expected:
+    """What should have run from `since` to before `until`; `stood_for`: see `NameHistory.at`."""
+    expected = Expected()
+    for schedule in schedules:
+        for moment in times_of(schedule, since, until) or ():
+            for entry in schedule.entries:
+                if isinstance(entry, Export):
+                    expected.exports.setdefault((moment, entry), "")
+                else:
+                    _expect(expected, entry, moment, stood_for(entry, moment))
+    return expected
+
+
+def _expect(expected: Expected, entry: ExportName, moment: datetime, found: Matches | None) -> None:
+    if found is None or (found.unlisted and not found.exports):
+        expected.not_known.append(ScheduledName(name=entry, scheduled_for=moment))
+    elif not is_startable(entry, found):
+        expected.without_exports.append(ScheduledName(name=entry, scheduled_for=moment))
+    else:
+        expected.exports.update(((moment, export), name) for export, name in found.exports.items())
+
+
 def match_runs(
-    schedules: Sequence[Schedule], files: Mapping[Export, Sequence[ExportFile]], since: datetime, until: datetime
+    expected: Mapping[tuple[datetime, Export], str],
+    files: Mapping[Export, Sequence[ExportFile]],
+    since: datetime,
+    until: datetime,
 ) -> list[ExpectedRun]:
-    """What should have run from `since` to before `until`, and what else ran; `files` are the runs of each export.
+    """The outcomes of what was expected from `since` to before `until`, and what else ran; `files`: of each export.
 
     Each run belongs to one day: what a schedule wanted to that of its time, any other run to that of its start. What a
     schedule wants at `until` or later is the next day's, also where it has run already.
     """
     runs: list[ExpectedRun] = []
     counted: set[tuple[int, int]] = set()
-    expected = {
-        (moment, export): None
-        for schedule in schedules
-        for moment in times_of(schedule, since, until) or ()
-        for export in schedule.exports
-    }
-    for moment, export in expected:
+    for (moment, export), name in expected.items():
         ones = files.get(export, ())
         file = next((one for one in ones if one.serves(export, moment)), None)
         if file:
             counted.add((export.export_id, file.export_file_id))
         elif any(one.reused and moment < one.first_scheduled_for for one in ones):
             continue  # its record was begun anew for a later run under the same id: nothing is known of it any more
-        runs.append(ExpectedRun(export=export, scheduled_for=moment, outcome=_outcome(file), file=file))
+        runs.append(ExpectedRun(export=export, scheduled_for=moment, outcome=_outcome(file), file=file, name=name))
     for export, ones in files.items():
         for file in ones:
             is_of_this_day = since <= file.first_scheduled_for and file.scheduled_for < until
@@ -112,7 +164,7 @@ def same_time_yesterday(moment: datetime, timezone: str) -> datetime:
 
 def times_of(schedule: Schedule, since: datetime, until: datetime) -> list[datetime] | None:
     """When it should have fired, from when it was last changed; None where that cannot be told from its expression."""
-    if not schedule.is_on or not schedule.exports:
+    if not schedule.is_on or not schedule.entries:
         return []
     fired = occurrences(schedule.expression, schedule.timezone, since, until)
     return None if fired is None else [moment for moment in fired if schedule.changed_at <= moment < until]

@@ -1,21 +1,21 @@
 """What the API key reaches, held against what is scheduled."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from webadmit_exports.domain.ids import Export, join_pairs
-from webadmit_exports.errors import WebAdmitError, WebAdmitExportsError
+from webadmit_exports.domain.export_name import MOST_MATCHES, Entry, ExportName, Matches, match_name
+from webadmit_exports.domain.identities import Identity, Listing, followed
+from webadmit_exports.domain.ids import Export, join_entries
+from webadmit_exports.errors import WebAdmitExportsError
 from webadmit_exports.messages.commands import Commands
-from webadmit_exports.messages.problems import problem_of
-from webadmit_exports.webadmit.answers import Identity, ListedExport
+from webadmit_exports.messages.problems import Problem, problem_of
+from webadmit_exports.messages.text import counted
 from webadmit_exports.webadmit.api_key import ApiKey
-from webadmit_exports.webadmit.client import WebAdmit, longest_call
+from webadmit_exports.webadmit.client import WebAdmit
+from webadmit_exports.webadmit.listing import read_listing
 
 READ_SECONDS = 5.0  # the whole check has a minute
-SIDE_BY_SIDE = 8
-_RESERVE_SECONDS = longest_call(READ_SECONDS) + 2
+_RESERVE_SECONDS = 2.0
 _NO_TIME = "there was no time left"
 
 
@@ -36,138 +36,147 @@ def known_problem(error: WebAdmitExportsError, commands: Commands) -> SetupProbl
     return SetupProblem(what=problem.reason(error.detail), fix=problem.advice(commands, "CheckSetupFunction"))
 
 
-@dataclass(frozen=True, slots=True)
 class KeyAccess:
-    """What the key reaches: identities by their ids, and the exports of those that could be listed, or why not."""
+    """What the key reaches, and what of it `entries` stand for; names in the newest `cycles` of each program."""
 
-    identities: Mapping[int, Identity]
-    exports: dict[int, list[ListedExport]] = field(default_factory=dict)
-    unlisted: dict[int, WebAdmitError | None] = field(default_factory=dict)
+    def __init__(self, listing: Listing, entries: Sequence[Entry], cycles: int) -> None:
+        self._listing = listing
+        self._followed = followed(listing.identities.values(), cycles)
+        self._pairs = [entry for entry in entries if isinstance(entry, Export)]
+        names = [entry for entry in entries if isinstance(entry, ExportName)]
+        self.matches: Mapping[ExportName, Matches] = {name: match_name(name, self._followed, listing) for name in names}
+
+    def exports_of(self, entry: Entry) -> Mapping[Export, str]:
+        """What an entry stands for, with the names."""
+        if isinstance(entry, ExportName):
+            return self.matches[entry].exports
+        listed = self._listing.exports.get(entry.user_identity_id, ())
+        return {entry: next((one.name for one in listed if one.id == entry.export_id), "")}
 
     def pairs(self) -> list[Export]:
-        """All pairs, as the parameter `Exports` takes them."""
+        """All pairs that the key reaches, as the parameter `Exports` takes them."""
         return [
             Export(user_identity_id=identity, export_id=one.id)
-            for identity, ones in self.exports.items()
+            for identity, ones in self._listing.exports.items()
             for one in ones
         ]
 
-    def lines(self, wanted: Sequence[Export]) -> list[str]:
+    def lines(self) -> list[str]:
         """Identities and their exports, for a person."""
+        scheduled = {*self._pairs, *(export for found in self.matches.values() for export in found.exports)}
         lines = ["Identities and exports that the key reaches (identity:export):"]
-        for identity in self.identities.values():
-            lines.append(f"  {_title(identity)}")
-            if identity.id not in self.exports:
-                lines.append(f"    (not listed: {self.unlisted.get(identity.id) or _NO_TIME})")
-            for one in self.exports.get(identity.id, []):
+        for identity in self._listing.identities.values():
+            is_older = bool(self.matches) and identity not in self._followed
+            lines.append(
+                f"  {identity.id}  {identity.title}{'  (older than the cycles that names are looked up in)' * is_older}"
+            )
+            if identity.id not in self._listing.exports:
+                lines.append(f"    (not listed: {self._listing.unlisted.get(identity.id) or _NO_TIME})")
+            for one in self._listing.exports.get(identity.id, []):
                 pair = Export(user_identity_id=identity.id, export_id=one.id)
-                mark = "  scheduled" if pair in wanted else ""
+                mark = "  scheduled" if pair in scheduled else ""
                 lines.append(
                     f"    {pair}  {one.name or 'without a name'}{f' ({one.format})' if one.format else ''}{mark}"
                 )
         return lines
 
-    def problems(self, wanted: Sequence[Export], commands: Commands) -> Iterator[SetupProblem]:
-        """What is wrong with the pairs that are scheduled; `commands` are for this stack."""
-        for identity_id in dict.fromkeys(export.user_identity_id for export in wanted):
-            exports = [export for export in wanted if export.user_identity_id == identity_id]
-            identity = self.identities.get(identity_id)
+    def problems(self, commands: Commands) -> Iterator[SetupProblem]:
+        """What is wrong with what is scheduled; `commands` are for this stack."""
+        for name, found in self.matches.items():
+            yield from _wrong_name(name, found, commands)
+        yield from self._not_listed(commands)
+        for identity_id in dict.fromkeys(export.user_identity_id for export in self._pairs):
+            exports = [export for export in self._pairs if export.user_identity_id == identity_id]
+            identity = self._listing.identities.get(identity_id)
             if identity is None:
                 yield SetupProblem(
                     what=f"The API key has no access to identity {identity_id}, which is scheduled"
-                    f" ({join_pairs(exports)}).",
+                    f" ({join_entries(exports)}).",
                     fix="have the owner of the key granted access in WebAdMIT, or take these out of Exports; a new"
                     " cycle has new identities, see the list above",
                 )
                 continue
-            if identity_id in self.exports:
+            if identity_id in self._listing.exports:
                 yield from self._unknown(identity_id, exports, commands)
-            elif identity_id in self.unlisted:
-                error = self.unlisted[identity_id]
+            yield from self._outdated(identity, exports, commands)
+
+    def _not_listed(self, commands: Commands) -> Iterator[SetupProblem]:
+        """Identities whose exports are scheduled, or may be, and could not be read."""
+        scheduled = {export.user_identity_id for export in self._pairs}
+        scheduled.update(number for found in self.matches.values() for number in found.unlisted)
+        for number, error in self._listing.unlisted.items():
+            if number in scheduled and number in self._listing.identities:
                 yield SetupProblem(
-                    what=f"The exports of identity {identity_id}, some of which are scheduled, could not be listed:"
+                    what=f"The exports of identity {number}, some of which are scheduled, could not be listed:"
                     f" {error or _NO_TIME}.",
                     fix=problem_of(error).advice(commands, "CheckSetupFunction") if error else "run this check again.",
                 )
-            yield from self._outdated(identity, exports, wanted, commands)
 
     def _unknown(self, identity_id: int, exports: Sequence[Export], commands: Commands) -> Iterator[SetupProblem]:
-        there = {one.id for one in self.exports[identity_id]}
+        there = {one.id for one in self._listing.exports[identity_id]}
         unknown = [export for export in exports if export.export_id not in there]
         if unknown:
             yield SetupProblem(
-                what=f"Identity {identity_id} has no such export: {join_pairs(unknown)}.",
+                what=f"Identity {identity_id} has no such export: {join_entries(unknown)}.",
                 fix="take it out of Exports, or put the right pair from the list above in its place, in"
                 f" parameter_overrides in your samconfig file, then {commands.deploy()}",
             )
 
-    def _outdated(
-        self, identity: Identity, exports: Sequence[Export], wanted: Sequence[Export], commands: Commands
-    ) -> Iterator[SetupProblem]:
+    def _outdated(self, identity: Identity, exports: Sequence[Export], commands: Commands) -> Iterator[SetupProblem]:
         """A newer cycle of the same program, unless some of its exports are scheduled already."""
         newer = [
             one
-            for one in self.identities.values()
-            if _program(one) == _program(identity) and first_year(one.cycle) > first_year(identity.cycle) > 0
+            for one in self._listing.identities.values()
+            if one.program == identity.program and one.year > identity.year > 0
         ]
-        if not newer or any(export.user_identity_id == one.id for export in wanted for one in newer):
+        scheduled = [*self._pairs, *(export for found in self.matches.values() for export in found.exports)]
+        if not newer or any(export.user_identity_id == one.id for export in scheduled for one in newer):
             return
-        newest = max(newer, key=lambda one: first_year(one.cycle))
-        names = {one.id: one.name for one in self.exports.get(identity.id, [])}
-        there = {one.name: one.id for one in self.exports.get(newest.id, []) if one.name}
+        newest = max(newer, key=lambda one: one.year)
+        listed = self._listing.exports
+        names = {one.id: one.name for one in listed.get(identity.id, [])}
+        there = {one.name: one.id for one in listed.get(newest.id, []) if one.name}
         found = [there[names[export.export_id]] for export in exports if names.get(export.export_id) in there]
-        pairs = join_pairs(Export(user_identity_id=newest.id, export_id=number) for number in found)
+        pairs = join_entries(Export(user_identity_id=newest.id, export_id=number) for number in found)
         by_name = f"the exports of the same names there are {pairs}" if found else "no export there has the same name"
         yield SetupProblem(
             what=f"The cycle {newest.cycle} has begun: identity {newest.id} stands beside identity {identity.id} of"
-            f" {identity.cycle} ({_program_name(identity)}).",
-            fix=f"put its exports into Exports, beside or in the place of {join_pairs(exports)} ({by_name}), in"
-            f" parameter_overrides in your samconfig file, then {commands.deploy()}",
+            f" {identity.cycle} ({identity.program_name}).",
+            fix=f"put the names of the exports into Exports in the place of {join_entries(exports)}: names need"
+            f" no change for a new cycle. Or put their pairs there ({by_name}). Exports is in parameter_overrides in"
+            f" your samconfig file; then {commands.deploy()}",
         )
 
 
-def _program(identity: Identity) -> tuple[str, str, str]:
-    return identity.association, identity.organization, identity.institution
-
-
-def _program_name(identity: Identity) -> str:
-    return ", ".join(text for text in _program(identity) if text) or "without a name"
-
-
-def _title(identity: Identity) -> str:
-    return ", ".join(text for text in (f"{identity.id}  {_program_name(identity)}", identity.cycle) if text)
-
-
-def first_year(cycle: str) -> int:
-    """By which cycles are ordered: 2026 of `2026 - 2027`; 0 where there is no year."""
-    match = re.search(r"[0-9]{4}", cycle)
-    return int(match[0]) if match else 0
+def _wrong_name(name: ExportName, found: Matches, commands: Commands) -> Iterator[SetupProblem]:
+    change = f"in parameter_overrides in your samconfig file, then {commands.deploy()}"
+    if name.matches_everything or len(found.exports) > MOST_MATCHES:
+        yield SetupProblem(
+            what=f'"{name}" stands for {counted(len(found.exports), "export")}; nothing of it is started, because it'
+            f" stands for more than {MOST_MATCHES:,} or for all that there are.",
+            fix=f"write more of the name into Exports, {change}",
+        )
+    elif not found.exports and not found.unlisted:
+        near = ", ".join(f'"{one}"' for one in found.near)
+        yield SetupProblem(
+            what=f'"{name}" matches nothing: {Problem.NO_MATCH.sentence}.{f" Near it come {near}." * bool(near)}',
+            fix=f"put the right name from the list above into Exports, {change}. Where a new cycle has begun, have the"
+            " exports carried over to it in WebAdMIT (Transfer Settings)",
+        )
 
 
 def read_access(
-    webadmit: WebAdmit,
-    key: ApiKey,
-    identities: Iterable[Identity],
-    wanted: Iterable[Export],
-    time_left: Callable[[], float],
+    webadmit: WebAdmit, key: ApiKey, entries: Sequence[Entry], cycles: int, time_left: Callable[[], float]
 ) -> KeyAccess:
-    """Lists the exports of all identities while there is time: first the scheduled ones and the newest cycles."""
-    scheduled = {export.user_identity_id for export in wanted}
-    ordered = sorted(identities, key=lambda one: (one.id not in scheduled, -first_year(one.cycle), one.id))
-    access = KeyAccess(identities={one.id: one for one in ordered})
+    """Lists the exports of all identities while there is time: first those of pairs, then the newest cycles.
 
-    def ask(identity: Identity) -> list[ListedExport] | WebAdmitError | None:
-        if time_left() < _RESERVE_SECONDS:
-            return None
-        try:
-            return webadmit.exports(key, identity.id)
-        except WebAdmitError as error:
-            return error
+    Raises a WebAdmitError if not even the identities can be listed.
+    """
+    scheduled = {entry.user_identity_id for entry in entries if isinstance(entry, Export)}
 
-    with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as workers:
-        for identity, answer in zip(ordered, workers.map(ask, ordered), strict=True):
-            if isinstance(answer, list):
-                access.exports[identity.id] = answer
-            else:
-                access.unlisted[identity.id] = answer
-    return access
+    def choose(identities: Sequence[Identity]) -> Sequence[int]:
+        return [one.id for one in sorted(identities, key=lambda one: (one.id not in scheduled, -one.year, one.id))]
+
+    listing = read_listing(webadmit, key, choose, lambda: time_left() - _RESERVE_SECONDS)
+    in_order = {number: listing.identities[number] for number in choose(list(listing.identities.values()))}
+    return KeyAccess(Listing(in_order, listing.exports, listing.unlisted), entries, cycles)

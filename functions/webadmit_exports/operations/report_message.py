@@ -1,10 +1,12 @@
 """The mail and the message of the morning: what the figures of a day say, and whether somebody has to act. Pure."""
 
+from collections.abc import Iterator, Sequence
+
 from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.messages.message import Body, Message, MessageWriter
 from webadmit_exports.messages.text import counted, listing, named, paragraphs
-from webadmit_exports.operations.expected_runs import DailyReport, ExpectedRun, RunOutcome, times_of
+from webadmit_exports.operations.expected_runs import DailyReport, ExpectedRun, RunOutcome, ScheduledName, times_of
 
 _WHAT_TO_DO = {
     RunOutcome.NOT_STARTED: "Look at the mails about starts, or see: {logs}",
@@ -47,14 +49,17 @@ def _headline(report: DailyReport, writer: MessageWriter) -> str:
 
 
 def _summary(report: DailyReport, writer: MessageWriter) -> str:
+    names = len({one.name for one in (*report.without_exports, *report.not_known)})
     if not report.runs:
-        parts = ["no runs were scheduled since yesterday"]
+        parts = [f"{counted(names, 'name')} without exports" if names else "no runs were scheduled since yesterday"]
         parts += [f"{report.queues.given_up} starts were given up"] if report.queues.given_up else []
         parts += [f"{report.queues.retries} starts are tried again"] if report.queues.retries else []
         parts += [f"{len(report.older)} older runs are open"] if report.older else []
         return ", ".join(parts)
     headline = f"{len(report.of(RunOutcome.READY))} of {len(report.runs)} ready"
     others = [f"{len(report.of(one))} {one}" for one in RunOutcome if one is not RunOutcome.READY and report.of(one)]
+    others += [f"{counted(names, 'name')} without exports"] if names else []
+    others += [f"{len(report.changes.left)} no longer started"] if report.changes.needs_a_look else []
     if others:
         return ", ".join([headline, *others])
     assert report.last_ready_at, "all are ready"
@@ -68,6 +73,7 @@ def _mail(report: DailyReport, writer: MessageWriter) -> str:
         _reservations(report, writer),
         *(_section(report, outcome, writer) for outcome in RunOutcome if outcome is not RunOutcome.READY),
         _older(report, writer),
+        *_names(report, writer),
         "\n".join(["Action needed:", *(f"  - {ask}" for ask in asks)]) if asks else "Nothing needs to be done.",
         writer.signature(),
     )
@@ -80,7 +86,9 @@ def _opening(report: DailyReport, writer: MessageWriter) -> str:
         until = f" Last one ready: {writer.day_and_clock(last)}." if last else ""
         since = writer.day_and_clock(report.since)
         return f"{ready} of {runs} since {since} produced a file.{until} (Times: {writer.zone_name}.)"
-    listed = [one for one in report.schedules if one.exports]
+    if report.without_exports or report.not_known:
+        return f"No exports were found for what was scheduled since {writer.day_and_clock(report.since)}."
+    listed = [one for one in report.schedules if one.entries]
     if not listed:
         return "No exports are listed yet, so nothing was to run. The list is the parameter Exports."
     if not any(one.is_on for one in listed):
@@ -94,7 +102,7 @@ def _reservations(report: DailyReport, writer: MessageWriter) -> str:
     """What the figures cannot know."""
     lines = []
     for schedule in report.schedules:
-        if not schedule.is_on or not schedule.exports:
+        if not schedule.is_on or not schedule.entries:
             continue
         if times_of(schedule, report.since, report.until) is None:
             lines.append(f"When {schedule.name} should have run cannot be told here from {schedule.expression}.")
@@ -113,7 +121,7 @@ def _section(report: DailyReport, outcome: RunOutcome, writer: MessageWriter) ->
 
 
 def _line(run: ExpectedRun, writer: MessageWriter) -> str:
-    parts = [named(run.export, run.file.names.export_name if run.file else "")]
+    parts = [named(run.export, run.file.names.export_name if run.file else run.name)]
     if run.file:
         parts.append(f"file {run.file.export_file_id}")
     parts.append(f"scheduled for {writer.day_and_clock(run.scheduled_for)}")
@@ -133,6 +141,20 @@ def _older(report: DailyReport, writer: MessageWriter) -> str:
     )
 
 
+def _names(report: DailyReport, writer: MessageWriter) -> Iterator[str]:
+    """What has become of exports that are listed by name."""
+
+    def lines(names: Sequence[ScheduledName]) -> Iterator[str]:
+        for one in names:
+            yield f'"{one.name}", scheduled for {writer.day_and_clock(one.scheduled_for)}'
+
+    yield listing(f"Names without exports ({len(report.without_exports)}):", lines(report.without_exports))
+    why = f", because {report.why_not_known}" if report.why_not_known else ""
+    yield listing(f"Names that could not be looked up{why} ({len(report.not_known)}):", lines(report.not_known))
+    yield listing(f"New since yesterday ({len(report.changes.joined)}):", report.changes.joined)
+    yield listing(f"No longer started since yesterday ({len(report.changes.left)}):", report.changes.left)
+
+
 def _asks(report: DailyReport, writer: MessageWriter) -> list[str]:
     logs = writer.commands.logs("StartRunsFunction")
     asks = []
@@ -143,6 +165,18 @@ def _asks(report: DailyReport, writer: MessageWriter) -> list[str]:
             f"Exports could not be started for twelve hours ({report.queues.given_up}). See the mails about them, or"
             " have them tried again: aws sqs start-message-move-task --source-arn, with the output"
             " StartRetryDeadLetterQueueArn"
+        )
+    if report.without_exports:
+        asks.append(
+            f"Names without exports ({len(report.without_exports)}): correct them in Exports or in WebAdMIT. What there"
+            f" is: {writer.commands.invoke('CheckSetupFunction')}"
+        )
+    if report.not_known and not report.queues.retries:
+        asks.append(f"Names that could not be looked up ({len(report.not_known)}): look at the mails about starts.")
+    if report.changes.needs_a_look:
+        asks.append(
+            "Exports are no longer started: if they were renamed, correct Exports; if their identity is gone, look"
+            f" whether the key's owner has lost access. What there is: {writer.commands.invoke('CheckSetupFunction')}"
         )
     for outcome, what in _WHAT_TO_DO.items():
         if not report.of(outcome):

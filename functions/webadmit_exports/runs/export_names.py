@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from webadmit_exports.domain.export_file import Names
+from webadmit_exports.domain.identities import Identity, ListedExport, Listing
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import WebAdmitError
 from webadmit_exports.telemetry import logger
@@ -29,40 +30,51 @@ class ExportNames:
         self._timeout = timeout
         self._now = now
         self._names: dict[Export, Names] = {}
-        self._good_until = datetime.min.replace(tzinfo=UTC)
-        self._asked_for: frozenset[int] = frozenset()
+        self._good_until: dict[int, datetime] = {}
 
     def of(self, export: Export) -> Names:
         """The names of an export, as far as they are known."""
         return self._names.get(export, Names())
 
+    def learn(self, listing: Listing) -> None:
+        """Takes the names from what was listed anyway."""
+        for number, exports in listing.exports.items():
+            if number in listing.identities:
+                self._learn(listing.identities[number], exports)
+
     def look_up(self, key: ApiKey, exports: Iterable[Export]) -> None:
         """Looks up the exports of these identities, unless they are known; ends after three seconds."""
-        wanted = frozenset(export.user_identity_id for export in exports)
-        if self._now() < self._good_until and wanted <= self._asked_for:
+        now = self._now()
+        every = {export.user_identity_id for export in exports}
+        wanted = sorted(number for number in every if self._good_until.get(number, now) <= now)
+        if not wanted:
             return
-        self._good_until, self._asked_for = self._now() + _KEPT, self._asked_for | wanted
+        self._good_until |= dict.fromkeys(wanted, now + _KEPT_INCOMPLETE)
         self._webadmit.drop_connections()
         workers = ThreadPoolExecutor(max_workers=SIDE_BY_SIDE)
         identities = workers.submit(self._webadmit.identities, key)
-        lists = {number: workers.submit(self._webadmit.exports, key, number) for number in sorted(wanted)}
+        lists = {number: workers.submit(self._webadmit.exports, key, number) for number in wanted}
         futures: list[Future[Any]] = [identities, *lists.values()]
         wait(futures, timeout=self._timeout)
         workers.shutdown(wait=False, cancel_futures=True)  # a call that goes on ends by its own timeout
-        for identity in self._result(identities):
-            for one in self._result(lists[identity.id]) if identity.id in lists else []:
-                export = Export(user_identity_id=identity.id, export_id=one.id)
-                self._names[export] = Names(
-                    export_name=one.name, cycle=identity.cycle, organization=identity.organization
-                )
+        for identity in _result(identities) or []:
+            listed = _result(lists[identity.id]) if identity.id in lists else None
+            if listed is not None:
+                self._learn(identity, listed)
 
-    def _result(self, future: Future[list[T]]) -> list[T]:
-        """What was listed; nothing where it failed, or has not come yet: names are not worth a failure."""
-        try:
-            return future.result(timeout=0)
-        except (WebAdmitError, TimeoutError) as error:
-            logger.info("names are not known", reason=str(error) or "no answer yet")
-        except Exception:  # noqa: BLE001 - the edge: see above
-            logger.exception("names are not known because of an error in the code")
-        self._good_until = self._now() + _KEPT_INCOMPLETE
-        return []
+    def _learn(self, identity: Identity, exports: Iterable[ListedExport]) -> None:
+        self._good_until[identity.id] = self._now() + _KEPT
+        for one in exports:
+            export = Export(user_identity_id=identity.id, export_id=one.id)
+            self._names[export] = Names(export_name=one.name, cycle=identity.cycle, organization=identity.organization)
+
+
+def _result(future: Future[list[T]]) -> list[T] | None:
+    """What was listed; None where it failed, or has not come yet: names are not worth a failure."""
+    try:
+        return future.result(timeout=0)
+    except (WebAdmitError, TimeoutError) as error:
+        logger.info("names are not known", reason=str(error) or "no answer yet")
+    except Exception:  # noqa: BLE001 - the edge: see above
+        logger.exception("names are not known because of an error in the code")
+    return None

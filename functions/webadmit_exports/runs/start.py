@@ -1,7 +1,7 @@
 """Starts exports: for the schedule, and for the start queue what could not start before."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,7 @@ from webadmit_exports.aws.secrets import SigningKeys
 from webadmit_exports.aws.start_queue import Delivery, StartQueue
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.aws.topics import Topics
+from webadmit_exports.domain.export_name import Entry, ExportName
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.start_request import StartRequest
 from webadmit_exports.errors import WebAdmitExportsError
@@ -17,6 +18,7 @@ from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.messages.start_messages import StartAlert, start_message
 from webadmit_exports.runs.export_names import ExportNames
+from webadmit_exports.runs.resolve_names import Resolved, ResolveNames, deferred
 from webadmit_exports.runs.start_one import RequestedStart, StartOne, StartOutcome, StartResult
 from webadmit_exports.runs.throttle import Throttle
 from webadmit_exports.runs.tracker import RunTracker
@@ -44,6 +46,7 @@ class StartRuns:
     topics: Topics
     writer: MessageWriter
     names: ExportNames
+    resolve_names: ResolveNames
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -54,11 +57,9 @@ class StartRuns:
         `time_left`: the seconds that the invocation still has. Raises AwsUnavailable if the start queue or the alerts
         cannot be reached; repeating the whole call is safe.
         """
-        requested = [RequestedStart(export=export, scheduled_for=request.scheduled_for) for export in request.exports]
-        results = self._start_all(requested, time_left, attempts=_ATTEMPTS)
-        deferred = [result for result in results if result.outcome is StartOutcome.DEFERRED]
-        self.start_queue.put([result.requested.export for result in deferred], request.scheduled_for)
-        self._alert(deferred, self.now() + self.start_queue.span)
+        requested = [RequestedStart(entry=entry, scheduled_for=request.scheduled_for) for entry in request.entries]
+        results = _flat(self._start_all(requested, time_left, attempts=_ATTEMPTS).values())
+        self._defer(results)
         self._alert([result for result in results if result.outcome is StartOutcome.FAILED], None)
         return results
 
@@ -79,31 +80,45 @@ class StartRuns:
         return again + self._retry_singles([one for one in deliveries if not one.is_whole], time_left)
 
     def _retry_singles(self, deliveries: Sequence[Delivery], time_left: Callable[[], float]) -> list[str]:
-        requested = [
-            RequestedStart(export=delivery.request.exports[0], scheduled_for=delivery.request.scheduled_for)
-            for delivery in deliveries
-        ]
-        results = list(zip(deliveries, self._start_all(requested, time_left, attempts=1), strict=True))
-        failed = [
-            result
-            for delivery, result in results
-            if result.outcome is StartOutcome.FAILED or (result.outcome is StartOutcome.DEFERRED and delivery.is_last)
-        ]
-        self._alert(failed, None)
-        return [delivery.message_id for delivery, result in results if result.outcome is StartOutcome.DEFERRED]
+        again, failed, new = [], [], []
+        requested = [_requested(delivery) for delivery in deliveries]
+        results_of = self._start_all(requested, time_left, attempts=1)
+        for delivery, one in zip(deliveries, requested, strict=True):
+            results = results_of[one]
+            own = next((result for result in results if result.requested == one), None)
+            if own and own.outcome is StartOutcome.DEFERRED:
+                again.append(delivery.message_id)  # and with a name all that it stands for
+                failed += [own] if delivery.is_last else []
+                continue
+            failed += [result for result in results if result.outcome is StartOutcome.FAILED]
+            new += results
+        self._defer(new)
+        self._alert(_flat([failed]), None)
+        return again
+
+    def _defer(self, results: Sequence[StartResult]) -> None:
+        """Puts what could not start yet on the queue, and tells people."""
+        deferred = [result for result in results if result.outcome is StartOutcome.DEFERRED]
+        for scheduled_for in dict.fromkeys(result.requested.scheduled_for for result in deferred):
+            entries = [one.requested.entry for one in deferred if one.requested.scheduled_for == scheduled_for]
+            self.start_queue.put(entries, scheduled_for)
+        self._alert(deferred, self.now() + self.start_queue.span)
 
     def _start_all(
         self, requested: Sequence[RequestedStart], time_left: Callable[[], float], *, attempts: int
-    ) -> list[StartResult]:
+    ) -> dict[RequestedStart, list[StartResult]]:
+        """The results of each; those of a name are those of the exports that it stands for."""
         if not requested:
-            return []
+            return {}
         throttle = Throttle(
             time_left=lambda: time_left() - _RESERVE_SECONDS, clock=self.clock, sleep=self.sleep, waits=attempts > 1
         )
         api_key, signing_key = self._read_keys(throttle)
         self.webadmit.drop_connections()
-        if not throttle.is_closed:
-            self.names.look_up(api_key, [one.export for one in requested])
+        resolved = self._resolve(api_key, requested, throttle)
+        starts = list(dict.fromkeys(start for one in resolved.values() for start in one.starts))
+        if not throttle.closed:
+            self.names.look_up(api_key, [one.export for one in starts])
         start_one = StartOne(
             webadmit=self.webadmit,
             api_key=api_key,
@@ -117,11 +132,23 @@ class StartRuns:
             now=self.now,
             sleep=self.sleep,
         )
-        with ThreadPoolExecutor(max_workers=min(SIDE_BY_SIDE, len(requested))) as workers:
-            results = list(workers.map(start_one.start, requested))
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as workers:
+            results = dict(zip(starts, workers.map(start_one.start, starts), strict=True))
         if throttle.lowest_remaining is not None:
             count("RateLimitRemaining", throttle.lowest_remaining)
-        return results
+        return {one: [*of.results, *(results[start] for start in of.starts)] for one, of in resolved.items()}
+
+    def _resolve(
+        self, api_key: ApiKey, requested: Sequence[RequestedStart], throttle: Throttle
+    ) -> dict[RequestedStart, Resolved]:
+        """What each stands for; names are looked up only if there are any."""
+        resolved = {one: Resolved(starts=[one]) for one in requested}
+        names = [one for one in requested if isinstance(one.entry, ExportName)]
+        if throttle.closed:
+            resolved |= {one: Resolved(results=[deferred(one, *throttle.closed)]) for one in names}
+        elif names:
+            resolved |= self.resolve_names.resolve(api_key, names, throttle)
+        return resolved
 
     def _read_keys(self, throttle: Throttle) -> tuple[ApiKey, bytes]:
         """Both keys; without them the throttle is closed, and the exports are deferred like any others."""
@@ -134,17 +161,26 @@ class StartRuns:
 
     def _alert(self, results: Sequence[StartResult], retry_until: datetime | None) -> None:
         """One alert for each problem and scheduled time, not one for each export."""
-        groups: dict[tuple[Problem, datetime], dict[Export, str]] = {}
+        groups: dict[tuple[Problem, datetime], dict[Entry, str]] = {}
         for result in results:
             if result.problem:
                 group = groups.setdefault((result.problem, result.requested.scheduled_for), {})
-                group[result.requested.export] = result.detail
+                group[result.requested.entry] = result.detail
         for (problem, scheduled_for), details in groups.items():
             alert = StartAlert(
                 problem=problem,
                 scheduled_for=scheduled_for,
                 details=details,
                 retry_until=retry_until,
-                names={export: self.names.of(export).export_name for export in details},
+                names={one: self.names.of(one).export_name for one in details if isinstance(one, Export)},
             )
             self.topics.publish(start_message(alert, self.writer))
+
+
+def _requested(delivery: Delivery) -> RequestedStart:
+    return RequestedStart(entry=delivery.request.entries[0], scheduled_for=delivery.request.scheduled_for)
+
+
+def _flat(results: Iterable[Sequence[StartResult]]) -> list[StartResult]:
+    """Each start once, also where two names stand for the same export."""
+    return list({result.requested: result for some in results for result in some}.values())

@@ -10,6 +10,7 @@ from typing import Any
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.domain.callback_url import CallbackUrl
 from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
+from webadmit_exports.domain.export_name import Entry, ExportName
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.errors import AnnouncementDelayed, RateLimited, Unavailable, WebAdmitExportsError
@@ -34,15 +35,30 @@ class StartOutcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedStart:
-    """An export that is to run for a scheduled time."""
+    """An entry of a list that is to run for a scheduled time: an export, or a name until it has been looked up."""
 
-    export: Export
+    entry: Entry
     scheduled_for: datetime
+
+    @property
+    def export(self) -> Export:
+        assert isinstance(self.entry, Export), "a name is looked up before it is started"
+        return self.entry
+
+    @property
+    def name(self) -> ExportName:
+        assert isinstance(self.entry, ExportName), "an export is not looked up"
+        return self.entry
 
     @property
     def ids(self) -> dict[str, Any]:
         """For log lines."""
-        return {**self.export.ids, "scheduled_for": utc_seconds(self.scheduled_for)}
+        ids = self.entry.ids if isinstance(self.entry, Export) else {"entry": str(self.entry)}
+        return {**ids, "scheduled_for": utc_seconds(self.scheduled_for)}
+
+    def of(self, entry: Entry) -> "RequestedStart":
+        """The start of another entry for the same scheduled time."""
+        return RequestedStart(entry=entry, scheduled_for=self.scheduled_for)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ class Throttle:
 
     `time_left` says how many seconds may still be spent on asking; `clock` counts seconds, `sleep` spends them.
     With `waits` false a rate limit ends the asking instead of pausing it. `lowest_remaining`: the lowest
-    X-RateLimit-Remaining of all answers.
+    X-RateLimit-Remaining of all answers. `closed`: why nothing may be asked for at all; None while something may.
     """
 
     time_left: Callable[[], float]
@@ -35,21 +35,16 @@ class Throttle:
     sleep: Callable[[float], None]
     waits: bool
     lowest_remaining: int | None = None
-    _closed: tuple[Problem, str] | None = None
+    closed: tuple[Problem, str] | None = None
     _closed_identities: dict[int, tuple[Problem, str]] = field(default_factory=dict)
     _opens_at: float = 0.0
     _pauses_in_a_row: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether nothing may be asked for at all."""
-        return self._closed is not None
-
     def close(self, problem: Problem, detail: str, user_identity_id: int | None = None) -> None:
         """Lets nothing more through that has the same problem: all of an identity, everything, or nothing else."""
         if problem.scope is Scope.EVERYTHING or user_identity_id is None:
-            self._closed = (problem, detail)
+            self.closed = (problem, detail)
         elif problem.scope is Scope.IDENTITY:
             self._closed_identities[user_identity_id] = (problem, detail)
 
@@ -77,7 +72,7 @@ class Throttle:
     def acquire(self, user_identity_id: int) -> None:
         """Returns when an export of that identity may be asked for; raises NotStarted where it may not."""
         while True:
-            if closed := self._closed or self._closed_identities.get(user_identity_id):
+            if closed := self.closed or self._closed_identities.get(user_identity_id):
                 raise NotStarted(*closed)
             pause = self._opens_at - self.clock()
             if pause > 0 and (not self.waits or pause > self.time_left()):

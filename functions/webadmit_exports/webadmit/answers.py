@@ -43,26 +43,6 @@ class RateLimit:
     remaining: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """A user identity: the key's owner in one program and one cycle. The texts are empty where WebAdMIT has none."""
-
-    id: int
-    association: str
-    organization: str
-    institution: str
-    cycle: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedExport:
-    """An export in an identity's list."""
-
-    id: int
-    name: str
-    format: str
-
-
 class Answer:
     def __init__(self, path: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.status = status

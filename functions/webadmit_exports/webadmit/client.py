@@ -12,13 +12,12 @@ from typing import Any
 import requests
 import urllib3
 
+from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import AccessRefused, ApiKeyRefused, InvalidInput, RateLimited, RequestRefused, Unavailable
 from webadmit_exports.webadmit.answers import (
     Answer,
     DownloadUrl,
-    Identity,
-    ListedExport,
     RateLimit,
     Run,
     one_line,
@@ -53,6 +52,7 @@ class WebAdmit:
     """WebAdMIT over connections that are kept. Every call raises a WebAdmitError; none redirects or retries by itself.
 
     `read_seconds`: from the connection to the end of an answer. `version`: of this software, told to WebAdMIT.
+    `longest_call_seconds`: how long a call can take.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class WebAdmit:
     ) -> None:
         self._base_url = checked_base_url(base_url)
         self._read_seconds = read_seconds
+        self.longest_call_seconds = longest_call(read_seconds)
         self._session = plain_session(connections=connections)
         self._session.headers["accept"] = "application/json"
         self._session.headers["user-agent"] = f"webadmit-exports/{version}".rstrip("/")
@@ -154,7 +155,7 @@ class WebAdmit:
         url, headers = f"{self._base_url}{_API}{path}", {"x-api-key": key.value}
         try:
             with (
-                deadline(longest_call(self._read_seconds)),
+                deadline(self.longest_call_seconds),
                 self._session.request(
                     method,
                     url,

@@ -1,23 +1,39 @@
-"""The table of the template, in moto."""
+"""The tables of the template, in moto."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
 from tests.sandbox import template
+from webadmit_exports.aws.name_matches import NameMatches
 from webadmit_exports.aws.table import ExportFilesTable
 
 
 @pytest.fixture
-def moto_table() -> Iterator[ExportFilesTable]:
-    """A table with the template's own schema."""
+def dynamodb() -> Iterator[Any]:
     with mock_aws():
-        client = boto3.client(
+        yield boto3.client(
             "dynamodb", region_name="us-east-1", aws_access_key_id="nobody", aws_secret_access_key="nothing"
         )
-        schema = template.source()["Resources"]["ExportFilesTable"]["Properties"]
-        kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-        client.create_table(TableName="files", **{name: schema[name] for name in kept})
-        yield ExportFilesTable(client, "files")
+
+
+def create(client: Any, name: str, logical_id: str) -> None:
+    """A table with the template's own schema."""
+    schema = template.source()["Resources"][logical_id]["Properties"]
+    kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    client.create_table(TableName=name, **{name: schema[name] for name in kept if name in schema})
+
+
+@pytest.fixture
+def moto_table(dynamodb: Any) -> ExportFilesTable:
+    create(dynamodb, "files", "ExportFilesTable")
+    return ExportFilesTable(dynamodb, "files")
+
+
+@pytest.fixture
+def moto_matches(dynamodb: Any) -> NameMatches:
+    create(dynamodb, "matches", "NameMatchesTable")
+    return NameMatches(dynamodb, "matches")

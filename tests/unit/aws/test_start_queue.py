@@ -106,7 +106,7 @@ def test_a_batch_that_is_not_wholly_taken_is_an_error() -> None:
 def test_what_was_deferred_is_read_the_same() -> None:
     delivery = read(GOOD)
 
-    assert delivery.request == StartRequest(exports=(EXPORT,), scheduled_for=NIGHT)
+    assert delivery.request == StartRequest(entries=(EXPORT,), scheduled_for=NIGHT)
     assert (delivery.message_id, delivery.is_whole) == ("m1", False)
 
 
@@ -118,14 +118,14 @@ def test_a_message_of_several_exports_is_a_whole_start() -> None:
 def test_a_start_that_scheduler_could_not_hand_over_is_read_from_its_api_request(payload: object) -> None:
     delivery = read(scheduler(payload), SCHEDULED_TIME="2026-11-23T03:30:00Z", ERROR_CODE="ThrottlingException")
 
-    assert delivery.request == StartRequest(exports=BOTH, scheduled_for=NIGHT)
+    assert delivery.request == StartRequest(entries=BOTH, scheduled_for=NIGHT)
     assert delivery.is_whole
 
 
 def test_a_start_that_lambda_could_not_run_is_read_from_its_record() -> None:
     delivery = read(of_lambda(INPUT))
 
-    assert delivery.request == StartRequest(exports=BOTH, scheduled_for=NIGHT)
+    assert delivery.request == StartRequest(entries=BOTH, scheduled_for=NIGHT)
     assert delivery.is_whole
 
 

@@ -20,15 +20,15 @@ def parse(**event: Any) -> StartRequest:
 
 
 def test_pairs_are_read_in_their_order() -> None:
-    assert parse(exports="37442:86447,37442:86446").exports == (OTHER, EXPORT)
+    assert parse(exports="37442:86447,37442:86446").entries == (OTHER, EXPORT)
 
 
 def test_a_pair_that_is_listed_twice_counts_once() -> None:
-    assert parse(exports="37442:86446,37442:86447,37442:86446").exports == (EXPORT, OTHER)
+    assert parse(exports="37442:86446,37442:86447,37442:86446").entries == (EXPORT, OTHER)
 
 
 def test_an_empty_list_holds_no_exports() -> None:
-    assert parse(exports="").exports == ()
+    assert parse(exports="").entries == ()
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,6 @@ def test_an_empty_list_holds_no_exports() -> None:
         ("37442:86446,", ""),
         (",37442:86446", ""),
         ("37442:86446,,37442:86447", ""),
-        ("37442", "37442"),
         ("37442:abc", "37442:abc"),
         ("-1:86446", "-1:86446"),
         ("+1:86446", "+1:86446"),
@@ -115,6 +114,6 @@ ids = st.integers(1, 10**18 - 1)
 
 @given(st.lists(st.builds(Export, user_identity_id=ids, export_id=ids), unique=True))
 def test_what_is_written_is_read_the_same(exports: list[Export]) -> None:
-    request = StartRequest(exports=tuple(exports), scheduled_for=datetime(2026, 11, 23, 3, 30, tzinfo=UTC))
+    request = StartRequest(entries=tuple(exports), scheduled_for=datetime(2026, 11, 23, 3, 30, tzinfo=UTC))
 
     assert parse_start_request(json.loads(request.to_json()), NOW) == request

@@ -13,6 +13,7 @@ from tests.fakes import EXPORT, FILE_ID, NAMES, NIGHT, WRITER, after
 from webadmit_exports import errors
 from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.export_name import ExportName
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.messages.file_messages import file_message
 from webadmit_exports.messages.problems import Problem, problem_of
@@ -46,6 +47,23 @@ def alert(problem: Problem = Problem.NOT_FOUND, *, retried: bool = False, **deta
     until = NIGHT + timedelta(hours=12) if retried else None
     names = {EXPORT: "Nursing applicants"}
     return StartAlert(problem=problem, scheduled_for=NIGHT, details=said, retry_until=until, names=names)
+
+
+def by_name(problem: Problem, detail: str) -> StartAlert:
+    name = ExportName(text="Slate nightly")
+    return StartAlert(problem=problem, scheduled_for=NIGHT, details={name: detail}, retry_until=None)
+
+
+def test_names_and_exports_that_did_not_start_are_told_apart() -> None:
+    name = ExportName(text="Slate nightly*")
+    one = replace(alert(Problem.UNAVAILABLE, retried=True), details={name.within(2): "", EXPORT: "", name: ""})
+
+    message = start_message(one, WRITER)
+
+    assert message.body["exports"] == "Slate nightly*@2,37442:86446,Slate nightly*"
+    assert "1 export and 2 names not started yet" in message.subject
+    assert '  37442:86446 "Nursing applicants"\n\n' in message.mail
+    assert '  "Slate nightly*" in identity 2\n  "Slate nightly*"\n' in message.mail
 
 
 def test_one_export_that_did_not_start_is_called_by_its_name() -> None:
@@ -160,7 +178,7 @@ def test_exports_that_are_given_up_are_told_with_webadmits_words() -> None:
         " 37442:86446, 37442:86447: User identity '37442' not found."
     )
     assert "A new admissions cycle brings new identity ids every year" in message.mail
-    assert "They will not be retried; the next scheduled run starts as usual." in message.mail
+    assert "This will not be retried; the next scheduled run starts as usual." in message.mail
 
 
 def test_what_is_given_up_can_be_started_by_hand_with_the_line_in_the_mail() -> None:
@@ -263,6 +281,10 @@ def test_every_mail_about_a_start_is_the_approved_one() -> None:
     messages = {
         "start delayed": start_message(alert(Problem.API_KEY_REFUSED, retried=True), WRITER),
         "start failed": start_message(alert(**detail), WRITER),
+        "start failed, no match": start_message(
+            by_name(Problem.NO_MATCH, 'the nearest names are "Slate Nightly v2"'), WRITER
+        ),
+        "start failed, too many": start_message(by_name(Problem.TOO_MANY_MATCHES, "1,234 exports"), WRITER),
         "identity refused": refused_identity_message(refused, WRITER),
     }
     for name, message in messages.items():

@@ -12,7 +12,7 @@ from tests.fakes import NIGHT
 from webadmit_exports.archive.ready_message import parse_ready_message
 from webadmit_exports.archive.stored_file import ascii_text, safe_name
 from webadmit_exports.domain.callback_form import parse_form
-from webadmit_exports.domain.start_request import parse_exports, parse_queued
+from webadmit_exports.domain.start_request import parse_entries, parse_queued
 from webadmit_exports.domain.status import parse_status
 from webadmit_exports.errors import InvalidInput
 from webadmit_exports.messages import text as texts
@@ -101,7 +101,7 @@ def ignoring(read: Callable[[str], object]) -> Callable[[str], object]:
         safe_name,
         ascii_text,
         ignoring(parse_status),
-        ignoring(parse_exports),
+        ignoring(parse_entries),
         ignoring(clean_api_key),
         ignoring(parse_ready_message),
         ignoring(lambda text: parse_queued(text, {}, NIGHT)),

@@ -1,7 +1,7 @@
 """The check of a deployed stack, with fakes: each problem comes with its repair, and none hides another."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +10,8 @@ from tests.fakes import API_KEY, NIGHT, SIGNING_KEY, Clock, FakeKeys
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.aws.subscriptions import Subscribers
 from webadmit_exports.domain.callback_url import is_signed, parse_path
-from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.identities import Identity, ListedExport
+from webadmit_exports.domain.start_request import parse_entries
 from webadmit_exports.errors import (
     AccessRefused,
     ApiKeyRefused,
@@ -21,7 +22,6 @@ from webadmit_exports.errors import (
 )
 from webadmit_exports.messages.commands import Commands
 from webadmit_exports.operations.check_setup import CheckSetup, Findings, Mailbox
-from webadmit_exports.webadmit.answers import Identity, ListedExport
 from webadmit_exports.webadmit.api_key import ApiKey
 
 READY, ALERTS = "arn:aws:sns:us-east-1:123456789012:Ready", "arn:aws:sns:us-east-1:123456789012:Alerts"
@@ -40,6 +40,7 @@ class FakeWebAdmit:
     error: Exception | None = None
     errors: dict[int, Exception] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
+    longest_call_seconds: float = 10.0
 
     def identities(self, key: ApiKey) -> list[Identity]:
         assert key == API_KEY
@@ -103,11 +104,10 @@ def identity(number: int, cycle: str = "2026 - 2027", organization: str = "Schoo
     return Identity(id=number, association="", organization=organization, institution="", cycle=cycle)
 
 
-def schedule(pairs: str = "1:10", name: str = "Exports", *, is_on: bool = True) -> Schedule:
-    split = (pair.split(":") for pair in pairs.split(",") if pair)
+def schedule(entries: str = "1:10", name: str = "Exports", *, is_on: bool = True) -> Schedule:
     return Schedule(
         name=name,
-        exports=tuple(Export(user_identity_id=int(one), export_id=int(other)) for one, other in split),
+        entries=parse_entries(entries),
         expression="cron(30 3 * * ? *)",
         timezone="America/New_York",
         is_on=is_on,
@@ -145,6 +145,7 @@ class World:
             ],
             alerts_arn=ALERTS,
             commands=Commands(stack_name="webadmit-exports", region="us-east-1", api_key_secret=SECRET),
+            followed_cycles=2,
             now=self.clock.now,
         ).run(time_left)
 
@@ -160,7 +161,8 @@ class World:
 def test_a_stack_without_problems_is_said_to_be_in_order() -> None:
     assert World().check().report() == [
         "Schedules:",
-        "  Exports: 1 export, cron(30 3 * * ? *) America/New_York, on",
+        "  Exports: on, cron(30 3 * * ? *) America/New_York, 1 export, 1 run in the next 24 hours",
+        "    1:10",
         "",
         "Identities and exports that the key reaches (identity:export):",
         "  1  School of Nursing, 2026 - 2027",
@@ -180,11 +182,17 @@ def test_the_pairs_can_be_pasted() -> None:
 @pytest.mark.parametrize(
     ("one", "line"),
     [
-        (schedule("1:10"), "  Exports: 1 export, cron(30 3 * * ? *) America/New_York, on"),
-        (schedule("1:10,1:11"), "  Exports: 2 exports, cron(30 3 * * ? *) America/New_York, on"),
+        (schedule("1:10"), "  Exports: on, cron(30 3 * * ? *) America/New_York, 1 export, 1 run in the next 24 hours"),
+        (
+            schedule("1:10,1:11,1:10"),
+            "  Exports: on, cron(30 3 * * ? *) America/New_York, 2 exports, 2 runs in the next 24 hours",
+        ),
         (
             schedule("1:10", is_on=False),
-            "  Exports: 1 export, cron(30 3 * * ? *) America/New_York, off (ScheduleState is DISABLED)",
+            (
+                "  Exports: off (ScheduleState is DISABLED), cron(30 3 * * ? *) America/New_York, 1 export,"
+                " 0 runs in the next 24 hours"
+            ),
         ),
         (schedule(""), "  Exports: empty"),
         (schedule("", "FrequentExports"), "  FrequentExports: empty"),
@@ -203,7 +211,7 @@ def test_a_second_list_that_is_empty_is_no_problem() -> None:
 # ── What is scheduled ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_where_nothing_is_scheduled_the_pairs_to_choose_from_come_with_the_problem() -> None:
+def test_where_nothing_is_scheduled_the_exports_to_choose_from_come_with_the_problem() -> None:
     world = World(schedules=FakeSchedules([schedule(""), schedule("", "FrequentExports")]))
 
     findings = world.check()
@@ -212,21 +220,21 @@ def test_where_nothing_is_scheduled_the_pairs_to_choose_from_come_with_the_probl
         "1 problem:",
         "  - Exports is empty: nothing is ever started.",
         (
-            '    Fix: Choose pairs from the list above; put "Exports=1:10,…" into parameter_overrides in your samconfig'
-            f" file, then {AGAIN}"
+            '    Fix: Choose names of exports from the list above; put "Exports=…" into parameter_overrides in your'
+            f" samconfig file, then {AGAIN}"
         ),
     ]
     assert "    1:10  Nightly (CSV)" in findings.lines
 
 
-def test_before_a_key_is_stored_no_list_of_pairs_is_spoken_of() -> None:
+def test_before_a_key_is_stored_no_list_of_exports_is_spoken_of() -> None:
     world = World(schedules=FakeSchedules([schedule("")]))
     without_aws(world, "api key")
 
     problem = world.check().problems[-1]
 
     assert problem.what == "Exports is empty: nothing is ever started."
-    assert problem.fix == ("fix the other problems first; then this check lists the pairs that Exports can have")
+    assert problem.fix == ("fix the other problems first; then this check lists the exports that Exports can name")
 
 
 @pytest.mark.parametrize(
@@ -253,6 +261,112 @@ def test_a_new_cycle_is_a_problem_with_the_pairs_that_repair_it() -> None:
 
     assert what.startswith("The cycle 2027 - 2028 has begun: identity 2 stands beside identity 1 of 2026 - 2027")
     assert "the exports of the same names there are 2:20" in fix
+
+
+# ── What is scheduled by name ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def by_name(*cycles: str, entries: str = "Nightly*") -> World:
+    """Identities 1, 2 and so on in these cycles, with an export Nightly each."""
+    identities = [identity(number, cycle) for number, cycle in enumerate(cycles, start=1)]
+    return World(FakeWebAdmit(identities), schedules=FakeSchedules([schedule(entries)]))
+
+
+def test_each_entry_is_shown_with_what_it_matches_now_and_the_number_of_runs() -> None:
+    world = by_name("2025 - 2026", "2026 - 2027", "2024 - 2025", entries="nightly*,1:10,2:21")
+    world.webadmit.exports_ = {
+        2: [ListedExport(id=20, name="Nightly", format=""), ListedExport(id=21, name="X", format="")]
+    }
+
+    assert world.check().report() == [
+        "Schedules:",
+        "  Exports: on, cron(30 3 * * ? *) America/New_York, 3 exports, 3 runs in the next 24 hours",
+        '    "nightly*": 2 exports',
+        "      2:20  Nightly",
+        "      1:10  Nightly",
+        "    1:10",
+        "    2:21",
+        "",
+        "Identities and exports that the key reaches (identity:export):",
+        "  2  School of Nursing, 2026 - 2027",
+        "    2:20  Nightly  scheduled",
+        "    2:21  X  scheduled",
+        "  1  School of Nursing, 2025 - 2026",
+        "    1:10  Nightly (CSV)  scheduled",
+        "  3  School of Nursing, 2024 - 2025  (older than the cycles that names are looked up in)",
+        "    3:30  Nightly (CSV)",
+        "",
+        "Everything is in order: the key, the lists, the mails and the callback API.",
+    ]
+
+
+def test_the_number_of_runs_is_that_of_the_schedule_s_times() -> None:
+    hourly = replace(schedule("Nightly", "FrequentExports"), expression="cron(0 7-19 * * ? *)")
+    world = World(schedules=FakeSchedules([hourly]))
+
+    assert "1 export, 13 runs in the next 24 hours" in world.check().lines[1]
+
+
+def test_where_the_times_cannot_be_told_the_number_of_runs_is_left_out() -> None:
+    world = World(schedules=FakeSchedules([replace(schedule("Nightly"), expression="cron(0 7 L * ? *)")]))
+
+    assert world.check().lines[1] == "  Exports: on, cron(0 7 L * ? *) America/New_York, 1 export"
+
+
+def test_a_name_that_matches_nothing_is_a_problem_with_the_nearest_names_and_the_repair() -> None:
+    what, fix = by_name("2026 - 2027", entries="Nightli").problem()
+
+    assert what == (
+        '"Nightli" matches nothing: no export has this name in the cycles that are followed. Near it come "Nightly".'
+    )
+    assert fix.startswith("put the right name from the list above into Exports, in parameter_overrides")
+    assert "Transfer Settings" in fix
+
+
+def test_a_name_that_matches_in_an_older_cycle_only_is_a_problem() -> None:
+    world = by_name("2024 - 2025", "2025 - 2026", "2026 - 2027")
+    world.webadmit.exports_ = {2: [], 3: []}
+
+    assert world.problem()[0].startswith('"Nightly*" matches nothing')
+
+
+@pytest.mark.parametrize("entries", ["*", "N*"])
+def test_a_name_of_too_much_is_a_problem_with_the_number(entries: str) -> None:
+    world = by_name("2026 - 2027", entries=entries)
+    many = [ListedExport(id=number, name="Nightly", format="") for number in range(10, 1500)]
+    world.webadmit.exports_ = {1: many}
+
+    what, fix = world.problem()
+
+    assert what.startswith(f'"{entries}" stands for 1490 exports; nothing of it is started')
+    assert fix.startswith("write more of the name into Exports")
+
+
+def test_a_followed_identity_that_cannot_be_listed_is_a_problem_and_no_claim_that_nothing_matches() -> None:
+    world = by_name("2025 - 2026", "2026 - 2027")
+    world.webadmit.exports_ = {1: []}
+    world.webadmit.errors = {2: AccessRefused("/user_identities/2/exports", "answered 403")}
+
+    findings = world.check()
+
+    (problem,) = findings.problems
+    assert problem.what.startswith("The exports of identity 2, some of which are scheduled, could not be listed")
+    assert '    "Nightly*": 0 exports, and more in identities that could not be listed' in findings.lines
+
+
+def test_what_a_name_stands_for_is_not_said_while_the_key_is_refused() -> None:
+    world = by_name("2026 - 2027")
+    world.webadmit.error = ApiKeyRefused("/user_identities", "answered 401")
+
+    assert world.check().lines == [
+        "Schedules:",
+        "  Exports: on, cron(30 3 * * ? *) America/New_York",
+        '    "Nightly*"',
+    ]
+
+
+def test_a_new_cycle_that_a_name_runs_already_is_no_problem_for_a_pair_of_the_old_one() -> None:
+    assert by_name("2025 - 2026", "2026 - 2027", entries="1:10,Nightly").check().problems == []
 
 
 # ── Mails ───────────────────────────────────────────────────────────────────────────────────────────────────────────

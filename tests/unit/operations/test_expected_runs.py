@@ -17,6 +17,7 @@ from webadmit_exports.operations.expected_runs import (
     ExpectedRun,
     Queues,
     RunOutcome,
+    expected_exports,
     match_runs,
     same_time_yesterday,
     times_of,
@@ -27,7 +28,7 @@ LONG_AGO = after(days=-30)
 OTHER = Export(user_identity_id=37442, export_id=86447)
 NIGHTLY = Schedule(
     name="Exports",
-    exports=(EXPORT,),
+    entries=(EXPORT,),
     expression="cron(30 3 * * ? *)",
     timezone="UTC",
     is_on=True,
@@ -61,7 +62,9 @@ def file(
 def look(schedules: list[Schedule], files: Mapping[Export, Sequence[ExportFile]], now: datetime) -> list[ExpectedRun]:
     """As the morning mail of that moment does."""
     until = now - GRACE
-    return match_runs(schedules, files, same_time_yesterday(until, "UTC"), until)
+    since = same_time_yesterday(until, "UTC")
+    expected = expected_exports(schedules, lambda *_: None, since, until)
+    return match_runs(expected.exports, files, since, until)
 
 
 def runs(
@@ -134,7 +137,7 @@ def test_a_run_of_another_time_or_another_identity_does_not_stand_in_for_one_tha
 
 
 def test_each_export_of_a_schedule_is_told_about() -> None:
-    both = replace(NIGHTLY, exports=(EXPORT, OTHER))
+    both = replace(NIGHTLY, entries=(EXPORT, OTHER))
 
     found = runs(file("Failed", export=OTHER), schedules=[both])
 
@@ -210,7 +213,7 @@ def test_what_ran_of_a_schedule_that_is_off_is_counted() -> None:
 
 
 def test_a_schedule_without_exports_expects_nothing() -> None:
-    assert runs(schedules=[replace(NIGHTLY, exports=())]) == []
+    assert runs(schedules=[replace(NIGHTLY, entries=())]) == []
 
 
 @pytest.mark.parametrize(
@@ -255,7 +258,7 @@ def test_what_was_due_in_the_last_ten_minutes_is_not_expected_yet(until: datetim
     assert (NIGHT in [run.scheduled_for for run in found]) is is_expected
 
 
-@pytest.mark.parametrize("hand_or_schedule", [NIGHTLY, replace(NIGHTLY, exports=())])
+@pytest.mark.parametrize("hand_or_schedule", [NIGHTLY, replace(NIGHTLY, entries=())])
 @pytest.mark.parametrize("minutes", [-20, -11, -10, -9, -1, 0, 1, 30])
 def test_each_run_belongs_to_exactly_one_morning(minutes: int, hand_or_schedule: Schedule) -> None:
     """Also one that starts minutes before the mail, or while it is written."""

@@ -4,42 +4,31 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.fakes import WRITER
-from webadmit_exports.domain.ids import Export, join_pairs
-from webadmit_exports.operations.key_access import KeyAccess, SetupProblem, first_year
-from webadmit_exports.webadmit.answers import Identity, ListedExport
+from tests.fakes import WRITER, identity
+from webadmit_exports.domain.identities import Identity, ListedExport, Listing
+from webadmit_exports.domain.ids import join_entries
+from webadmit_exports.domain.start_request import parse_entries
+from webadmit_exports.operations.key_access import KeyAccess, SetupProblem
 
 AGAIN = "run `sam build` and `sam deploy` in the folder that you deploy webadmit-exports from"
-
-
-def identity(number: int, cycle: str = "2026 - 2027", organization: str = "School of Nursing") -> Identity:
-    return Identity(
-        id=number,
-        association="NursingCAS",
-        organization=organization,
-        institution="University of Examples",
-        cycle=cycle,
-    )
 
 
 def listed(number: int, name: str = "", kind: str = "") -> ListedExport:
     return ListedExport(id=number, name=name, format=kind)
 
 
-def pairs(text: str) -> list[Export]:
-    """Those of the parameter Exports."""
-    split = (pair.split(":") for pair in text.split(",") if pair)
-    return [Export(user_identity_id=int(one), export_id=int(other)) for one, other in split]
-
-
-def reach(*identities: Identity, **exports: Sequence[ListedExport]) -> KeyAccess:
+def reach(*identities: Identity, **exports: Sequence[ListedExport]) -> Listing:
     """`i1=[...]`: the exports of identity 1."""
     by_id = {int(name.removeprefix("i")): list(ones) for name, ones in exports.items()}
-    return KeyAccess(identities={one.id: one for one in identities}, exports=by_id)
+    return Listing(identities={one.id: one for one in identities}, exports=by_id)
 
 
-def problems(what: KeyAccess, wanted: str) -> list[SetupProblem]:
-    return list(what.problems(pairs(wanted), WRITER.commands))
+def access(what: Listing, wanted: str) -> KeyAccess:
+    return KeyAccess(what, parse_entries(wanted), 2)
+
+
+def problems(what: Listing, wanted: str) -> list[SetupProblem]:
+    return list(access(what, wanted).problems(WRITER.commands))
 
 
 # ── What is gone ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -103,8 +92,9 @@ def test_a_new_cycle_is_told_with_the_pairs_of_the_same_names() -> None:
         " Nursing, University of Examples)."
     )
     assert problem.fix == (
-        "put its exports into Exports, beside or in the place of 1:10,1:11 (the exports of the same names there are"
-        f" 2:21,2:20), in parameter_overrides in your samconfig file, then {AGAIN}"
+        "put the names of the exports into Exports in the place of 1:10,1:11: names need no change for a new cycle. Or"
+        " put their pairs there (the exports of the same names there are 2:21,2:20). Exports is in parameter_overrides"
+        f" in your samconfig file; then {AGAIN}"
     )
 
 
@@ -158,7 +148,7 @@ def test_a_cycle_between_that_is_scheduled_does_not_hide_the_newest() -> None:
     assert [problem.what.partition(" stands")[0] for problem in found] == [
         "The cycle 2027 - 2028 has begun: identity 4"
     ]
-    assert "in the place of 1:10 " in found[0].fix
+    assert "in the place of 1:10: " in found[0].fix
 
 
 @pytest.mark.parametrize(
@@ -207,7 +197,7 @@ def test_a_program_without_a_name_is_called_so() -> None:
     [("2026 - 2027", 2026), ("2026-2027", 2026), ("Fall 2026", 2026), ("Cycle 26", 0), ("", 0), ("MD 2027 2028", 2027)],
 )
 def test_cycles_are_ordered_by_their_first_year(cycle: str, year: int) -> None:
-    assert first_year(cycle) == year
+    assert identity(1, cycle).year == year
 
 
 # ── What people see ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,7 +211,7 @@ def test_all_that_the_key_reaches_is_listed_with_what_is_scheduled_marked() -> N
         i2=[listed(10)],
     )
 
-    assert there.lines(pairs("1:10,1:12,3:30")) == [
+    assert access(there, "1:10,1:12,3:30").lines() == [
         "Identities and exports that the key reaches (identity:export):",
         "  1  NursingCAS, School of Nursing, University of Examples, 2026 - 2027",
         "    1:10  Nightly (CSV)  scheduled",
@@ -233,7 +223,7 @@ def test_all_that_the_key_reaches_is_listed_with_what_is_scheduled_marked() -> N
 
 
 def test_an_identity_that_was_not_listed_is_told_apart_from_one_without_exports() -> None:
-    lines = reach(identity(1, "2026"), identity(2, "2026"), i1=[]).lines([])
+    lines = access(reach(identity(1, "2026"), identity(2, "2026"), i1=[]), "").lines()
 
     assert [line for line in lines if line.startswith("    ")] == ["    (not listed: there was no time left)"]
     assert lines[-1] == "    (not listed: there was no time left)"
@@ -243,7 +233,7 @@ def test_an_identity_that_was_not_listed_is_told_apart_from_one_without_exports(
 def test_pairs_are_written_as_the_parameter_takes_them() -> None:
     there = reach(identity(1), identity(2), i1=[listed(10), listed(11)], i2=[listed(10)])
 
-    assert join_pairs(there.pairs()) == "1:10,1:11,2:10"
+    assert join_entries(access(there, "").pairs()) == "1:10,1:11,2:10"
 
 
 def test_a_problem_says_what_is_wrong_and_then_what_to_do() -> None:

@@ -8,15 +8,32 @@ from typing import Any
 import pytest
 
 from tests.approval import assert_approved
-from tests.fakes import EXPORT, FILE_ID, NAMES, NIGHT, WRITER, FakeTable, FakeTopics, after
+from tests.fakes import (
+    EXPORT,
+    FILE_ID,
+    NAMES,
+    NIGHT,
+    WRITER,
+    FakeKeys,
+    FakeLists,
+    FakeNameMatches,
+    FakeTable,
+    FakeTopics,
+    after,
+    identity,
+)
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.domain.announcement import EventType
 from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.export_name import ExportName, Matches
+from webadmit_exports.domain.identities import Identity
 from webadmit_exports.domain.ids import Export
-from webadmit_exports.errors import AwsUnavailable
+from webadmit_exports.domain.start_request import parse_entries
+from webadmit_exports.errors import ApiKeyUnusable, AwsUnavailable, Unavailable
 from webadmit_exports.messages.message import Message
 from webadmit_exports.operations.expected_runs import GRACE, DailyReport, ExpectedRun, Queues, RunOutcome
 from webadmit_exports.operations.morning_mail import SendMorningMail
+from webadmit_exports.operations.name_history import LookUp
 from webadmit_exports.operations.report_message import report_message
 
 MORNING = after(hours=8, minutes=30)  # 12:00 UTC, 07:00 in New York
@@ -25,7 +42,7 @@ OTHER = Export(user_identity_id=37442, export_id=86447)
 QUIET = Queues(retries=0, given_up=0)
 NIGHTLY = Schedule(
     name="Exports",
-    exports=(EXPORT, OTHER),
+    entries=(EXPORT, OTHER),
     expression="cron(30 3 * * ? *)",
     timezone="UTC",
     is_on=True,
@@ -193,16 +210,16 @@ def test_a_night_without_a_file_names_no_last_one() -> None:
             "No runs were scheduled since Sun Nov 22 07:00 (America/New_York).",
         ),
         (
-            [replace(NIGHTLY, exports=()), replace(NIGHTLY, exports=())],
+            [replace(NIGHTLY, entries=()), replace(NIGHTLY, entries=())],
             "No exports are listed yet, so nothing was to run. The list is the parameter Exports.",
         ),
         ([], "No exports are listed yet, so nothing was to run. The list is the parameter Exports."),
         (
-            [replace(NIGHTLY, exports=(), is_on=False)],
+            [replace(NIGHTLY, entries=(), is_on=False)],
             "No exports are listed yet, so nothing was to run. The list is the parameter Exports.",
         ),
         (
-            [replace(NIGHTLY, is_on=False), replace(NIGHTLY, exports=())],
+            [replace(NIGHTLY, is_on=False), replace(NIGHTLY, entries=())],
             "The schedules are off (ScheduleState is DISABLED): nothing is started, and open runs are still followed.",
         ),
     ],
@@ -364,6 +381,9 @@ class World:
     topics: FakeTopics = field(default_factory=FakeTopics)
     queues: Queues = QUIET
     queues_error: Exception | None = None
+    matches: FakeNameMatches = field(default_factory=FakeNameMatches)
+    lists: FakeLists = field(default_factory=FakeLists)
+    keys: FakeKeys = field(default_factory=FakeKeys)
 
     def put(self, *files: ExportFile) -> None:
         for one in files:
@@ -374,14 +394,20 @@ class World:
             raise self.queues_error
         return self.queues
 
-    def send(self) -> DailyReport:
+    def send(self, now: datetime = MORNING) -> DailyReport:
         return SendMorningMail(
             schedules=self.schedules,  # type: ignore[arg-type]
             table=self.table,  # type: ignore[arg-type]
+            name_matches=self.matches,  # type: ignore[arg-type]
+            look_up=LookUp(
+                webadmit=self.lists,  # type: ignore[arg-type]
+                api_key=self.keys,  # type: ignore[arg-type]
+                followed_cycles=2,
+            ),
             count_queues=self.count_queues,
             topics=self.topics,  # type: ignore[arg-type]
             writer=WRITER,
-        ).send(MORNING)
+        ).send(now, lambda: 120.0)
 
 
 def outcomes(found: DailyReport) -> list[tuple[str, RunOutcome]]:
@@ -409,7 +435,7 @@ def test_a_night_on_which_nothing_was_started_is_told() -> None:
 
 
 def test_a_run_of_the_same_export_under_another_identity_does_not_count_for_it() -> None:
-    world = World(FakeSchedules([replace(NIGHTLY, exports=(EXPORT,))]))
+    world = World(FakeSchedules([replace(NIGHTLY, entries=(EXPORT,))]))
     world.put(file(export=Export(user_identity_id=1, export_id=EXPORT.export_id), finished_at=READY_AT))
 
     assert outcomes(world.send()) == [("37442:86446", RunOutcome.NOT_STARTED)]
@@ -432,7 +458,7 @@ def test_an_open_run_of_an_export_that_is_on_no_list_any_more_is_told() -> None:
 
 
 def test_an_open_run_of_a_scheduled_export_is_counted_once() -> None:
-    world = World(FakeSchedules([replace(NIGHTLY, exports=(EXPORT,))]))
+    world = World(FakeSchedules([replace(NIGHTLY, entries=(EXPORT,))]))
     world.put(file("In Progress", due_at=MORNING + timedelta(hours=1)))
 
     assert outcomes(world.send()) == [("37442:86446", RunOutcome.RUNNING)]
@@ -492,3 +518,244 @@ def test_nothing_is_sent_where_something_could_not_be_read(fault: str) -> None:
         world.send()
 
     assert world.topics.messages == []
+
+
+# ── Exports by name ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+SLATE = ExportName(text="Slate nightly*")
+BY_NAME = replace(NIGHTLY, entries=(SLATE,))
+DOWN = Unavailable("/", "HTTP 503")
+
+
+def named_world(*schedules: Schedule) -> World:
+    """Identity 1 lists an export 1:100 of that name."""
+    world = World(FakeSchedules(list(schedules or (BY_NAME,))))
+    world.lists.add(identity(1), "Slate nightly")
+    return world
+
+
+def found(*pairs: str, identities: Sequence[Identity] = (identity(1),), unlisted: Sequence[int] = ()) -> Matches:
+    exports = [entry for entry in parse_entries(",".join(pairs)) if isinstance(entry, Export)]
+    return Matches(
+        exports=dict.fromkeys(exports, "Slate nightly"),
+        identities={one.id: one.title for one in identities},
+        unlisted=frozenset(unlisted),
+    )
+
+
+def changes(world: World, *, days: int = 0) -> tuple[Sequence[str], Sequence[str]]:
+    """What the mail of that day says joined and left."""
+    found = world.send(MORNING + timedelta(days=days)).changes
+    return found.joined, found.left
+
+
+def test_the_mail_expects_what_the_name_stood_for_when_it_was_started() -> None:
+    world = named_world()
+    world.matches.add(SLATE, NIGHT, found("1:100", "1:101"))
+    ready = Export(user_identity_id=1, export_id=100)
+    world.put(file(export=ready, finished_at=READY_AT))
+
+    report = world.send()
+
+    assert outcomes(report) == [("1:100", RunOutcome.READY), ("1:101", RunOutcome.NOT_STARTED)]
+    assert '1:101 "Slate nightly", scheduled for Sun Nov 22 22:30' in world.topics.messages[0].mail
+    assert world.lists.asked == []
+
+
+def test_each_time_of_the_schedule_has_its_own_exports() -> None:
+    world = named_world(replace(BY_NAME, expression="cron(30 2,3 * * ? *)"))
+    world.matches.add(SLATE, NIGHT, found("1:100"))
+    world.matches.add(SLATE, after(hours=-1), found("1:100", "1:101"))
+
+    report = world.send()
+
+    assert sorted((f"{run.scheduled_for:%H:%M}", str(run.export)) for run in report.runs) == [
+        ("02:30", "1:100"),
+        ("02:30", "1:101"),
+        ("03:30", "1:100"),
+    ]
+
+
+def test_where_nothing_was_started_it_expects_what_the_name_matches_now() -> None:
+    world = named_world()
+
+    report = world.send()
+
+    assert outcomes(report) == [("1:100", RunOutcome.NOT_STARTED)]
+    assert world.lists.asked == ["identities", 1]
+    assert world.topics.messages[0].subject == "webadmit-exports: ACTION NEEDED: 0 of 1 ready, 1 not started"
+
+
+def test_where_no_identity_could_be_listed_it_expects_what_the_name_matches_now() -> None:
+    world = named_world()
+    world.matches.add(SLATE, NIGHT, found(unlisted=[1]))
+
+    assert outcomes(world.send()) == [("1:100", RunOutcome.NOT_STARTED)]
+
+
+@pytest.mark.parametrize("how", ["key", "webadmit", "lists"])
+def test_what_nobody_knows_is_not_said_to_be_nothing(how: str) -> None:
+    world = named_world()
+    world.keys.error = ApiKeyUnusable("no key") if how == "key" else None
+    world.lists.errors = {"identities": [DOWN] * 2} if how == "webadmit" else {1: [DOWN] * 2}
+
+    report = world.send()
+
+    assert report.runs == []
+    assert [one.name for one in report.not_known] == [SLATE]
+    (message,) = world.topics.messages
+    assert message.subject == "webadmit-exports: ACTION NEEDED: 1 name without exports"
+    assert '  "Slate nightly*", scheduled for Sun Nov 22 22:30' in message.mail
+    assert "Names that could not be looked up" in message.mail
+    assert ("because no usable WebAdMIT API key is stored (1)" in message.mail) == (how == "key")
+    assert "Nothing needs to be done" not in message.mail
+
+
+def test_a_name_that_is_tried_again_asks_for_nothing() -> None:
+    world = named_world()
+    world.keys.error = ApiKeyUnusable("no key")
+    world.queues = Queues(retries=1, given_up=0)
+
+    world.send()
+
+    assert "ACTION NEEDED" not in world.topics.messages[0].subject
+
+
+def test_a_name_that_matched_nothing_needs_action() -> None:
+    world = named_world()
+    world.matches.add(SLATE, NIGHT, found())
+
+    world.send()
+
+    (message,) = world.topics.messages
+    assert message.subject == "webadmit-exports: ACTION NEEDED: 1 name without exports"
+    assert 'Names without exports (1):\n  "Slate nightly*", scheduled for Sun Nov 22 22:30' in message.mail
+    assert "correct them in Exports or in WebAdMIT" in message.mail
+
+
+def test_a_name_without_exports_is_told_beside_those_that_ran() -> None:
+    world = named_world(replace(BY_NAME, entries=(SLATE, EXPORT)))
+    world.matches.add(SLATE, NIGHT, found())
+    world.put(file(finished_at=READY_AT))
+
+    world.send()
+
+    assert world.topics.messages[0].subject == "webadmit-exports: ACTION NEEDED: 1 of 1 ready, 1 name without exports"
+
+
+def test_matches_that_cannot_be_read_fail_the_mail() -> None:
+    world = named_world()
+    world.matches.failing = True
+
+    with pytest.raises(AwsUnavailable):
+        world.send()
+
+
+OLD, NEW = identity(1), identity(2, "2027 - 2028")
+
+
+def test_a_cycle_that_joins_is_told_once_with_its_exports() -> None:
+    world = named_world()
+    world.matches.add(SLATE, after(days=-1), found("1:100"))
+    world.matches.add(SLATE, NIGHT, found("1:100", "2:200", identities=[OLD, NEW]))
+    world.matches.add(SLATE, after(days=1), found("1:100", "2:200", identities=[OLD, NEW]))
+
+    assert changes(world) == ([f"identity 2 ({NEW.title}): 1 export"], [])
+    assert changes(world, days=1) == ([], [])
+    assert "New since yesterday (1):\n  identity 2 (NursingCAS" in world.topics.messages[0].mail
+    assert "2027 - 2028): 1 export" in world.topics.messages[0].mail
+    assert "New since" not in world.topics.messages[1].mail
+
+
+def test_a_cycle_that_has_no_exports_yet_is_told_and_its_exports_are_when_they_come() -> None:
+    world = named_world()
+    world.matches.add(SLATE, after(days=-1), found("1:100"))
+    world.matches.add(SLATE, NIGHT, found("1:100", identities=[OLD, NEW]))
+    world.matches.add(SLATE, after(days=1), found("1:100", "2:200", identities=[OLD, NEW]))
+
+    carry_over = "no export of these names yet; carry them over in WebAdMIT (Transfer Settings)"
+    assert changes(world) == ([f"identity 2 ({NEW.title}): {carry_over}"], [])
+    assert changes(world, days=1) == (['2:200 "Slate nightly"'], [])
+
+
+def test_a_cycle_that_a_new_one_has_pushed_out_is_told_and_asks_for_nothing() -> None:
+    world = named_world()
+    world.matches.add(SLATE, after(days=-1), found("1:100"))
+    world.matches.add(SLATE, NIGHT, found("2:200", identities=[NEW]))
+    world.put(file(export=Export(user_identity_id=2, export_id=200), finished_at=READY_AT))
+
+    assert changes(world) == ([f"identity 2 ({NEW.title}): 1 export"], [f"identity 1 ({OLD.title})"])
+    (message,) = world.topics.messages
+    assert "No longer started since yesterday (1):\n  identity 1 (NursingCAS" in message.mail
+    assert "ACTION NEEDED" not in message.subject
+
+
+@pytest.mark.parametrize(
+    ("now", "left"),
+    [
+        (found("1:100", identities=[OLD]), [f"identity 2 ({NEW.title})"]),  # the key has lost an identity
+        (found("1:100", identities=[OLD, NEW]), ['2:200 "Slate nightly"']),  # an export was renamed
+    ],
+)
+def test_what_is_gone_without_a_new_cycle_needs_a_look(now: Matches, left: list[str]) -> None:
+    world = named_world()
+    world.matches.add(SLATE, after(days=-1), found("1:100", "2:200", identities=[OLD, NEW]))
+    world.matches.add(SLATE, NIGHT, now)
+    world.put(file(export=Export(user_identity_id=1, export_id=100), finished_at=READY_AT))
+
+    assert changes(world) == ([], left)
+    (message,) = world.topics.messages
+    assert message.subject == "webadmit-exports: ACTION NEEDED: 1 of 1 ready, 1 no longer started"
+    assert "Exports are no longer started: if they were renamed, correct Exports" in message.mail
+
+
+def test_what_could_not_be_listed_is_neither_gone_nor_new_again() -> None:
+    world = named_world()
+    both = found("1:100", "2:200", identities=[OLD, NEW])
+    world.matches.add(SLATE, after(days=-1), both)
+    world.matches.add(SLATE, NIGHT, found("1:100", identities=[OLD, NEW], unlisted=[2]))
+    world.matches.add(SLATE, after(days=1), both)
+
+    assert changes(world) == ([], [])
+    assert changes(world, days=1) == ([], [])
+
+
+def test_a_schedule_that_rests_is_compared_with_its_last_time() -> None:
+    world = named_world()
+    world.matches.add(SLATE, after(days=-20), found("1:100"))
+    world.matches.add(SLATE, NIGHT, found("1:100", "2:200", identities=[OLD, NEW]))
+
+    assert changes(world) == ([f"identity 2 ({NEW.title}): 1 export"], [])
+
+
+def test_a_time_at_which_webadmit_was_down_is_not_compared_with() -> None:
+    world = named_world()
+    world.matches.add(SLATE, after(days=-2), found("1:100"))
+    world.matches.add(SLATE, after(days=-1), found(identities=[]))
+    world.matches.add(SLATE, NIGHT, found("1:100"))
+
+    assert changes(world) == ([], [])
+
+
+def test_a_name_of_which_nothing_was_known_before_is_no_news() -> None:
+    world = named_world()
+    world.matches.add(SLATE, NIGHT, found("1:100"))
+
+    assert changes(world) == ([], [])
+
+
+def test_the_mail_about_a_new_cycle_is_the_approved_one() -> None:
+    world = named_world(replace(BY_NAME, entries=(SLATE, ExportName(text="Banner"))))
+    renamed = parse_entries("2:202")
+    world.matches.add(SLATE, after(days=-1), found("1:100", "2:200", "2:202", identities=[OLD, NEW]))
+    newest = identity(3, "2028 - 2029")
+    world.matches.add(SLATE, NIGHT, found("2:200", "3:300", identities=[NEW, newest]))
+    world.matches.add(ExportName(text="Banner"), NIGHT, found(identities=[NEW, newest]))
+    for pair in parse_entries("2:200,3:300"):
+        world.put(file(export=pair, file_id=pair.export_id, finished_at=READY_AT))  # type: ignore[arg-type, union-attr]
+    assert renamed
+
+    world.send()
+
+    (message,) = world.topics.messages
+    assert_approved("morning mail, new cycle", f"Subject: {message.subject}\n\n{message.mail}")

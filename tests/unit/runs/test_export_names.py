@@ -8,10 +8,10 @@ import pytest
 
 from tests.fakes import EXPORT, NAMES, Clock
 from webadmit_exports.domain.export_file import Names
+from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import AccessRefused, ApiKeyRefused, RateLimited, RequestRefused, Unavailable
 from webadmit_exports.runs.export_names import ExportNames
-from webadmit_exports.webadmit.answers import Identity, ListedExport
 from webadmit_exports.webadmit.api_key import ApiKey
 
 KEY = ApiKey("0123456789abcdef0123456789abcdef")

@@ -16,6 +16,8 @@ from tests.fakes import (
     WRITER,
     Clock,
     FakeKeys,
+    FakeLists,
+    FakeNameMatches,
     FakeNames,
     FakeTable,
     FakeTopics,
@@ -24,6 +26,7 @@ from tests.fakes import (
 )
 from webadmit_exports.aws.start_queue import Delivery
 from webadmit_exports.domain.export_file import StatusUpdate, UpdateSource
+from webadmit_exports.domain.export_name import Entry
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.start_request import StartRequest
 from webadmit_exports.errors import (
@@ -36,6 +39,7 @@ from webadmit_exports.errors import (
     SigningKeyUnusable,
     Unavailable,
 )
+from webadmit_exports.runs.resolve_names import ResolveNames
 from webadmit_exports.runs.start import StartRuns
 from webadmit_exports.runs.start_one import StartResult
 from webadmit_exports.webadmit.answers import RateLimit, Run
@@ -85,11 +89,11 @@ def run(file_id: int, status: str = "In Progress") -> Run:
 
 @dataclass
 class FakeStartQueue:
-    deferred: list[tuple[Export, datetime]] = field(default_factory=list)
+    deferred: list[tuple[Entry, datetime]] = field(default_factory=list)
     span: timedelta = timedelta(hours=12)
     failing: bool = False
 
-    def put(self, some: list[Export], scheduled_for: datetime) -> None:
+    def put(self, some: list[Entry], scheduled_for: datetime) -> None:
         if self.failing:
             raise AwsUnavailable("SQS answered ServiceUnavailable")
         self.deferred += [(export, scheduled_for) for export in some]
@@ -100,6 +104,9 @@ class World:
     """A StartRuns and all that it touches. Time passes only where something sleeps or WebAdMIT is slow."""
 
     webadmit: FakeWebAdmit = field(default_factory=FakeWebAdmit)
+    lists: FakeLists = field(default_factory=FakeLists)
+    matches: FakeNameMatches = field(default_factory=FakeNameMatches)
+    followed_cycles: int = 2
     table: FakeTable = field(default_factory=FakeTable)
     topics: FakeTopics = field(default_factory=FakeTopics)
     start_queue: FakeStartQueue = field(default_factory=FakeStartQueue)
@@ -120,6 +127,13 @@ class World:
             topics=self.topics,  # type: ignore[arg-type]
             writer=WRITER,
             names=FakeNames(),  # type: ignore[arg-type]
+            resolve_names=ResolveNames(
+                webadmit=self.lists,  # type: ignore[arg-type]
+                matches=self.matches,  # type: ignore[arg-type]
+                names=FakeNames(),  # type: ignore[arg-type]
+                followed_cycles=self.followed_cycles,
+                clock=self.clock.seconds,
+            ),
             now=self.clock.now,
             clock=self.clock.seconds,
             sleep=self._sleep,
@@ -137,8 +151,8 @@ class World:
 
         return time_left
 
-    def start(self, *some: Export, scheduled_for: datetime = NIGHT) -> dict[str, list[Export]]:
-        request = StartRequest(exports=some, scheduled_for=scheduled_for)
+    def start(self, *some: Entry, scheduled_for: datetime = NIGHT) -> dict[str, list[Entry]]:
+        request = StartRequest(entries=some, scheduled_for=scheduled_for)
         return by_outcome(self.start_runs().start(request, self.time_left()))
 
     def retry(self, *deliveries: Delivery) -> list[str]:
@@ -146,17 +160,17 @@ class World:
         return self.start_runs().retry(deliveries, self.time_left())
 
 
-def by_outcome(results: list[StartResult]) -> dict[str, list[Export]]:
-    outcomes: dict[str, list[Export]] = {}
+def by_outcome(results: list[StartResult]) -> dict[str, list[Entry]]:
+    outcomes: dict[str, list[Entry]] = {}
     for result in results:
-        outcomes.setdefault(result.outcome.value, []).append(result.requested.export)
+        outcomes.setdefault(result.outcome.value, []).append(result.requested.entry)
     return outcomes
 
 
-def delivery(*some: Export, last: bool = False, whole: bool = False) -> Delivery:
+def delivery(*some: Entry, last: bool = False, whole: bool = False) -> Delivery:
     """A message about these exports, named for the first."""
     some = some or (EXPORT,)
-    request = StartRequest(exports=some, scheduled_for=NIGHT)
+    request = StartRequest(entries=some, scheduled_for=NIGHT)
     return Delivery(message_id=str(some[0]), request=request, is_last=last, is_whole=whole)
 
 
@@ -462,7 +476,7 @@ def test_a_limit_that_is_used_up_is_waited_for_before_the_next_export() -> None:
     runs = world.start_runs()
 
     for export in (first, second):
-        runs.start(StartRequest(exports=(export,), scheduled_for=NIGHT), world.time_left())
+        runs.start(StartRequest(entries=(export,), scheduled_for=NIGHT), world.time_left())
     assert world.slept == []  # each invocation asks anew
 
     world.webadmit.answers = {one: [used_up] for one in exports(17, 5)}

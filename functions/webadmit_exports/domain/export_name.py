@@ -1,0 +1,114 @@
+"""Exports by name: `Slate nightly*` stands for all exports of that name in the followed cycles. Pure."""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from webadmit_exports.domain.identities import Identity, Listing
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.errors import InvalidInput
+
+MOST_MATCHES = 1000
+_NEAR = 3  # names that are suggested where none matches
+_AT = re.compile(r"(.*)@([1-9][0-9]{0,17})", re.DOTALL)
+# The same as in the parameter Exports of template.yaml: signs that would break the schedule's JSON or that are rare in
+# names, blanks that do not look like one, marks that cannot be seen.
+_REFUSED = re.compile(
+    r"[\x00-\x1f!\"$%,:;<=>?@\[\\\]^`{|}~\x7f-\xa0\xab\xad\xbb\u1680\u180e\u2000-\u200f\u2018\u201a-\u201f"
+    r"\u2028-\u202f\u2039\u203a\u205f-\u206f\u3000\ufeff\ufff0-\uffff]"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportName:
+    """A name with `*` for any text; written `Slate nightly*`, and `Slate nightly*@37442` where it is for one identity.
+
+    Only what could not be looked up in one identity is written in the second form, in messages of the start queue.
+    """
+
+    text: str
+    user_identity_id: int | None = None
+
+    def __str__(self) -> str:
+        return self.text if self.user_identity_id is None else f"{self.text}@{self.user_identity_id}"
+
+    def matches(self, name: str) -> bool:
+        """Whether an export's whole name is this one; letter case does not count, nor how an accent is encoded."""
+        return fnmatchcase(_folded(name), _folded(self.text))  # its other signs, ? and [, are refused in names
+
+    @property
+    def matches_everything(self) -> bool:
+        return not self.text.strip("*")
+
+    def within(self, user_identity_id: int) -> "ExportName":
+        """The same name in one identity only."""
+        return ExportName(text=self.text, user_identity_id=user_identity_id)
+
+
+Entry = Export | ExportName  # one of the list in the parameter Exports
+
+
+def parse_name(text: str) -> ExportName:
+    """Reads a name; raises InvalidInput, saying what is wrong with it."""
+    match = _AT.fullmatch(text)
+    name = match[1] if match else text
+    if not name:
+        raise InvalidInput("which is empty")
+    if name != name.strip(" "):
+        raise InvalidInput("with a blank before or after it")
+    if bad := _REFUSED.search(name):
+        sign = bad[0] if bad[0].isprintable() else f"U+{ord(bad[0]):04X}"
+        raise InvalidInput(
+            f"with {sign!r} in it; a name has letters, digits, blanks and . _ - ( ) & ' / + # only, and * stands for"
+            " anything else"
+        )
+    return ExportName(text=name, user_identity_id=int(match[2]) if match else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matches:
+    """What a name stands for at some time: `exports`, with their names, in `identities`, with their titles.
+
+    `unlisted`: those of the identities whose exports are not known. `near`: names that come near, where none matches.
+    """
+
+    exports: Mapping[Export, str]
+    identities: Mapping[int, str]
+    unlisted: frozenset[int] = frozenset()
+    near: Sequence[str] = ()
+
+
+def is_startable(name: ExportName, found: Matches) -> bool:
+    """Whether it may stand for what was found: something, but not everything, nor too much to be meant."""
+    return 0 < len(found.exports) <= MOST_MATCHES and not name.matches_everything
+
+
+def match_name(name: ExportName, identities: Sequence[Identity], listing: Listing) -> Matches:
+    """Holds a name against the exports of these identities, or of its own one."""
+    titles = {one.id: one.title for one in identities}
+    if name.user_identity_id is not None:
+        own = listing.identities.get(name.user_identity_id)
+        titles = {name.user_identity_id: own.title if own else ""}
+    listed = [(number, one) for number in titles for one in listing.exports.get(number, ())]
+    found = {
+        Export(user_identity_id=number, export_id=one.id): one.name for number, one in listed if name.matches(one.name)
+    }
+    return Matches(
+        exports=found,
+        identities=titles,
+        unlisted=frozenset(number for number in titles if number not in listing.exports),
+        near=() if found else _near(name, [one.name for _, one in listed if one.name]),
+    )
+
+
+def _near(name: ExportName, others: Sequence[str]) -> Sequence[str]:
+    by_folded = {_folded(other): other for other in others}
+    near = difflib.get_close_matches(_folded(name.text.replace("*", "")), by_folded, n=_NEAR, cutoff=0.5)
+    return [by_folded[one] for one in near]
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())

@@ -1,0 +1,146 @@
+"""What the names in the schedules stood for at each scheduled time, and what has changed since the day before."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from webadmit_exports.aws.name_matches import NameMatches
+from webadmit_exports.domain.export_name import ExportName, Matches, match_name
+from webadmit_exports.domain.identities import followed
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.errors import WebAdmitExportsError
+from webadmit_exports.messages.problems import problem_of
+from webadmit_exports.messages.text import counted, named
+from webadmit_exports.telemetry import logger
+from webadmit_exports.webadmit.api_key import WebAdmitApiKey
+from webadmit_exports.webadmit.client import WebAdmit
+from webadmit_exports.webadmit.listing import read_listing
+
+READ_SECONDS = 5.0
+_RESERVE_SECONDS = 30.0  # for the rest of the mail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What names stand for now and did not the day before, and the other way round, in lines for a person.
+
+    `needs_a_look`: something is gone that no new cycle has pushed out.
+    """
+
+    joined: Sequence[str] = ()
+    left: Sequence[str] = ()
+    needs_a_look: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUp:
+    """Looks up what names match now."""
+
+    webadmit: WebAdmit
+    api_key: WebAdmitApiKey
+    followed_cycles: int
+
+    def match(self, names: Sequence[ExportName], time_left: Callable[[], float]) -> Mapping[ExportName, Matches]:
+        """Raises a WebAdmitExportsError where the key or the identities cannot be read."""
+        listing = read_listing(
+            self.webadmit,
+            self.api_key.read(),
+            lambda identities: [one.id for one in followed(identities, self.followed_cycles)],
+            lambda: time_left() - _RESERVE_SECONDS,
+        )
+        identities = followed(listing.identities.values(), self.followed_cycles)
+        return {name: match_name(name, identities, listing) for name in names}
+
+
+@dataclass(slots=True, kw_only=True)
+class NameHistory:
+    """What `names` stood for from `since` to before `until`.
+
+    `recorded`: by name and scheduled time, newest first; `before`: the last time before `since`.
+    """
+
+    names: Sequence[ExportName]
+    recorded: Mapping[ExportName, Mapping[datetime, Matches]]
+    before: Mapping[ExportName, Matches]
+    look_up: Callable[[Sequence[ExportName]], Mapping[ExportName, Matches]]
+    why_not_known: str = ""
+    _now: Mapping[ExportName, Matches] | None = field(default=None)
+
+    def at(self, name: ExportName, scheduled_for: datetime) -> Matches | None:
+        """What was found at that time; where nothing was, what the name matches now; None where that is not known."""
+        found = self.recorded[name].get(scheduled_for)
+        if found and (found.exports or not found.unlisted):
+            return found
+        if self._now is None:
+            try:
+                self._now = self.look_up(self.names)
+            except WebAdmitExportsError as error:
+                logger.warning("names cannot be looked up", reason=str(error))
+                self._now, self.why_not_known = {}, problem_of(error).sentence
+        return self._now.get(name)
+
+    def changes(self) -> Changes:
+        """From the last scheduled time before `since` to the last one after it; so each is told once."""
+        compared = [
+            (next(iter(times.values())), self.before[name])
+            for name, times in self.recorded.items()
+            if times and name in self.before
+        ]
+        now, before = _Union([one for one, _ in compared]), _Union([one for _, one in compared])
+        joined = [number for number in now.identities if number not in before.identities]
+        left = [number for number in before.identities if number not in now.identities]
+        gained = [one for one in now.exports if one not in before.exports and before.has_listed(one)]
+        lost = [one for one in before.exports if one not in now.exports and now.has_listed(one)]
+        return Changes(
+            joined=[
+                *(f"{now.called(number)}: {now.count(number)}" for number in joined),
+                *(named(one, now.exports[one]) for one in gained),
+            ],
+            left=[
+                *(before.called(number) for number in left),
+                *(named(one, before.exports[one]) for one in lost),
+            ],
+            needs_a_look=bool(lost) or bool(left and not joined),
+        )
+
+
+class _Union:
+    """All that several names stood for."""
+
+    def __init__(self, several: Sequence[Matches]) -> None:
+        self.exports = {export: name for one in several for export, name in one.exports.items()}
+        self.identities = {number: title for one in several for number, title in one.identities.items()}
+        self._unlisted = {number for one in several for number in one.unlisted}
+
+    def has_listed(self, export: Export) -> bool:
+        return export.user_identity_id in self.identities and export.user_identity_id not in self._unlisted
+
+    def called(self, number: int) -> str:
+        title = self.identities[number]
+        return f"identity {number} ({title})" if title else f"identity {number}"
+
+    def count(self, number: int) -> str:
+        exports = sum(export.user_identity_id == number for export in self.exports)
+        if exports or number in self._unlisted:
+            return counted(exports, "export")
+        return "no export of these names yet; carry them over in WebAdMIT (Transfer Settings)"
+
+
+def read_history(
+    matches: NameMatches,
+    names: Sequence[ExportName],
+    since: datetime,
+    until: datetime,
+    look_up: Callable[[Sequence[ExportName]], Mapping[ExportName, Matches]],
+) -> NameHistory:
+    """Reads what was recorded; raises AwsUnavailable if it cannot."""
+    recorded: dict[ExportName, dict[datetime, Matches]] = {name: {} for name in names}
+    before = {}
+    for name in names:
+        for scheduled_for, found in matches.before(name, until):
+            if scheduled_for >= since:
+                recorded[name][scheduled_for] = found
+            elif found.identities:
+                before[name] = found
+                break
+    return NameHistory(names=names, recorded=recorded, before=before, look_up=look_up)

@@ -1,0 +1,49 @@
+"""The schedules as the setup check shows them: what each entry stands for now, and how many runs that makes. Pure."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from webadmit_exports.aws.schedules import Schedule
+from webadmit_exports.domain.export_name import Entry, ExportName
+from webadmit_exports.messages.text import counted
+from webadmit_exports.operations.cron import occurrences
+from webadmit_exports.operations.key_access import KeyAccess
+
+_DAY = timedelta(days=1)
+
+
+def schedule_lines(schedules: Sequence[Schedule], access: KeyAccess | None, now: datetime) -> Iterator[str]:
+    """Without `access` it is not known what names stand for."""
+    for schedule in schedules:
+        if not schedule.entries:
+            yield f"  {schedule.name}: empty"
+            continue
+        state = "on" if schedule.is_on else "off (ScheduleState is DISABLED)"
+        parts = [state, f"{schedule.expression} {schedule.timezone}"]
+        if access:
+            parts += _counts(schedule, access, now)
+        yield f"  {schedule.name}: {', '.join(parts)}"
+        for entry in schedule.entries:
+            yield from _entry_lines(entry, access)
+
+
+def _counts(schedule: Schedule, access: KeyAccess, now: datetime) -> Iterator[str]:
+    exports = {export for entry in schedule.entries for export in access.exports_of(entry)}
+    yield counted(len(exports), "export")
+    times = occurrences(schedule.expression, schedule.timezone, now, now + _DAY) if schedule.is_on else []
+    if times is not None:
+        yield f"{counted(len(exports) * len(times), 'run')} in the next 24 hours"
+
+
+def _entry_lines(entry: Entry, access: KeyAccess | None) -> Iterator[str]:
+    if not isinstance(entry, ExportName):
+        yield f"    {entry}"
+        return
+    if access is None:
+        yield f'    "{entry}"'
+        return
+    found = access.matches[entry]
+    unlisted = ", and more in identities that could not be listed" if found.unlisted else ""
+    yield f'    "{entry}": {counted(len(found.exports), "export")}{unlisted}'
+    for export, name in found.exports.items():
+        yield f"      {export}  {name}"

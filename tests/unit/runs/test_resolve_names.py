@@ -1,0 +1,384 @@
+"""Starting by name, with fakes: what names stand for, and what becomes of those that cannot be looked up."""
+
+from typing import Any
+
+import pytest
+
+from tests.fakes import FILE_ID, NIGHT, after, identity
+from tests.unit.runs.test_start import World, delivery
+from webadmit_exports.domain.export_name import Entry
+from webadmit_exports.domain.identities import ListedExport
+from webadmit_exports.domain.start_request import parse_entries
+from webadmit_exports.errors import (
+    AccessRefused,
+    ApiKeyRefused,
+    ApiKeyUnusable,
+    RateLimited,
+    RequestRefused,
+    Unavailable,
+    WebAdmitError,
+)
+
+DOWN = Unavailable("/", "HTTP 503")
+REFUSED = AccessRefused("/", "HTTP 403")
+
+
+def world(*cycles: str, names: tuple[str, ...] = ("Slate nightly", "Banner")) -> World:
+    """Identities 1, 2 and so on of one program in these cycles, each with exports 100, 101 (or 200, 201) and so on."""
+    made = World()
+    for number, cycle in enumerate(cycles or ("2026 - 2027",), start=1):
+        made.lists.add(identity(number, cycle), *names)
+    return made
+
+
+def start(made: World, text: str, **more: Any) -> dict[str, list[str]]:
+    found = made.start(*parse_entries(text), **more)
+    return {outcome: sorted(map(str, entries)) for outcome, entries in found.items()}
+
+
+def retry(made: World, text: str, **more: Any) -> list[str]:
+    return made.retry(delivery(*parse_entries(text), **more))
+
+
+def deferred(made: World) -> list[str]:
+    assert all(scheduled_for == NIGHT for _, scheduled_for in made.start_queue.deferred)
+    return [str(entry) for entry, _ in made.start_queue.deferred]
+
+
+def alerts(made: World) -> list[tuple[object, object]]:
+    return [(message.body["event_type"], message.body["exports"]) for message in made.topics.messages]
+
+
+# ── What is started ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_name_starts_the_exports_of_that_name_in_the_followed_cycles() -> None:
+    made = world("2024 - 2025", "2025 - 2026", "2026 - 2027")
+
+    assert start(made, "slate*") == {"started": ["2:200", "3:300"]}
+    assert sorted(made.lists.asked, key=str) == [2, 3, "identities"]
+    assert alerts(made) == []
+
+
+def test_a_name_and_a_pair_of_the_same_export_start_it_once() -> None:
+    made = world()
+
+    assert start(made, "1:100,Slate*,slate nightly,Banner") == {"started": ["1:100", "1:101"]}
+    assert [str(export) for export in made.webadmit.asked].count("1:100") == 1
+
+
+def test_the_same_name_twice_in_one_identity_starts_both() -> None:
+    assert start(world(names=("Slate", "Slate")), "Slate") == {"started": ["1:100", "1:101"]}
+
+
+def test_a_schedule_that_fires_twice_starts_by_name_once() -> None:
+    made = world()
+
+    start(made, "Slate*")
+
+    assert start(made, "Slate*") == {"already_started": ["1:100"]}
+    assert len(made.webadmit.asked) == 1
+
+
+def test_each_start_looks_names_up_anew() -> None:
+    made = world()
+    start(made, "Slate*")
+    made.lists.listed[1].append(ListedExport(id=199, name="Slate weekly", format="CSV"))
+
+    assert start(made, "Slate*", scheduled_for=after(seconds=1)) == {"started": ["1:100", "1:199"]}
+
+
+def test_without_names_nothing_is_listed() -> None:
+    made = world()
+
+    start(made, "1:100")
+
+    assert made.lists.asked == []
+
+
+def test_what_a_name_stood_for_is_recorded_before_it_is_started() -> None:
+    made = world("2025 - 2026", "2026 - 2027")
+
+    start(made, "Slate*")
+
+    ((name, scheduled_for),) = made.matches.kept
+    kept = made.matches.kept[name, scheduled_for]
+    assert (name, scheduled_for) == ("Slate*", NIGHT)
+    assert {str(export): text for export, text in kept.exports.items()} == {
+        "1:100": "Slate nightly",
+        "2:200": "Slate nightly",
+    }
+    assert list(kept.identities) == [1, 2]
+
+
+def test_a_table_that_does_not_take_the_matches_keeps_nothing_from_starting() -> None:
+    made = world()
+    made.matches.failing = True
+
+    assert start(made, "Slate*") == {"started": ["1:100"]}
+    assert alerts(made) == []
+
+
+def test_an_export_that_disappears_between_list_and_start_fails_alone() -> None:
+    made = world()
+    gone, _ = made.lists.listed[1]
+    (pair,) = parse_entries(f"1:{gone.id}")
+    made.webadmit.answers = {pair: [RequestRefused("/", "HTTP 404", status=404)]}  # type: ignore[dict-item]
+
+    assert start(made, "Slate*,Banner") == {"failed": ["1:100"], "started": ["1:101"]}
+    assert alerts(made) == [("start.failed", "1:100")]
+
+
+# ── What matches nothing, or too much ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_name_that_matches_nothing_is_told_with_the_nearest_names() -> None:
+    made = world()
+
+    assert start(made, "Slate nightli,Banner") == {"failed": ["Slate nightli"], "started": ["1:101"]}
+
+    (message,) = made.topics.messages
+    assert message.subject == 'webadmit-exports: "Slate nightli" not started: no export has this name'
+    assert 'Slate nightli: The nearest names are "Slate nightly".' in str(message.body["reason"])
+    assert message.body["exports"] == "Slate nightli"
+
+
+def test_a_name_that_matches_nothing_is_known_to_have_matched_nothing() -> None:
+    made = world()
+
+    start(made, "Zebra")
+
+    assert made.matches.kept["Zebra", NIGHT].exports == {}
+
+
+def test_names_without_a_match_are_told_in_one_message() -> None:
+    made = world()
+
+    start(made, "Zebra,Yak*")
+
+    assert alerts(made) == [("start.failed", "Zebra,Yak*")]
+    assert made.topics.messages[0].subject == "webadmit-exports: 2 names not started: no export has this name"
+
+
+def test_a_key_that_reaches_nothing_is_told() -> None:
+    assert start(World(), "Slate*") == {"failed": ["Slate*"]}
+
+
+@pytest.mark.parametrize(("text", "count"), [("*", 2), ("**", 2), ("S*", 1001)])
+def test_a_name_of_everything_and_more_than_a_thousand_exports_are_refused_with_the_number(
+    text: str, count: int
+) -> None:
+    made = world(names=("Slate",) * count)
+
+    assert start(made, text) == {"failed": [text]}
+    assert f"{text}: {count:,} exports." in str(made.topics.messages[0].body["reason"])
+    assert made.webadmit.asked == []
+
+
+def test_a_thousand_exports_of_one_name_start() -> None:
+    assert len(start(world(names=("Slate",) * 1000), "Slate")["started"]) == 1000
+
+
+# ── What cannot be looked up ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "error", [REFUSED, DOWN, RequestRefused("/", "HTTP 404", status=404), RateLimited("/", "HTTP 429", retry_after=9)]
+)
+def test_an_identity_that_cannot_be_listed_is_deferred_as_the_name_in_it(error: WebAdmitError) -> None:
+    made = world("2025 - 2026", "2026 - 2027")
+    made.lists.errors[2] = [error, error]
+
+    assert start(made, "Slate*") == {"started": ["1:100"], "deferred": ["Slate*@2"]}
+    assert deferred(made) == ["Slate*@2"]
+    assert alerts(made) == [("start.delayed", "Slate*@2")]
+    assert '"Slate*" in identity 2' in made.topics.messages[0].mail
+
+
+def test_what_was_deferred_in_an_identity_starts_later_under_its_first_time_once() -> None:
+    made = world("2025 - 2026", "2026 - 2027")
+    made.lists.errors[2] = [REFUSED]
+    start(made, "Slate*")
+    made.lists.asked.clear()
+    made.clock.go_on(hours=1)
+
+    assert retry(made, "Slate*@2") == []
+    assert retry(made, "Slate*@2") == []
+
+    assert [str(export) for export in made.webadmit.asked] == ["1:100", "2:200"]
+    assert {record.scheduled_for for record in made.table.records.values()} == {NIGHT}
+    assert made.lists.asked == ["identities", 2] * 2
+    assert len(made.matches.kept["Slate*", NIGHT].exports) == 2
+    assert made.matches.kept["Slate*", NIGHT].unlisted == frozenset()
+    assert len(made.topics.messages) == 1
+
+
+def test_an_identity_that_stays_closed_comes_again_in_silence_and_the_last_try_says_so() -> None:
+    made = world("2025 - 2026", "2026 - 2027")
+    made.lists.errors[2] = [REFUSED] * 9
+
+    assert retry(made, "Slate*@2") == ["Slate*@2"]
+    assert alerts(made) == []
+    assert retry(made, "Slate*@2", last=True) == ["Slate*@2"]
+    assert alerts(made) == [("start.failed", "Slate*@2")]
+    assert deferred(made) == []
+
+
+def test_an_identity_that_the_key_has_lost_is_not_given_up_at_once() -> None:
+    made = world()
+    made.lists.errors[9] = [RequestRefused("/", "HTTP 404", status=404)]
+
+    assert retry(made, "Slate*@9") == ["Slate*@9"]
+
+
+@pytest.mark.parametrize("error", [ApiKeyRefused("/", "HTTP 401"), DOWN, RateLimited("/", "HTTP 429", retry_after=9)])
+def test_where_webadmit_is_down_or_refuses_the_key_the_name_is_deferred_as_a_whole(error: WebAdmitError) -> None:
+    made = world("2025 - 2026", "2026 - 2027")
+    made.lists.errors["identities"] = [error, error]
+
+    found = start(made, "Slate*,1:101")
+
+    assert found["deferred"][-1] == "Slate*"
+    assert "Slate*" in deferred(made)
+    assert (found.get("started") == ["1:101"]) == (not isinstance(error, ApiKeyRefused))
+
+
+def test_a_refused_key_is_told_once_for_names_and_pairs_and_nothing_is_asked() -> None:
+    made = world()
+    made.lists.errors["identities"] = [ApiKeyRefused("/", "HTTP 401")]
+
+    start(made, "1:101,Slate*,Banner")
+
+    assert [event_type for event_type, _ in alerts(made)] == ["start.delayed"]
+    assert sorted(str(made.topics.messages[0].body["exports"]).split(",")) == ["1:101", "Banner", "Slate*"]
+    assert made.topics.messages[0].subject.startswith("webadmit-exports: 1 export and 2 names not started yet")
+    assert made.webadmit.asked == []
+
+
+def test_without_a_key_names_are_deferred_and_nothing_is_asked() -> None:
+    made = world()
+    made.keys.error = ApiKeyUnusable("no key")
+
+    assert start(made, "Slate*") == {"deferred": ["Slate*"]}
+    assert made.lists.asked == []
+
+
+def test_a_key_that_is_refused_between_the_lists_defers_the_name_as_a_whole() -> None:
+    made = world("2025 - 2026", "2026 - 2027")
+    made.lists.errors |= {1: [ApiKeyRefused("/", "HTTP 401")], 2: [ApiKeyRefused("/", "HTTP 401")]}
+
+    assert start(made, "Slate*") == {"deferred": ["Slate*"]}
+
+
+def test_where_many_identities_cannot_be_listed_the_name_comes_back_as_a_whole() -> None:
+    made = World()
+    for number in range(1, 31):
+        made.lists.add(identity(number, organization=f"School {number}"), "Slate")
+    for number in range(1, 22):
+        made.lists.errors[number] = [DOWN, DOWN]
+
+    found = start(made, "Slate")
+
+    assert (len(found["started"]), found["deferred"]) == (9, ["Slate"])
+    assert retry(made, "Slate") == []
+    assert len({record.export for record in made.table.records.values()}) == 30
+
+
+def test_a_name_that_came_as_a_whole_and_now_starts_in_part_defers_the_rest_and_says_so() -> None:
+    made = world("2025 - 2026", "2026 - 2027")
+    made.lists.errors[2] = [REFUSED]
+
+    assert retry(made, "Slate*") == []
+
+    assert deferred(made) == ["Slate*@2"]
+    assert alerts(made) == [("start.delayed", "Slate*@2")]
+    assert [str(export) for export in made.webadmit.asked] == ["1:100"]
+
+
+def test_while_a_name_comes_again_as_a_whole_nothing_of_it_is_put_on_the_queue_twice() -> None:
+    made = World()
+    for number in range(1, 31):
+        made.lists.add(identity(number, organization=f"School {number}"), "Slate")
+    (pair,) = parse_entries("30:3000")
+    made.webadmit.answers = {pair: [AccessRefused("/", "HTTP 403")] * 9}  # type: ignore[dict-item]
+    for number in range(1, 22):
+        made.lists.errors[number] = [DOWN] * 9
+
+    assert retry(made, "Slate") == ["Slate"]
+
+    assert (deferred(made), alerts(made)) == ([], [])
+
+
+def test_no_match_is_not_claimed_before_every_identity_was_listed() -> None:
+    made = world("2025 - 2026", "2026 - 2027", names=("Banner",))
+    made.lists.errors[2] = [REFUSED]
+
+    start(made, "Slate*")
+    assert alerts(made) == [("start.delayed", "Slate*@2")]
+
+    assert retry(made, "Slate*@2") == []
+    assert alerts(made)[1:] == [("start.failed", "Slate*@2")]
+
+
+def test_an_identity_without_a_match_is_nothing_to_tell_where_another_had_one() -> None:
+    made = world("2025 - 2026", "2026 - 2027")
+    made.lists.listed[2] = []
+    made.lists.errors[2] = [REFUSED]
+    start(made, "Slate*")
+
+    assert retry(made, "Slate*@2") == []
+    assert len(alerts(made)) == 1
+
+
+def test_an_error_in_the_code_defers_names_and_keeps_no_pair_from_starting() -> None:
+    made = world()
+    made.lists.errors[1] = [KeyError("an error in the code")]
+
+    assert start(made, "Slate*,1:101") == {"deferred": ["Slate*"], "started": ["1:101"]}
+
+
+# ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_lists_that_answer_slowly_leave_time_for_the_starts() -> None:
+    made = World()
+    for number in range(1, 101):
+        made.lists.add(identity(number, organization=f"School {number}"), "Slate")
+    made.lists.before = lambda: made.clock.go_on(seconds=4)  # type: ignore[assignment, return-value]
+
+    found = start(made, "Slate")
+
+    seconds = (made.clock.now() - after(seconds=1)).total_seconds()
+    assert 40 <= seconds <= 60 + made.lists.longest_call_seconds
+    assert len(found["started"]) >= 10
+    assert found["deferred"] == ["Slate"]
+    assert made.topics.messages[0].body["event_type"] == "start.delayed"
+    assert "the list took longer than one start may" in str(made.topics.messages[0].mail)
+
+
+def test_five_hundred_exports_of_one_identity_start() -> None:
+    made = world(names=tuple(f"Slate {number}" for number in range(500)))
+
+    assert len(start(made, "Slate *")["started"]) == 500
+
+
+# ── Whole starts from the queue ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_start_by_name_that_failed_as_a_whole_is_made_up_for() -> None:
+    made = world()
+
+    assert made.retry(delivery(*parse_entries("Slate*,Zebra"), whole=True)) == []
+
+    assert [str(export) for export in made.webadmit.asked] == ["1:100"]
+    assert alerts(made) == [("start.failed", "Zebra")]
+
+
+def test_the_record_of_a_run_that_was_started_by_name_has_its_names() -> None:
+    made = world()
+    entries: tuple[Entry, ...] = parse_entries("Slate*")
+
+    made.start(*entries)
+
+    assert made.table.only.export_file_id != FILE_ID
+    assert str(made.table.only.export) == "1:100"
