@@ -38,11 +38,11 @@ def renewed(world: World, name: str) -> Any:
 
 def add_exports(world: World) -> None:
     """The exports that the events are about."""
-    for export_id in (86446, 86447, 86448):
-        world.sandbox.webadmit.add_export(37442, export_id)
+    for export_id, name in ((86446, "Slate nightly"), (86447, "Banner load"), (86448, "Slate hourly")):
+        world.sandbox.webadmit.add_export(37442, export_id, name)
 
 
-def test_schedule_json_starts_both_exports(sandbox: Sandbox, world: World) -> None:
+def test_schedule_json_starts_an_export_by_name_and_one_by_its_pair(sandbox: Sandbox, world: World) -> None:
     add_exports(world)
 
     invocation = sandbox.functions["StartRunsFunction"].invoke(renewed(world, "schedule.json"))
@@ -50,7 +50,7 @@ def test_schedule_json_starts_both_exports(sandbox: Sandbox, world: World) -> No
     assert invocation.payload["started"] == ["37442:86446", "37442:86447"]
 
 
-def test_start_by_hand_json_starts_now(sandbox: Sandbox, world: World) -> None:
+def test_start_by_hand_json_starts_by_name_now(sandbox: Sandbox, world: World) -> None:
     add_exports(world)
 
     invocation = sandbox.functions["StartRunsFunction"].invoke(renewed(world, "start_by_hand.json"))

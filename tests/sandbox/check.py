@@ -2,16 +2,15 @@
 
 import sys
 
-from .demo import IDENTITY, NIGHT
+from .demo import EXPORTS, IDENTITY, NIGHT
 from .lambda_runtime import RuntimeClientMissing
 from .stack import Sandbox
 
 
 def main(exports: str) -> int:
-    """Checks a stack with these pairs in `Exports`; without any, with those of the demo."""
-    pairs = exports or ",".join(f"{IDENTITY}:{export_id}" for export_id in NIGHT)
+    """Checks a stack with these names and pairs in `Exports`; without any, with that of the demo."""
     try:
-        with Sandbox({"Exports": pairs, "AlertEmail": "integration-team@university.example"}) as sandbox:
+        with Sandbox({"Exports": exports or EXPORTS, "AlertEmail": "integration-team@university.example"}) as sandbox:
             for export_id, (name, _) in NIGHT.items():
                 sandbox.webadmit.add_export(IDENTITY, export_id, name)
             invocation = sandbox.functions["CheckSetupFunction"].invoke({})

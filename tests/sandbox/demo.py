@@ -24,14 +24,15 @@ from .stack import Sandbox, wait_until
 from .webadmit_server import Fault
 
 IDENTITY = 37442
+EXPORTS = "Nightly*"  # the parameter
 # name, how its run goes
 NIGHT: dict[int, tuple[str, dict[str, Any]]] = {
-    86446: ("Nursing, all applicants", {"seconds": 3}),
-    86447: ("Pharmacy, verified", {"seconds": 5, "status": "Success With Errors", "callbacks": 2}),
-    86448: ("Public health, waitlist", {"seconds": 2, "status": "Empty List"}),
-    86449: ("Dentistry, transcripts", {"seconds": 4, "status": "Failed"}),
-    86450: ("Physical therapy, deposits", {"seconds": 4, "callbacks": 0}),
-    86451: ("Social work, new since yesterday", {"seconds": 2}),
+    86446: ("Nightly nursing, all applicants", {"seconds": 3}),
+    86447: ("Nightly pharmacy, verified", {"seconds": 5, "status": "Success With Errors", "callbacks": 2}),
+    86448: ("Nightly public health, waitlist", {"seconds": 2, "status": "Empty List"}),
+    86449: ("Nightly dentistry, transcripts", {"seconds": 4, "status": "Failed"}),
+    86450: ("Nightly physical therapy, deposits", {"seconds": 4, "callbacks": 0}),
+    86451: ("Nightly social work, new ones", {"seconds": 2}),
 }
 TIMEZONE = "America/New_York"
 LOST_CALLBACK, STARTED_LATE = 86450, 86451
@@ -89,7 +90,7 @@ def main(*, archives: bool = False, picture: str = "") -> int:
                 sandbox = stack.enter_context(
                     Sandbox(
                         {
-                            "Exports": ",".join(f"{IDENTITY}:{export_id}" for export_id in NIGHT),
+                            "Exports": EXPORTS,
                             "NotificationEmail": "registrar@university.example",
                             "AlertEmail": "integration-team@university.example",
                             "ScheduleTimezone": TIMEZONE,
@@ -132,7 +133,7 @@ def play(sandbox: Sandbox, screen: Screen, scheduled_for: datetime) -> None:
     """The night itself. The quarters of an hour that pass in it are skipped: what waits is aged instead."""
     down = Fault(method="POST", path=f"/{STARTED_LATE}/", answer=(503, "<html>Scheduled maintenance</html>"), times=3)
     sandbox.webadmit.faults.append(down)
-    screen.tell(f"The schedule fires: StartRunsFunction asks WebAdMIT for {len(NIGHT)} runs, side by side.")
+    screen.tell(f'The schedule fires: "{EXPORTS}" stands for {len(NIGHT)} exports now; all are started side by side.')
     (invocation,) = sandbox.fire("StartRunsFunctionSchedule", scheduled_for)
     assert len(invocation.payload["started"]) == len(NIGHT) - 1, invocation.payload
     screen.is_deferred = True
@@ -164,7 +165,7 @@ def archive(sandbox: Sandbox, screen: Screen) -> None:
     """Each announcement has brought ArchiveFileFunction to fetch its file; here they are brought in one go."""
     if "ArchiveQueue" not in sandbox.resources:
         return
-    sandbox.webadmit.faults.append(Fault(path=f"{STARTED_LATE}|Social", spoil="cut off"))
+    sandbox.webadmit.faults.append(Fault(path=f"{STARTED_LATE}|social", spoil="cut off"))
     invocations = sandbox.deliver("ArchiveQueue")
     assert not any(one.payload["batchItemFailures"] for one in invocations), invocations
     screen.tell(f"ArchiveFileFunction has fetched {len(invocations)} files. One download was cut off, and begun anew.")
@@ -226,8 +227,9 @@ def show_messages(sandbox: Sandbox, console: Console, queues: dict[str, str]) ->
 def show_what_next(console: Console) -> None:
     console.print(
         "\nScroll up for the mails. What next: `make test` runs all tests."
-        "\nTo deploy, you need Python 3.13, the SAM CLI and an AWS account; write AlertEmail into samconfig.toml, then:"
+        "\nTo deploy, you need Python 3.13, the SAM CLI and an AWS account; write AlertEmail and Exports (the"
+        "\nnames of your exports) into samconfig.toml, then:"
         "\n  sam build"
         "\n  sam deploy"
-        "\nREADME.md says where to find the API key and the ids of your exports."
+        "\nREADME.md says where to find the API key, and how to see what will run tonight."
     )

@@ -65,5 +65,5 @@ def followed(identities: Iterable[Identity], cycles: int) -> Sequence[Identity]:
     years: dict[tuple[str, str, str], set[int]] = {}
     for identity in identities:
         years.setdefault(identity.program, set()).add(identity.year)
-    newest = {program: sorted(found - {0})[-cycles:] for program, found in years.items()}
+    newest = {program: sorted(found)[-cycles:] for program, found in years.items()}
     return [one for one in identities if not one.year or one.year in newest[one.program]]

@@ -52,7 +52,7 @@ class SendMorningMail:
         )
         expected = expected_exports(schedules, history.at, since, until)
         pairs = [entry for entry in entries if isinstance(entry, Export)]
-        exports = list(dict.fromkeys([*pairs, *(export for _, export in expected.exports)]))
+        exports = list(dict.fromkeys([*pairs, *(export for _, export in expected.exports), *history.exports()]))
         unfinished = [file for file in self.table.unfinished(now + LIFETIME) if not file.finished_at]
         files = self._files(exports, unfinished, since)
         report = DailyReport(

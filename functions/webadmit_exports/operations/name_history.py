@@ -1,6 +1,6 @@
 """What the names in the schedules stood for at each scheduled time, and what has changed since the day before."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -78,6 +78,14 @@ class NameHistory:
                 logger.warning("names cannot be looked up", reason=str(error))
                 self._now, self.why_not_known = {}, problem_of(error).sentence
         return self._now.get(name)
+
+    def exports(self) -> Iterator[Export]:
+        """All that the names stood for, also at times that are not those of a schedule."""
+        for times in self.recorded.values():
+            for found in times.values():
+                yield from found.exports
+        for found in self.before.values():
+            yield from found.exports
 
     def changes(self) -> Changes:
         """From the last scheduled time before `since` to the last one after it; so each is told once."""

@@ -576,6 +576,16 @@ def test_each_time_of_the_schedule_has_its_own_exports() -> None:
     ]
 
 
+@pytest.mark.parametrize("hours", [-10, 2])  # since the mail of the day before, and by hand after the schedule
+def test_a_run_that_was_started_by_name_at_another_time_is_counted_too(hours: float) -> None:
+    world = named_world(replace(BY_NAME, is_on=False))
+    world.matches.add(SLATE, after(hours=hours), found("1:100"))
+    by_hand = Export(user_identity_id=1, export_id=100)
+    world.put(file(export=by_hand, scheduled_for=after(hours=hours), finished_at=READY_AT))
+
+    assert outcomes(world.send()) == [("1:100", RunOutcome.READY)]
+
+
 def test_where_nothing_was_started_it_expects_what_the_name_matches_now() -> None:
     world = named_world()
 
