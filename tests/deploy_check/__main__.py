@@ -30,8 +30,12 @@ CHECKOUT, LOGS, HOME = FOLDER / "checkout", FOLDER / "logs", FOLDER / "home"
 SITE = Path(__file__).parent / "site"
 EMULATOR, SAM = ROOT / ".venv-emulator" / "bin" / "python", ROOT / ".venv-sam" / "bin" / "sam"
 STACK = "webadmit-exports"
-PAIRS = "37442:86446,37442:86447"
-VALUES = ["AlertEmail=integration-team@university.example", "NotificationEmail=you@university.example"]
+EXPORTS, PAIRS = "Nursing*,37442:86447", ["37442:86446", "37442:86447"]  # by name and by its pair
+VALUES = [
+    f"Exports='{EXPORTS}'",
+    "AlertEmail=integration-team@university.example",
+    "NotificationEmail=you@university.example",
+]
 NOT_EMULATED = (
     "metric math in alarms, metrics of Powertools, access logs, throttling, the delay of a queue (messages are sent"
     " without), lifecycles, TTL, confirmation of mails"
@@ -276,13 +280,14 @@ def deploy(check: Check) -> None:
         check.sam("deploy")
     with step("the setup check says that no key is stored"):
         problems = " ".join(check.invoke("CheckSetupFunction")["problems"])
-        expect("No usable WebAdMIT API key is stored" in problems and "Exports is empty" in problems, problems)
-    with step("the key is stored, and the setup check lists the pairs"):
+        expect("No usable WebAdMIT API key is stored" in problems, problems)
+    with step("the key is stored, and the setup check shows what will run tonight"):
         arn = check.outputs["WebAdmitApiKeyArn"]
         check.client("secretsmanager").put_secret_value(SecretId=arn, SecretString=check.webadmit.api_key)
-        expect(check.invoke("CheckSetupFunction")["ids"] == PAIRS.split(","), "the pairs are not listed")
-    with step("sam deploy switches exports, archive and dashboard on"):
-        check.configure(f"Exports={PAIRS}", "ArchiveFiles=true", "Dashboard=true")
+        report = check.invoke("CheckSetupFunction")["report"]
+        expect("2 exports, 2 runs in the next 24 hours" in report[1], report)
+    with step("sam deploy switches archive and dashboard on"):
+        check.configure("ArchiveFiles=true", "Dashboard=true")
         check.sam("deploy")
     with step("the setup check finds no problem but mails that nobody has confirmed"):
         problems = [one for one in check.invoke("CheckSetupFunction")["problems"] if "confirmed" not in one]
@@ -319,10 +324,10 @@ def now() -> str:
 
 
 def start(check: Check, consumed: Path) -> None:
-    event = {"exports": PAIRS, "scheduled_for": now()}
+    event = {"exports": EXPORTS, "scheduled_for": now()}
     with step("StartRunsFunction starts both exports, and a repeated call starts nothing"):
-        expect(check.invoke("StartRunsFunction", event)["started"] == PAIRS.split(","), "they did not start")
-        expect(check.invoke("StartRunsFunction", event)["already_started"] == PAIRS.split(","), "they started twice")
+        expect(check.invoke("StartRunsFunction", event)["started"] == PAIRS, "they did not start")
+        expect(check.invoke("StartRunsFunction", event)["already_started"] == PAIRS, "they started twice")
     with step("both callbacks come in over the HTTP API, and the sample consumer has both files"):
         wait_until(lambda: len(check.webadmit.callbacks) == 2, seconds=40)
         statuses = [callback.status for callback in check.webadmit.callbacks]
@@ -349,12 +354,12 @@ def bring_back(check: Check, consumed: Path) -> None:
         wait_until(lambda: check.files(consumed, 86446) == 2, seconds=40)
     with step("a start that Lambda gave up comes back in Lambda's shape"):
         time.sleep(1)  # each start needs a time of its own
-        payload = {"exports": PAIRS, "scheduled_for": now()}
+        payload = {"exports": EXPORTS, "scheduled_for": now()}
         check.send_start({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": payload})
         wait_until(lambda: check.files(consumed, 86446) == 3 and check.files(consumed, 86447) == 2, seconds=40)
     with step("a start that EventBridge Scheduler could not hand over comes back in its shape"):
         time.sleep(1)
-        payload = {"exports": PAIRS, "scheduled_for": "<aws.scheduler.scheduled-time>"}
+        payload = {"exports": EXPORTS, "scheduled_for": "<aws.scheduler.scheduled-time>"}
         request = {"FunctionName": function, "InvocationType": "Event", "Payload": json.dumps(payload)}
         check.send_start(request, SCHEDULED_TIME=now(), ERROR_CODE="ThrottlingException")
         wait_until(lambda: check.files(consumed, 86446) == 4 and check.files(consumed, 86447) == 3, seconds=40)
@@ -413,7 +418,7 @@ def tell(check: Check, ready: str, alerts: str, archived: str) -> None:
 def take_down(check: Check) -> None:
     bucket = check.outputs["ArchiveBucketName"]
     with step("sam deploy switches the archive off; its bucket stays, with its files"):
-        check.configure(f"Exports={PAIRS}", "ArchiveFiles=false", "Dashboard=false")
+        check.configure("ArchiveFiles=false", "Dashboard=false")
         check.sam("deploy")
         expect(check.client("s3").list_objects_v2(Bucket=bucket).get("Contents"), "the files are gone")
     with step("sam delete leaves nothing but the table and the archive's bucket"):

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import FILE_ID, NIGHT, after, identity
+from tests.fakes import NIGHT, after, identity
 from tests.unit.runs.test_start import World, delivery
-from webadmit_exports.domain.export_name import Entry
+from webadmit_exports.domain.export_file import Names
 from webadmit_exports.domain.identities import ListedExport
 from webadmit_exports.domain.start_request import parse_entries
 from webadmit_exports.errors import (
@@ -18,6 +18,7 @@ from webadmit_exports.errors import (
     Unavailable,
     WebAdmitError,
 )
+from webadmit_exports.runs.export_names import ExportNames
 
 DOWN = Unavailable("/", "HTTP 503")
 REFUSED = AccessRefused("/", "HTTP 403")
@@ -374,11 +375,16 @@ def test_a_start_by_name_that_failed_as_a_whole_is_made_up_for() -> None:
     assert alerts(made) == [("start.failed", "Zebra")]
 
 
-def test_the_record_of_a_run_that_was_started_by_name_has_its_names() -> None:
+# ── Names in records ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_was_listed_for_a_name_is_not_asked_for_again_to_name_its_runs() -> None:
     made = world()
-    entries: tuple[Entry, ...] = parse_entries("Slate*")
+    made.names = ExportNames(made.lists, made.clock.now)  # type: ignore[arg-type]
 
-    made.start(*entries)
+    start(made, "Slate*")
 
-    assert made.table.only.export_file_id != FILE_ID
-    assert str(made.table.only.export) == "1:100"
+    assert made.lists.asked == ["identities", 1]
+    assert made.table.only.names == Names(
+        export_name="Slate nightly", cycle="2026 - 2027", organization="School of Nursing"
+    )

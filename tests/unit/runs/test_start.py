@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -105,6 +106,7 @@ class World:
 
     webadmit: FakeWebAdmit = field(default_factory=FakeWebAdmit)
     lists: FakeLists = field(default_factory=FakeLists)
+    names: Any = field(default_factory=FakeNames)
     matches: FakeNameMatches = field(default_factory=FakeNameMatches)
     followed_cycles: int = 2
     table: FakeTable = field(default_factory=FakeTable)
@@ -126,11 +128,11 @@ class World:
             start_queue=self.start_queue,  # type: ignore[arg-type]
             topics=self.topics,  # type: ignore[arg-type]
             writer=WRITER,
-            names=FakeNames(),  # type: ignore[arg-type]
+            names=self.names,
             resolve_names=ResolveNames(
                 webadmit=self.lists,  # type: ignore[arg-type]
                 matches=self.matches,  # type: ignore[arg-type]
-                names=FakeNames(),  # type: ignore[arg-type]
+                names=self.names,
                 followed_cycles=self.followed_cycles,
                 clock=self.clock.seconds,
             ),
