@@ -117,12 +117,12 @@ class FakeTable:
 
     def newest(self, export_id: int, since: datetime) -> list[ExportFile]:
         self._called("newest")
-        runs = [record for (one, _), record in self.records.items() if one == export_id]
+        runs = [record for (one, _), record in list(self.records.items()) if one == export_id]
         return sorted((run for run in runs if run.scheduled_for >= since), key=lambda run: -run.export_file_id)
 
     def unfinished(self, now: datetime) -> Iterator[ExportFile]:
         self._called("unfinished")
-        due = [record for record in self.records.values() if record.due_at and record.due_at <= now]
+        due = [record for record in list(self.records.values()) if record.due_at and record.due_at <= now]
         yield from sorted(due, key=lambda record: record.due_at or now)
 
     def store(self, record: ExportFile, *, replacing: ExportFile | None) -> ExportFile:

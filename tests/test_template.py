@@ -128,7 +128,7 @@ def test_the_defaults_of_the_contract_stand() -> None:
 GOOD = [
     ("Exports", "37442:86446,Slate nightly*"),
     ("Exports", "Élèves & co. (2026/27) - l'été #1 + _x_,学生,Dean’s list"),
-    ("FrequentExports", "Hourly*"),
+    ("FrequentExports", f"Hourly*,{'x' * 200}"),
     ("FollowedCycles", "1"),
     ("FollowedCycles", "9"),
     ("Exports", ""),
@@ -182,6 +182,7 @@ BAD = [
     ],
     ("FrequentExports", "37442:86446 37442:86447"),
     ("FrequentExports", "Slate; Banner"),
+    ("Exports", f"Slate,{'x' * 201}"),
     *[("FollowedCycles", text) for text in ("0", "10", "1.5", "two", "-1", "")],
     ("ScheduleExpression", "rate(1 day)"),
     ("ScheduleExpression", "30 3 * * ? *"),

@@ -8,7 +8,8 @@
 - `scenarios`: how much of each is explored
 - `bugs`: mistakes planted in the product's code, each of which must be found
 
-Not in the model, and left to the other tests: answers of WebAdMIT with 401, 403, 422 and 429, several exports in one
-start or sweep, whole starts that the retry queue brings, the last delivery of a message, callbacks about open runs, an
-id that is used again before its end is recorded, `AlertOnEmptyList=false`, and when records expire.
+Not in the model, and left to the other tests: exports by name, answers of WebAdMIT with 401, 403, 422 and
+429, several exports in one start or sweep, whole starts that the retry queue brings, the last delivery of a message,
+callbacks about open runs, an id that is used again before its end is recorded, `AlertOnEmptyList=false`, and when
+records expire.
 """

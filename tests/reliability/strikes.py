@@ -41,6 +41,7 @@ class Stage:
     alerts: str = ""
     export: Export = field(init=False)
     scheduled_for: datetime = field(init=False)
+    is_by_name: bool = False
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -49,6 +50,7 @@ class Stage:
     def begin(self, **behaviour: Any) -> None:
         """A new export; nothing of the last one is left."""
         sandbox = self.sandbox
+        self.is_by_name = False
         sandbox.empty_tables()
         sandbox.webadmit.forget_everything()
         sandbox.webadmit.api_key = sandbox.api_key
@@ -60,7 +62,8 @@ class Stage:
 
     @property
     def event(self) -> dict[str, str]:
-        return {"exports": f"{IDENTITY}:{self.export.id}", "scheduled_for": self.scheduled_for.isoformat()}
+        entry = f"*{self.export.id}" if self.is_by_name else f"{IDENTITY}:{self.export.id}"
+        return {"exports": entry, "scheduled_for": self.scheduled_for.isoformat()}
 
     def function(self, name: str) -> LambdaFunction:
         return self.sandbox.functions[name]
@@ -128,6 +131,16 @@ def _nothing_yet(stage: Stage) -> None:
     stage.begin()
 
 
+def _by_name(stage: Stage) -> None:
+    stage.begin()
+    stage.is_by_name = True
+
+
+def _deferred_by_name(stage: Stage) -> None:
+    _by_name(stage)
+    _while_the_key_is_refused(stage)
+
+
 def _finished_at_once(stage: Stage) -> None:
     stage.begin(seconds=0)
 
@@ -138,7 +151,12 @@ def _refused_key(stage: Stage) -> None:
 
 
 def _deferred(stage: Stage) -> None:
-    _refused_key(stage)
+    stage.begin()
+    _while_the_key_is_refused(stage)
+
+
+def _while_the_key_is_refused(stage: Stage) -> None:
+    stage.sandbox.webadmit.api_key = "f" * 32
     stage.start()
     stage.sandbox.webadmit.api_key = stage.sandbox.api_key
 
@@ -195,6 +213,8 @@ SCENARIOS = [
     Scenario("start, finished at once", "StartRunsFunction", _finished_at_once, Stage.start, may_run_twice=True),
     Scenario("start, deferred", "StartRunsFunction", _refused_key, Stage.start),
     Scenario("retry", "StartRunsFunction", _deferred, lambda stage: stage.sandbox.deliver_retries() and None),
+    Scenario("start by name", "StartRunsFunction", _by_name, Stage.start),
+    Scenario("retry by name", "StartRunsFunction", _deferred_by_name, lambda s: s.sandbox.deliver_retries() and None),
     Scenario("callback", "ReceiveCallbackFunction", _ended, Stage.call_back),
     Scenario("early callback", "ReceiveCallbackFunction", _nothing_yet, _call_back_early),
     Scenario("sweep, found", "ReconcileRunsFunction", _ended_without_a_callback, lambda s: s.sandbox.sweep() and None),

@@ -12,6 +12,7 @@ from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import InvalidInput
 
 MOST_MATCHES = 1000
+_LONGEST = 200  # characters; what is longer is no name of WebAdMIT's
 _NEAR = 3  # names that are suggested where none matches
 _AT = re.compile(r"(.*)@([1-9][0-9]{0,17})", re.DOTALL)
 # The same as in the parameter Exports of template.yaml: signs that would break the schedule's JSON or that are rare in
@@ -57,6 +58,8 @@ def parse_name(text: str) -> ExportName:
     name = match[1] if match else text
     if not name:
         raise InvalidInput("which is empty")
+    if len(name) > _LONGEST:
+        raise InvalidInput(f"with more than {_LONGEST} characters")
     if name != name.strip(" "):
         raise InvalidInput("with a blank before or after it")
     if bad := _REFUSED.search(name):

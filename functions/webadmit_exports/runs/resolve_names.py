@@ -19,7 +19,7 @@ from webadmit_exports.webadmit.listing import read_listing
 
 READ_SECONDS = 15.0
 _TIMEOUT = 60.0  # seconds after which no further list is asked for; the starts need the rest of the invocation
-_MOST_DEFERRED = 20  # identities for each of which a name is deferred; where more are missing, the name is as a whole
+_MOST_DEFERRED = 100  # names in single identities, of one start; where it would be more, names are deferred as a whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,8 @@ class ResolveNames:
         try:
             listing = self._list(key, requested, throttle)
             self.names.learn(listing)
-            return {one: self._resolve(one, listing) for one in requested}
+            one_by_one = len(listing.unlisted) * len(requested) <= _MOST_DEFERRED
+            return {one: self._resolve(one, listing, one_by_one=one_by_one) for one in requested}
         except WebAdmitError as error:
             problem, detail = problem_of(error), error.detail
             logger.warning("names cannot be looked up", problem=problem.name, detail=detail)
@@ -70,13 +71,13 @@ class ResolveNames:
         self.webadmit.drop_connections()
         return read_listing(self.webadmit, key, choose, lambda: min(until - self.clock(), throttle.time_left()))
 
-    def _resolve(self, requested: RequestedStart, listing: Listing) -> Resolved:
+    def _resolve(self, requested: RequestedStart, listing: Listing, *, one_by_one: bool) -> Resolved:
         name = requested.name
         found = match_name(name, followed(listing.identities.values(), self.followed_cycles), listing)
         count = len(found.exports)
         if count and not is_startable(name, found):
             return Resolved(results=[_failed(requested, Problem.TOO_MANY_MATCHES, f"{count:,} exports")])
-        results = list(self._deferred(requested, found, listing))
+        results = list(self._deferred(requested, found, listing, one_by_one=one_by_one))
         is_any_known = self._record(requested, found)
         if not found.exports and not results and not is_any_known:
             near = ", ".join(f'"{one}"' for one in found.near)
@@ -84,11 +85,13 @@ class ResolveNames:
         logger.info("name looked up", **requested.ids, exports=count, unlisted=len(found.unlisted))
         return Resolved(starts=[requested.of(export) for export in found.exports], results=results)
 
-    def _deferred(self, requested: RequestedStart, found: Matches, listing: Listing) -> Iterator[StartResult]:
+    def _deferred(
+        self, requested: RequestedStart, found: Matches, listing: Listing, *, one_by_one: bool
+    ) -> Iterator[StartResult]:
         """The name in each identity that could not be listed; as a whole where the key is refused, or for many."""
         errors = {number: listing.unlisted.get(number) for number in sorted(found.unlisted)}
         refused = next((error for error in errors.values() if isinstance(error, ApiKeyRefused)), None)
-        if refused or len(errors) > _MOST_DEFERRED:
+        if errors and (refused or not one_by_one):
             yield deferred(requested, *_why(refused or next(iter(errors.values()))))
             return
         for number, error in errors.items():

@@ -27,6 +27,7 @@ from webadmit_exports.webadmit.api_key import ApiKey, WebAdmitApiKey
 from webadmit_exports.webadmit.client import LONGEST_CALL_SECONDS, WebAdmit
 
 SIDE_BY_SIDE = 16
+_MOST_IN_AN_ALERT = 400  # as many as the parameter has pairs; SNS takes 256 KiB, in which each stands up to four times
 _ATTEMPTS = 3  # in one invocation; the start queue goes on from there
 # Kept back for what follows the last request: its answer, its record, the start queue and the alerts.
 _RESERVE_SECONDS = LONGEST_CALL_SECONDS + 30
@@ -160,21 +161,24 @@ class StartRuns:
         return ApiKey(""), b""
 
     def _alert(self, results: Sequence[StartResult], retry_until: datetime | None) -> None:
-        """One alert for each problem and scheduled time, not one for each export."""
+        """One alert for each problem and scheduled time, not one for each export; a few for very many."""
         groups: dict[tuple[Problem, datetime], dict[Entry, str]] = {}
         for result in results:
             if result.problem:
                 group = groups.setdefault((result.problem, result.requested.scheduled_for), {})
                 group[result.requested.entry] = result.detail
-        for (problem, scheduled_for), details in groups.items():
-            alert = StartAlert(
-                problem=problem,
-                scheduled_for=scheduled_for,
-                details=details,
-                retry_until=retry_until,
-                names={one: self.names.of(one).export_name for one in details if isinstance(one, Export)},
-            )
-            self.topics.publish(start_message(alert, self.writer))
+        for (problem, scheduled_for), group in groups.items():
+            entries = list(group)
+            for first in range(0, len(entries), _MOST_IN_AN_ALERT):
+                some = entries[first : first + _MOST_IN_AN_ALERT]
+                alert = StartAlert(
+                    problem=problem,
+                    scheduled_for=scheduled_for,
+                    details={one: group[one] for one in some},
+                    retry_until=retry_until,
+                    names={one: self.names.of(one).export_name for one in some if isinstance(one, Export)},
+                )
+                self.topics.publish(start_message(alert, self.writer))
 
 
 def _requested(delivery: Delivery) -> RequestedStart:

@@ -54,6 +54,7 @@ def test_a_name_in_one_identity_is_written_and_read() -> None:
         ("Slate@x", "'Slate@x'", "with '@' in it"),
         ("@37442", "'@37442'", "which is empty"),
         ("37442:Slate", "'37442:Slate'", "with ':' in it"),
+        ("x" * 201, f"'{'x' * 60}'", "with more than 200 characters"),
     ],
 )
 def test_a_name_that_cannot_be_one_is_refused_and_the_bad_part_named(text: str, part: str, why: str) -> None:

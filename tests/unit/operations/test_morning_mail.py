@@ -596,6 +596,15 @@ def test_where_nothing_was_started_it_expects_what_the_name_matches_now() -> Non
     assert world.topics.messages[0].subject == "webadmit-exports: ACTION NEEDED: 0 of 1 ready, 1 not started"
 
 
+def test_all_names_and_times_are_looked_up_in_one_go() -> None:
+    hourly = replace(BY_NAME, entries=(SLATE, ExportName(text="slate*")), expression="cron(0 * * * ? *)")
+    world = named_world(hourly)
+
+    world.send()
+
+    assert world.lists.asked == ["identities", 1]
+
+
 def test_where_no_identity_could_be_listed_it_expects_what_the_name_matches_now() -> None:
     world = named_world()
     world.matches.add(SLATE, NIGHT, found(unlisted=[1]))

@@ -32,6 +32,15 @@ def world(*cycles: str, names: tuple[str, ...] = ("Slate nightly", "Banner")) ->
     return made
 
 
+def many_schools(*, down: int, of: int = 60) -> World:
+    """Identities of so many programs with an export Slate each; the lists of the first ones fail in one start."""
+    made = World()
+    for number in range(1, of + 1):
+        made.lists.add(identity(number, organization=f"School {number}"), "Slate")
+        made.lists.errors[number] = [DOWN, DOWN] if number <= down else []
+    return made
+
+
 def start(made: World, text: str, **more: Any) -> dict[str, list[str]]:
     found = made.start(*parse_entries(text), **more)
     return {outcome: sorted(map(str, entries)) for outcome, entries in found.items()}
@@ -272,17 +281,19 @@ def test_a_key_that_is_refused_between_the_lists_defers_the_name_as_a_whole() ->
 
 
 def test_where_many_identities_cannot_be_listed_the_name_comes_back_as_a_whole() -> None:
-    made = World()
-    for number in range(1, 31):
-        made.lists.add(identity(number, organization=f"School {number}"), "Slate")
-    for number in range(1, 22):
-        made.lists.errors[number] = [DOWN, DOWN]
+    made = many_schools(down=51)
 
-    found = start(made, "Slate")
+    found = start(made, "Slate,S*")
 
-    assert (len(found["started"]), found["deferred"]) == (9, ["Slate"])
+    assert (len(found["started"]), found["deferred"]) == (9, ["S*", "Slate"])
     assert retry(made, "Slate") == []
-    assert len({record.export for record in made.table.records.values()}) == 30
+    assert len({record.export for record in made.table.records.values()}) == 60
+
+
+def test_a_hundred_names_in_identities_are_deferred_one_by_one() -> None:
+    made = many_schools(down=50)
+
+    assert len(start(made, "Slate,S*")["deferred"]) == 100
 
 
 def test_a_name_that_came_as_a_whole_and_now_starts_in_part_defers_the_rest_and_says_so() -> None:
@@ -297,13 +308,9 @@ def test_a_name_that_came_as_a_whole_and_now_starts_in_part_defers_the_rest_and_
 
 
 def test_while_a_name_comes_again_as_a_whole_nothing_of_it_is_put_on_the_queue_twice() -> None:
-    made = World()
-    for number in range(1, 31):
-        made.lists.add(identity(number, organization=f"School {number}"), "Slate")
-    (pair,) = parse_entries("30:3000")
+    made = many_schools(down=101, of=102)
+    (pair,) = parse_entries("102:10200")
     made.webadmit.answers = {pair: [AccessRefused("/", "HTTP 403")] * 9}  # type: ignore[dict-item]
-    for number in range(1, 22):
-        made.lists.errors[number] = [DOWN] * 9
 
     assert retry(made, "Slate") == ["Slate"]
 
@@ -352,7 +359,7 @@ def test_lists_that_answer_slowly_leave_time_for_the_starts() -> None:
     seconds = (made.clock.now() - after(seconds=1)).total_seconds()
     assert 40 <= seconds <= 60 + made.lists.longest_call_seconds
     assert len(found["started"]) >= 10
-    assert found["deferred"] == ["Slate"]
+    assert len(found["started"]) + len(found["deferred"]) == 100
     assert made.topics.messages[0].body["event_type"] == "start.delayed"
     assert "the list took longer than one start may" in str(made.topics.messages[0].mail)
 

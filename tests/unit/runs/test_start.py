@@ -1,5 +1,6 @@
 """Starting, with fakes: what time, refusals and faults do to a list of exports."""
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -424,6 +425,21 @@ def test_one_export_of_forty_that_is_unknown_fails_with_webadmits_words() -> Non
     assert message.event_type == "start.failed"
     assert "37442:4: Export '4' not found." in str(message.body["reason"])
     assert "new admissions cycle" in message.mail
+
+
+def test_an_alert_about_very_many_exports_is_split_so_that_sns_takes_it() -> None:
+    world, some = World(), exports(1000)
+    detail = "x" * 190
+    for export in some:
+        refused = RequestRefused("/", "HTTP 404", f"“{detail}{export.export_id}”", status=404)
+        world.webadmit.answers[export] = [refused]
+
+    world.start(*some)
+
+    told = [str(message.body["exports"]).count(",") + 1 for message in world.topics.messages]
+    assert told == [400, 400, 200]
+    for message in world.topics.messages:
+        assert len(json.dumps({"default": json.dumps(message.body), "email": message.mail})) < 256 * 1024
 
 
 def test_each_kind_of_refusal_is_told_in_one_message() -> None:
