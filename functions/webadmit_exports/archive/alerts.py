@@ -8,7 +8,8 @@ from webadmit_exports.archive.messages import ArchiveAlert, ArchiveMessages
 from webadmit_exports.archive.ready_message import AnnouncedFile
 from webadmit_exports.archive.watch import NotArchived
 from webadmit_exports.aws.topics import Topics
-from webadmit_exports.messages.problems import Problem, Retry
+from webadmit_exports.messages.problem_kinds import Retry
+from webadmit_exports.messages.problems import Problem
 
 RETRY_EVERY = timedelta(minutes=16)  # the visibility timeout of ArchiveQueue in template.yaml
 _ALERT_AT = 4  # at which delivery of a file people are told what may pass by itself: after the better part of an hour

@@ -4,27 +4,12 @@ An alert's event id holds the problem's name, so that a name stays as it is.
 """
 
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum
 
 from webadmit_exports.errors import WebAdmitExportsError
 from webadmit_exports.messages.commands import Commands
+from webadmit_exports.messages.problem_kinds import Retry, Scope
 from webadmit_exports.messages.text import sentence
-
-
-class Retry(Enum):
-    """Whether it helps to try again."""
-
-    HELPS = auto()
-    HELPS_ONCE_REPAIRED = auto()  # by a person
-    IS_USELESS = auto()
-
-
-class Scope(Enum):
-    """What else has the same problem, so that it need not be tried."""
-
-    ONE_EXPORT = auto()
-    IDENTITY = auto()
-    EVERYTHING = auto()
 
 
 @dataclass(frozen=True)

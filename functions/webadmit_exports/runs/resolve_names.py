@@ -8,7 +8,8 @@ from webadmit_exports.aws.name_matches import NameMatches
 from webadmit_exports.domain.export_name import ExportName, Matches, is_startable, match_name
 from webadmit_exports.domain.identities import Identity, Listing, followed
 from webadmit_exports.errors import ApiKeyRefused, AwsUnavailable, WebAdmitError
-from webadmit_exports.messages.problems import Problem, Scope, problem_of
+from webadmit_exports.messages.problem_kinds import Scope
+from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.runs.export_names import ExportNames
 from webadmit_exports.runs.start_one import RequestedStart, StartOutcome, StartResult
 from webadmit_exports.runs.throttle import Throttle

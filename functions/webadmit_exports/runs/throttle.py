@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from webadmit_exports.messages.problems import Problem, Scope
+from webadmit_exports.messages.problem_kinds import Scope
+from webadmit_exports.messages.problems import Problem
 from webadmit_exports.webadmit.answers import RateLimit
 
 _SHORTEST_PAUSE = 1.0

@@ -33,7 +33,8 @@ from webadmit_exports.errors import (
     Unavailable,
     UrlRefused,
 )
-from webadmit_exports.messages.problems import Problem, Retry
+from webadmit_exports.messages.problem_kinds import Retry
+from webadmit_exports.messages.problems import Problem
 from webadmit_exports.webadmit.answers import DownloadUrl, Run
 from webadmit_exports.webadmit.api_key import ApiKey
 
