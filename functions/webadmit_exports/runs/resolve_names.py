@@ -33,7 +33,7 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveNames:
-    """The use case. `clock` counts seconds. `followed_cycles`: how many of each program."""
+    """Looks names up, and keeps what was found. `clock` counts seconds. `followed_cycles`: how many of each program."""
 
     webadmit: WebAdmit
     matches: NameMatches

@@ -81,19 +81,20 @@ class StartRuns:
         return again + self._retry_singles([one for one in deliveries if not one.is_whole], time_left)
 
     def _retry_singles(self, deliveries: Sequence[Delivery], time_left: Callable[[], float]) -> list[str]:
-        again, failed, new = [], [], []
+        again, failed, others = [], [], []
         requested = [_requested(delivery) for delivery in deliveries]
         results_of = self._start_all(requested, time_left, attempts=1)
         for delivery, one in zip(deliveries, requested, strict=True):
             results = results_of[one]
             own = next((result for result in results if result.requested == one), None)
             if own and own.outcome is StartOutcome.DEFERRED:
-                again.append(delivery.message_id)  # and with a name all that it stands for
-                failed += [own] if delivery.is_last else []
-                continue
+                again.append(delivery.message_id)
+                if not delivery.is_last:
+                    continue  # with a name comes again all that it stands for
+                failed.append(own)
             failed += [result for result in results if result.outcome is StartOutcome.FAILED]
-            new += results
-        self._defer(new)
+            others += [result for result in results if result is not own]
+        self._defer(others)
         self._alert(_flat([failed]), None)
         return again
 

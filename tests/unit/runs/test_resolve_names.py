@@ -317,6 +317,17 @@ def test_while_a_name_comes_again_as_a_whole_nothing_of_it_is_put_on_the_queue_t
     assert (deferred(made), alerts(made)) == ([], [])
 
 
+def test_the_last_try_of_a_name_leaves_what_it_does_stand_for_on_the_queue() -> None:
+    made = many_schools(down=101, of=102)
+    (pair,) = parse_entries("102:10200")
+    made.webadmit.answers = {pair: [AccessRefused("/", "HTTP 403")]}  # type: ignore[dict-item]
+
+    assert retry(made, "Slate", last=True) == ["Slate"]
+
+    assert deferred(made) == ["102:10200"]
+    assert sorted(alerts(made)) == [("start.delayed", "102:10200"), ("start.failed", "Slate")]
+
+
 def test_no_match_is_not_claimed_before_every_identity_was_listed() -> None:
     made = world("2025 - 2026", "2026 - 2027", names=("Banner",))
     made.lists.errors[2] = [REFUSED]
