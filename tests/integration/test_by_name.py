@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import requests
 
 from tests.sandbox.stack import Sandbox
 from tests.sandbox.webadmit_server import FINISHED, Fault, Request
@@ -30,7 +29,7 @@ def deployed(ran_at: datetime) -> Iterator[Sandbox]:
         "AlertEmail": "team@university.example",
     }
     with Sandbox(parameters) as sandbox:
-        requests.post(f"{sandbox.aws_url}/sandbox/age-schedules?seconds=86400", timeout=10).raise_for_status()
+        sandbox.age_schedules()
         yield sandbox
 
 
@@ -150,7 +149,7 @@ def test_a_year_with_a_rollover_and_a_renamed_export_needs_no_redeploy(stack: St
     webadmit.carry_over(NEW, NEWEST, first_id=99001)
     announced, mail = month()
     assert announced == carried + pairs(NEWEST, 99001, 99002, 99003)
-    assert f"No longer started since yesterday (1):\n  identity {OLD} (SANDCAS, " in mail["text"]
+    assert f"Replaced by a newer cycle (1):\n  identity {OLD} (SANDCAS, " in mail["text"]
     assert "2027 - 2028): 3 exports" in mail["text"]
     assert "6 of 6 ready" in mail["subject"]
     announced, mail = month()
@@ -197,7 +196,7 @@ def test_a_name_that_was_changed_is_told_with_the_nearest(stack: Stack) -> None:
     assert stack.alerted() == [("start.failed", "Banner load")]
     mail = stack.sandbox.mails()[-1]
     assert mail["subject"] == 'webadmit-exports: "Banner load" not started: no export has this name'
-    assert 'The nearest names are "Banner load v2"' in mail["text"]
+    assert 'Nearest: "Banner load v2"' in mail["text"]
     assert "ACTION NEEDED: 0 of 2 ready, 2 still running, 1 name" in stack.morning_mail()["subject"]
 
 
@@ -359,4 +358,4 @@ def test_the_check_tells_a_name_that_matches_nothing(stack: Stack) -> None:
     (problem,) = stack.sandbox.functions["CheckSetupFunction"].invoke({}).payload["problems"]
 
     assert problem.startswith('"Banner load" matches nothing')
-    assert 'Near it come "Banner load v2"' in problem
+    assert 'Nearest: "Banner load v2"' in problem

@@ -36,7 +36,7 @@ def stack(ran_at: datetime) -> Iterator[Sandbox]:
         "AlertEmail": ADDRESS,
     }
     with Sandbox(parameters) as sandbox:
-        requests.post(f"{sandbox.aws_url}/sandbox/age-schedules?seconds=86400", timeout=10).raise_for_status()
+        sandbox.age_schedules()
         yield sandbox
 
 

@@ -256,6 +256,10 @@ class Sandbox:
         """Invokes ReconcileRunsFunction once."""
         return self.functions["ReconcileRunsFunction"].invoke({})
 
+    def age_schedules(self) -> None:
+        """As if the stack had been deployed two days ago."""
+        requests.post(f"{self.aws_url}/sandbox/age-schedules?seconds=172800", timeout=10).raise_for_status()
+
     def pass_time(self, *, minutes: float) -> None:
         """Lets the minutes pass for all queues: delayed messages come, and those that were not deleted come again."""
         requests.post(f"{self.aws_url}/sandbox/age-queues?seconds={minutes * 60}", timeout=10).raise_for_status()

@@ -53,4 +53,4 @@ def check_parameters(values: Mapping[str, str]) -> None:
             or ("MaxValue" in rule and int(value) > int(rule["MaxValue"]))
         )
         if bad:
-            raise ParameterRefused(f"{name} {rule.get('ConstraintDescription', 'is not allowed')}: {value!r}")
+            raise ParameterRefused(f"{name} is {value!r}; it {rule.get('ConstraintDescription', 'is not allowed')}")

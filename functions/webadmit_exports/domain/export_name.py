@@ -108,9 +108,17 @@ def match_name(name: ExportName, identities: Sequence[Identity], listing: Listin
 
 
 def _near(name: ExportName, others: Sequence[str]) -> Sequence[str]:
-    by_folded = {_folded(other): other for other in others}
-    near = difflib.get_close_matches(_folded(name.text.replace("*", "")), by_folded, n=_NEAR, cutoff=0.5)
-    return [by_folded[one] for one in near]
+    """Names that resemble it as a whole or in their beginning, the nearest first, as they can be listed."""
+    text = _folded(name.text.replace("*", ""))
+    candidates = {_folded(other)[: len(text)]: other for other in reversed(others)}
+    candidates |= {_folded(other): other for other in others}
+    near = difflib.get_close_matches(text, candidates, n=2 * _NEAR)
+    return list(dict.fromkeys(as_listed(candidates[one]) for one in near))[:_NEAR]
+
+
+def as_listed(name: str) -> str:
+    """A name as the parameter takes it: with `*` for what it may not have, such as a comma."""
+    return re.sub(r"\*+", "*", _REFUSED.sub("*", name))
 
 
 def _folded(text: str) -> str:

@@ -104,7 +104,7 @@ def _start_mail(alert: StartAlert, advice: str, writer: MessageWriter) -> str:
             " repaired the exports start by themselves; nobody needs to start them by hand."
         )
     else:
-        next_try = "This will not be retried; the next scheduled run starts as usual."
+        next_try = "It is not tried again for this time; the next scheduled time is a new try."
     return paragraphs(
         f"{alert.count} scheduled for {writer.time(alert.scheduled_for)} could not"
         f" start{' yet' * bool(alert.retry_until)}, because {alert.problem.sentence}.",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from webadmit_exports.domain.export_name import MOST_MATCHES, Entry, ExportName, Matches, match_name
+from webadmit_exports.domain.export_name import MOST_MATCHES, Entry, ExportName, Matches, is_startable, match_name
 from webadmit_exports.domain.identities import Identity, Listing, followed
 from webadmit_exports.domain.ids import Export, join_entries
 from webadmit_exports.errors import WebAdmitExportsError
@@ -49,9 +49,15 @@ class KeyAccess:
     def exports_of(self, entry: Entry) -> Mapping[Export, str]:
         """What an entry stands for, with the names."""
         if isinstance(entry, ExportName):
-            return self.matches[entry].exports
+            found = self.matches[entry]
+            return found.exports if is_startable(entry, found) else {}
         listed = self._listing.exports.get(entry.user_identity_id, ())
         return {entry: next((one.name for one in listed if one.id == entry.export_id), "")}
+
+    def _scheduled(self) -> Iterator[Export]:
+        yield from self._pairs
+        for name in self.matches:
+            yield from self.exports_of(name)
 
     def pairs(self) -> list[Export]:
         """All pairs that the key reaches, as the parameter `Exports` takes them."""
@@ -63,7 +69,7 @@ class KeyAccess:
 
     def lines(self) -> list[str]:
         """Identities and their exports, for a person."""
-        scheduled = {*self._pairs, *(export for found in self.matches.values() for export in found.exports)}
+        scheduled = set(self._scheduled())
         lines = ["Identities and exports that the key reaches (identity:export):"]
         for identity in self._listing.identities.values():
             is_older = bool(self.matches) and identity not in self._followed
@@ -129,7 +135,7 @@ class KeyAccess:
             for one in self._listing.identities.values()
             if one.program == identity.program and one.year > identity.year > 0
         ]
-        scheduled = [*self._pairs, *(export for found in self.matches.values() for export in found.exports)]
+        scheduled = list(self._scheduled())
         if not newer or any(export.user_identity_id == one.id for export in scheduled for one in newer):
             return
         newest = max(newer, key=lambda one: one.year)
@@ -150,7 +156,7 @@ class KeyAccess:
 
 def _wrong_name(name: ExportName, found: Matches, commands: Commands) -> Iterator[SetupProblem]:
     change = f"in parameter_overrides in your samconfig file, then {commands.deploy()}"
-    if name.matches_everything or len(found.exports) > MOST_MATCHES:
+    if found.exports and not is_startable(name, found):
         yield SetupProblem(
             what=f'"{name}" stands for {counted(len(found.exports), "export")}; nothing of it is started, because it'
             f" stands for more than {MOST_MATCHES:,} or for all that there are.",
@@ -159,9 +165,10 @@ def _wrong_name(name: ExportName, found: Matches, commands: Commands) -> Iterato
     elif not found.exports and not found.unlisted:
         near = ", ".join(f'"{one}"' for one in found.near)
         yield SetupProblem(
-            what=f'"{name}" matches nothing: {Problem.NO_MATCH.sentence}.{f" Near it come {near}." * bool(near)}',
-            fix=f"put the right name from the list above into Exports, {change}. Where a new cycle has begun, have the"
-            " exports carried over to it in WebAdMIT (Transfer Settings)",
+            what=f'"{name}" matches nothing: {Problem.NO_MATCH.sentence}.{f" Nearest: {near}." * bool(near)}',
+            fix="put the right name from the list above into Exports (the whole name; * stands for any text, and is"
+            f" written for a comma), {change}. Where a new cycle has begun, have the exports carried over to it in"
+            " WebAdMIT (Transfer Settings)",
         )
 
 

@@ -24,12 +24,12 @@ _RESERVE_SECONDS = 30.0  # for the rest of the mail
 class Changes:
     """What names stand for now and did not the day before, and the other way round, in lines for a person.
 
-    `needs_a_look`: something is gone that no new cycle has pushed out.
+    `replaced`: cycles that a newer one of the same program has pushed out. `lost`: what is gone for another reason.
     """
 
     joined: Sequence[str] = ()
-    left: Sequence[str] = ()
-    needs_a_look: bool = False
+    replaced: Sequence[str] = ()
+    lost: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +97,8 @@ class NameHistory:
         now, before = _Union([one for one, _ in compared]), _Union([one for _, one in compared])
         joined = [number for number in now.identities if number not in before.identities]
         left = [number for number in before.identities if number not in now.identities]
+        renewed = {now.program(number) for number in joined}
+        replaced = [number for number in left if before.program(number) in renewed]
         gained = [one for one in now.exports if one not in before.exports and before.has_listed(one)]
         lost = [one for one in before.exports if one not in now.exports and now.has_listed(one)]
         return Changes(
@@ -104,11 +106,11 @@ class NameHistory:
                 *(f"{now.called(number)}: {now.count(number)}" for number in joined),
                 *(named(one, now.exports[one]) for one in gained),
             ],
-            left=[
-                *(before.called(number) for number in left),
+            replaced=[before.called(number) for number in replaced],
+            lost=[
+                *(before.called(number) for number in left if number not in replaced),
                 *(named(one, before.exports[one]) for one in lost),
             ],
-            needs_a_look=bool(lost) or bool(left and not joined),
         )
 
 
@@ -122,6 +124,10 @@ class _Union:
 
     def has_listed(self, export: Export) -> bool:
         return export.user_identity_id in self.identities and export.user_identity_id not in self._unlisted
+
+    def program(self, number: int) -> str:
+        """The title without its cycle."""
+        return self.identities[number].rpartition(", ")[0]
 
     def called(self, number: int) -> str:
         title = self.identities[number]

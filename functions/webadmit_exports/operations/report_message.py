@@ -59,7 +59,7 @@ def _summary(report: DailyReport, writer: MessageWriter) -> str:
     headline = f"{len(report.of(RunOutcome.READY))} of {len(report.runs)} ready"
     others = [f"{len(report.of(one))} {one}" for one in RunOutcome if one is not RunOutcome.READY and report.of(one)]
     others += [f"{counted(names, 'name')} without exports"] if names else []
-    others += [f"{len(report.changes.left)} no longer started"] if report.changes.needs_a_look else []
+    others += [f"{len(report.changes.lost)} no longer started"] if report.changes.lost else []
     if others:
         return ", ".join([headline, *others])
     assert report.last_ready_at, "all are ready"
@@ -152,7 +152,8 @@ def _names(report: DailyReport, writer: MessageWriter) -> Iterator[str]:
     why = f", because {report.why_not_known}" if report.why_not_known else ""
     yield listing(f"Names that could not be looked up{why} ({len(report.not_known)}):", lines(report.not_known))
     yield listing(f"New since yesterday ({len(report.changes.joined)}):", report.changes.joined)
-    yield listing(f"No longer started since yesterday ({len(report.changes.left)}):", report.changes.left)
+    yield listing(f"Replaced by a newer cycle ({len(report.changes.replaced)}):", report.changes.replaced)
+    yield listing(f"No longer started since yesterday ({len(report.changes.lost)}):", report.changes.lost)
 
 
 def _asks(report: DailyReport, writer: MessageWriter) -> list[str]:
@@ -173,10 +174,11 @@ def _asks(report: DailyReport, writer: MessageWriter) -> list[str]:
         )
     if report.not_known and not report.queues.retries:
         asks.append(f"Names that could not be looked up ({len(report.not_known)}): look at the mails about starts.")
-    if report.changes.needs_a_look:
+    if report.changes.lost:
         asks.append(
-            "Exports are no longer started: if they were renamed, correct Exports; if their identity is gone, look"
-            f" whether the key's owner has lost access. What there is: {writer.commands.invoke('CheckSetupFunction')}"
+            f"No longer started ({len(report.changes.lost)}): if exports were renamed, correct Exports; if an identity"
+            " is gone, look whether the key's owner has lost access. What there is:"
+            f" {writer.commands.invoke('CheckSetupFunction')}"
         )
     for outcome, what in _WHAT_TO_DO.items():
         if not report.of(outcome):

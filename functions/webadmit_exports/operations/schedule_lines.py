@@ -36,14 +36,16 @@ def _counts(schedule: Schedule, access: KeyAccess, now: datetime) -> Iterator[st
 
 
 def _entry_lines(entry: Entry, access: KeyAccess | None) -> Iterator[str]:
+    exports = access.exports_of(entry) if access else {}
     if not isinstance(entry, ExportName):
-        yield f"    {entry}"
+        yield f"    {entry}  {exports.get(entry, '')}".rstrip()
         return
     if access is None:
         yield f'    "{entry}"'
         return
     found = access.matches[entry]
+    refused = ", refused: too many, nothing of it is started" if found.exports and not exports else ""
     unlisted = ", and more in identities that could not be listed" if found.unlisted else ""
-    yield f'    "{entry}": {counted(len(found.exports), "export")}{unlisted}'
-    for export, name in found.exports.items():
+    yield f'    "{entry}": {counted(len(found.exports), "export")}{refused or unlisted}'
+    for export, name in exports.items():
         yield f"      {export}  {name}"

@@ -82,7 +82,7 @@ class ResolveNames:
         is_any_known = self._record(requested, found)
         if not found.exports and not results and not is_any_known:
             near = ", ".join(f'"{one}"' for one in found.near)
-            results.append(_failed(requested, Problem.NO_MATCH, f"the nearest names are {near}" if near else ""))
+            results.append(_failed(requested, Problem.NO_MATCH, f"nearest: {near}" if near else ""))
         logger.info("name looked up", **requested.ids, exports=count, unlisted=len(found.unlisted))
         return Resolved(starts=[requested.of(export) for export in found.exports], results=results)
 

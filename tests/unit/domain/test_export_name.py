@@ -191,7 +191,18 @@ def test_the_nearest_names_are_suggested_the_nearest_first() -> None:
     assert match_name(name("Slate nightly"), [one], there).near[0] == "Slate Nightly v2"
     assert match_name(name("*Slate nightli*"), [one], there).near[0] == "Slate Nightly v2"
     assert match_name(name("Zebra"), [one], there).near == []
+    assert match_name(name("Baner*"), [one], there).near == ["Banner weekly"]
     assert match_name(name("Banner*"), [one], there).near == ()
+
+
+def test_what_is_suggested_can_be_listed() -> None:
+    one = identity(1)
+    there = listing(one, i1=['Slate "nightly", [all]'])
+
+    (near,) = match_name(name("Slate nightly"), [one], there).near
+
+    assert near == "Slate *nightly* *all*"
+    assert name(near).matches('Slate "nightly", [all]')
 
 
 @pytest.mark.parametrize(("count", "startable"), [(0, False), (1, True), (1000, True), (1001, False)])

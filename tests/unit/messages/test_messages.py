@@ -178,7 +178,7 @@ def test_exports_that_are_given_up_are_told_with_webadmits_words() -> None:
         " 37442:86446, 37442:86447: User identity '37442' not found."
     )
     assert "A new admissions cycle brings new identity ids every year" in message.mail
-    assert "This will not be retried; the next scheduled run starts as usual." in message.mail
+    assert "It is not tried again for this time; the next scheduled time is a new try." in message.mail
 
 
 def test_what_is_given_up_can_be_started_by_hand_with_the_line_in_the_mail() -> None:
@@ -281,9 +281,7 @@ def test_every_mail_about_a_start_is_the_approved_one() -> None:
     messages = {
         "start delayed": start_message(alert(Problem.API_KEY_REFUSED, retried=True), WRITER),
         "start failed": start_message(alert(**detail), WRITER),
-        "start failed, no match": start_message(
-            by_name(Problem.NO_MATCH, 'the nearest names are "Slate Nightly v2"'), WRITER
-        ),
+        "start failed, no match": start_message(by_name(Problem.NO_MATCH, 'nearest: "Slate Nightly v2"'), WRITER),
         "start failed, too many": start_message(by_name(Problem.TOO_MANY_MATCHES, "1,234 exports"), WRITER),
         "identity refused": refused_identity_message(refused, WRITER),
     }
@@ -291,7 +289,7 @@ def test_every_mail_about_a_start_is_the_approved_one() -> None:
         assert_approved(name, f"Subject: {message.subject}\n\n{message.mail}")
 
 
-@pytest.mark.parametrize("problem", list(Problem)[:11])  # those of a start
+@pytest.mark.parametrize("problem", list(Problem)[:13])  # those of a start
 @pytest.mark.parametrize("retried", [True, False])
 def test_every_cause_has_a_sentence_and_advice(problem: Problem, retried: bool) -> None:
     message = start_message(alert(problem, retried=retried), WRITER)

@@ -162,7 +162,7 @@ def test_a_stack_without_problems_is_said_to_be_in_order() -> None:
     assert World().check().report() == [
         "Schedules:",
         "  Exports: on, cron(30 3 * * ? *) America/New_York, 1 export, 1 run in the next 24 hours",
-        "    1:10",
+        "    1:10  Nightly",
         "",
         "Identities and exports that the key reaches (identity:export):",
         "  1  School of Nursing, 2026 - 2027",
@@ -284,8 +284,8 @@ def test_each_entry_is_shown_with_what_it_matches_now_and_the_number_of_runs() -
         '    "nightly*": 2 exports',
         "      2:20  Nightly",
         "      1:10  Nightly",
-        "    1:10",
-        "    2:21",
+        "    1:10  Nightly",
+        "    2:21  X",
         "",
         "Identities and exports that the key reaches (identity:export):",
         "  2  School of Nursing, 2026 - 2027",
@@ -317,9 +317,9 @@ def test_a_name_that_matches_nothing_is_a_problem_with_the_nearest_names_and_the
     what, fix = by_name("2026 - 2027", entries="Nightli").problem()
 
     assert what == (
-        '"Nightli" matches nothing: no export has this name in the cycles that are followed. Near it come "Nightly".'
+        '"Nightli" matches nothing: no export has this name in the cycles that are followed. Nearest: "Nightly".'
     )
-    assert fix.startswith("put the right name from the list above into Exports, in parameter_overrides")
+    assert fix.startswith("put the right name from the list above into Exports (the whole name; * stands for any text")
     assert "Transfer Settings" in fix
 
 
@@ -339,6 +339,10 @@ def test_a_name_of_too_much_is_a_problem_with_the_number(entries: str) -> None:
     what, fix = world.problem()
 
     assert what.startswith(f'"{entries}" stands for 1490 exports; nothing of it is started')
+    lines = world.check().lines
+    assert lines[1].endswith("0 exports, 0 runs in the next 24 hours")
+    assert lines[2] == f'    "{entries}": 1490 exports, refused: too many, nothing of it is started'
+    assert not any(line.endswith("scheduled") for line in lines)
     assert fix.startswith("write more of the name into Exports")
 
 

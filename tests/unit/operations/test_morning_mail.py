@@ -546,7 +546,7 @@ def found(*pairs: str, identities: Sequence[Identity] = (identity(1),), unlisted
 def changes(world: World, *, days: int = 0) -> tuple[Sequence[str], Sequence[str]]:
     """What the mail of that day says joined and left."""
     found = world.send(MORNING + timedelta(days=days)).changes
-    return found.joined, found.left
+    return found.joined, [*found.replaced, *found.lost]
 
 
 def test_the_mail_expects_what_the_name_stood_for_when_it_was_started() -> None:
@@ -705,8 +705,20 @@ def test_a_cycle_that_a_new_one_has_pushed_out_is_told_and_asks_for_nothing() ->
 
     assert changes(world) == ([f"identity 2 ({NEW.title}): 1 export"], [f"identity 1 ({OLD.title})"])
     (message,) = world.topics.messages
-    assert "No longer started since yesterday (1):\n  identity 1 (NursingCAS" in message.mail
+    assert "Replaced by a newer cycle (1):\n  identity 1 (NursingCAS" in message.mail
     assert "ACTION NEEDED" not in message.subject
+
+
+def test_a_new_cycle_of_another_program_does_not_explain_an_identity_that_is_gone() -> None:
+    world = named_world()
+    other = identity(3, "2027 - 2028", "School of Pharmacy")
+    world.matches.add(SLATE, after(days=-1), found("1:100", identities=[OLD]))
+    world.matches.add(SLATE, NIGHT, found("3:300", identities=[other]))
+
+    changes = world.send().changes
+
+    assert (changes.replaced, changes.lost) == ([], [f"identity 1 ({OLD.title})"])
+    assert "1 no longer started" in world.topics.messages[0].subject
 
 
 @pytest.mark.parametrize(
@@ -725,7 +737,7 @@ def test_what_is_gone_without_a_new_cycle_needs_a_look(now: Matches, left: list[
     assert changes(world) == ([], left)
     (message,) = world.topics.messages
     assert message.subject == "webadmit-exports: ACTION NEEDED: 1 of 1 ready, 1 no longer started"
-    assert "Exports are no longer started: if they were renamed, correct Exports" in message.mail
+    assert "No longer started (1): if exports were renamed, correct Exports" in message.mail
 
 
 def test_what_could_not_be_listed_is_neither_gone_nor_new_again() -> None:

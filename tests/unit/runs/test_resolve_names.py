@@ -149,7 +149,7 @@ def test_a_name_that_matches_nothing_is_told_with_the_nearest_names() -> None:
 
     (message,) = made.topics.messages
     assert message.subject == 'webadmit-exports: "Slate nightli" not started: no export has this name'
-    assert 'Slate nightli: The nearest names are "Slate nightly".' in str(message.body["reason"])
+    assert 'Slate nightli: Nearest: "Slate nightly".' in str(message.body["reason"])
     assert message.body["exports"] == "Slate nightli"
 
 
