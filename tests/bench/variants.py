@@ -120,6 +120,8 @@ def function(package: Package, handler: str, stand_in: StandIn) -> LambdaFunctio
         "CALLBACK_URL": "https://a1b2c3.execute-api.us-east-1.amazonaws.com",
         "WEBADMIT_API_KEY_ARN": _ARN.format("secretsmanager", "secret:api-key"),
         "CALLBACK_SIGNING_KEY_ARN": _ARN.format("secretsmanager", "secret:signing-key"),
+        "NAME_MATCHES_TABLE": "name-matches",
+        "FOLLOWED_CYCLES": "2",
         "START_RETRY_QUEUE_URL": f"{stand_in.url}/retry",
         "START_RETRY_ATTEMPTS": "48",
     }
