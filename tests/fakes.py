@@ -186,6 +186,8 @@ class FakeNameMatches:
 
     def add(self, name: ExportName, scheduled_for: datetime, found: Matches) -> bool:
         self._called()
+        if name.user_identity_id and (name.text, scheduled_for) not in self.kept:
+            return bool(found.exports)
         before = self.kept.get((name.text, scheduled_for), Matches(exports={}, identities={}))
         unlisted = before.unlisted | found.unlisted
         if not found.unlisted:
@@ -193,7 +195,7 @@ class FakeNameMatches:
         exports, identities = {**before.exports, **found.exports}, {**before.identities, **found.identities}
         kept = Matches(exports=exports, identities=identities, unlisted=unlisted)
         self.kept[name.text, scheduled_for] = kept
-        return bool(kept.exports)
+        return bool(kept.exports or kept.unlisted)
 
     def before(self, name: ExportName, moment: datetime) -> Iterator[tuple[datetime, Matches]]:
         self._called()

@@ -1,11 +1,16 @@
 """What each name stood for at each scheduled time, in a table of its own: what the morning mail expects."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from webadmit_exports.aws.clients import asking, query_pages
+from botocore.exceptions import ClientError
+
+from webadmit_exports.aws.clients import asking, error_code, query_pages
 from webadmit_exports.domain.export_name import ExportName, Matches
+from webadmit_exports.domain.identities import Identity
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.times import utc_seconds
 
@@ -25,13 +30,14 @@ class NameMatches:
         self._table = table
 
     def add(self, name: ExportName, scheduled_for: datetime, found: Matches) -> bool:
-        """Adds to what is known of that time; returns whether any export is known then.
+        """Adds to what is known of that time; returns whether an export is known then, or an identity not listed yet.
 
-        Adding twice changes nothing, and neither of two starts takes away what the other one has found.
+        Adding twice changes nothing, and neither of two starts takes away what the other one has found. A name in one
+        identity only adds: by itself it would look as if there were no others.
         """
         sets = {
             "exports": {"SS": [f"{export} {text}" for export, text in found.exports.items()]},
-            "identities": {"SS": [f"{number} {title}" for number, title in found.identities.items()]},
+            "identities": {"SS": [_text(identity) for identity in found.identities.values()]},
             "unlisted": {"NS": [str(number) for number in found.unlisted]},
         }
         values: dict[str, Any] = {f":{of}": texts for of, texts in sets.items() if any(texts.values())}
@@ -42,15 +48,24 @@ class NameMatches:
             expression += " DELETE unlisted :listed"
             values[":listed"] = {"NS": [str(number) for number in found.identities]}
         values[":expires_at"] = {"N": str(int((scheduled_for + _KEPT).timestamp()))}
+        condition: dict[str, Any] = {}
+        if name.user_identity_id is not None:
+            condition = {"ConditionExpression": "attribute_exists(expires_at)"}
         with asking("DynamoDB"):
-            item = self._client.update_item(
-                TableName=self._table,
-                Key={"name": {"S": name.text}, "scheduled_for": {"S": utc_seconds(scheduled_for)}},
-                UpdateExpression=expression,
-                ExpressionAttributeValues=values,
-                ReturnValues="ALL_NEW",
-            )["Attributes"]
-        return "exports" in item
+            try:
+                item = self._client.update_item(
+                    TableName=self._table,
+                    Key={"name": {"S": name.text}, "scheduled_for": {"S": utc_seconds(scheduled_for)}},
+                    UpdateExpression=expression,
+                    ExpressionAttributeValues=values,
+                    ReturnValues="ALL_NEW",
+                    **condition,
+                )["Attributes"]
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                return bool(found.exports)
+        return "exports" in item or "unlisted" in item
 
     def before(self, name: ExportName, moment: datetime) -> Iterator[tuple[datetime, Matches]]:
         """What the name stood for at scheduled times before that moment, newest first."""
@@ -69,19 +84,21 @@ class NameMatches:
 
 def _matches(item: Mapping[str, Any]) -> Matches:
     return Matches(
-        exports={_export(pair): text for pair, text in _split(item, "exports")},
-        identities={int(number): title for number, title in _split(item, "identities")},
+        exports=dict(_export(text) for text in sorted(item.get("exports", {}).get("SS", ()))),
+        identities={one.id: one for one in map(_identity, sorted(item.get("identities", {}).get("SS", ())))},
         unlisted=frozenset(int(number) for number in item.get("unlisted", {}).get("NS", ())),
     )
 
 
-def _split(item: Mapping[str, Any], of: str) -> Iterable[tuple[str, str]]:
-    """An id and a text from each text of a set."""
-    for text in sorted(item.get(of, {}).get("SS", ())):
-        number, _, rest = text.partition(" ")
-        yield number, rest
-
-
-def _export(pair: str) -> Export:
+def _export(text: str) -> tuple[Export, str]:
+    pair, _, name = text.partition(" ")
     identity, _, export = pair.partition(":")
-    return Export(user_identity_id=int(identity), export_id=int(export))
+    return Export(user_identity_id=int(identity), export_id=int(export)), name
+
+
+def _text(identity: Identity) -> str:
+    return json.dumps(asdict(identity), ensure_ascii=False)
+
+
+def _identity(text: str) -> Identity:
+    return Identity(**json.loads(text))

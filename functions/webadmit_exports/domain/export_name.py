@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from webadmit_exports.domain.identities import Identity, Listing
-from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.identities import Identity, Listing, followed
+from webadmit_exports.domain.ids import ID_PATTERN, Export
 from webadmit_exports.errors import InvalidInput
 
 MOST_MATCHES = 1000
 _LONGEST = 200  # characters; what is longer is no name of WebAdMIT's
 _NEAR = 3  # names that are suggested where none matches
-_AT = re.compile(r"(.*)@([1-9][0-9]{0,17})", re.DOTALL)
+_COMPARED = 2000  # names that are looked at for that; more would take seconds
+_AT = re.compile(f"(.*)@({ID_PATTERN})", re.DOTALL)
 # The same as in the parameter Exports of template.yaml: signs that would break the schedule's JSON or that are rare in
 # names, blanks that do not look like one, marks that cannot be seen.
 _REFUSED = re.compile(
@@ -39,6 +40,11 @@ class ExportName:
     def matches(self, name: str) -> bool:
         """Whether an export's whole name is this one; letter case does not count, nor how an accent is encoded."""
         return fnmatchcase(_folded(name), _folded(self.text))  # its other signs, ? and [, are refused in names
+
+    @property
+    def quoted(self) -> str:
+        """For people: `"Slate nightly*" in identity 37442`."""
+        return f'"{self.text}"{f" in identity {self.user_identity_id}" if self.user_identity_id else ""}'
 
     @property
     def matches_everything(self) -> bool:
@@ -73,13 +79,13 @@ def parse_name(text: str) -> ExportName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matches:
-    """What a name stands for at some time: `exports`, with their names, in `identities`, with their titles.
+    """What a name stands for at some time: `exports`, with their names, in `identities`, by their ids.
 
     `unlisted`: those of the identities whose exports are not known. `near`: names that come near, where none matches.
     """
 
     exports: Mapping[Export, str]
-    identities: Mapping[int, str]
+    identities: Mapping[int, Identity]
     unlisted: frozenset[int] = frozenset()
     near: Sequence[str] = ()
 
@@ -89,21 +95,22 @@ def is_startable(name: ExportName, found: Matches) -> bool:
     return 0 < len(found.exports) <= MOST_MATCHES and not name.matches_everything
 
 
-def match_name(name: ExportName, identities: Sequence[Identity], listing: Listing) -> Matches:
-    """Holds a name against the exports of these identities, or of its own one."""
-    titles = {one.id: one.title for one in identities}
-    if name.user_identity_id is not None:
-        own = listing.identities.get(name.user_identity_id)
-        titles = {name.user_identity_id: own.title if own else ""}
-    listed = [(number, one) for number in titles for one in listing.exports.get(number, ())]
+def match_name(name: ExportName, listing: Listing, cycles: int) -> Matches:
+    """Holds a name against the exports of the newest `cycles` of each program, or of its own identity."""
+    number = name.user_identity_id
+    if number is None:
+        identities = {one.id: one for one in followed(listing.identities.values(), cycles)}
+    else:
+        identities = {number: listing.identities.get(number, Identity(id=number))}
+    listed = [(number, one) for number in identities for one in listing.exports.get(number, ())]
     found = {
         Export(user_identity_id=number, export_id=one.id): one.name for number, one in listed if name.matches(one.name)
     }
     return Matches(
         exports=found,
-        identities=titles,
-        unlisted=frozenset(number for number in titles if number not in listing.exports),
-        near=() if found else _near(name, [one.name for _, one in listed if one.name]),
+        identities=identities,
+        unlisted=frozenset(number for number in identities if number not in listing.exports),
+        near=() if found else _near(name, [one.name for _, one in listed if one.name][:_COMPARED]),
     )
 
 

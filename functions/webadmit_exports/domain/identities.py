@@ -12,10 +12,10 @@ class Identity:
     """A user identity: the key's owner in one program and one cycle. The texts are empty where WebAdMIT has none."""
 
     id: int
-    association: str
-    organization: str
-    institution: str
-    cycle: str
+    association: str = ""
+    organization: str = ""
+    institution: str = ""
+    cycle: str = ""
 
     @property
     def program(self) -> tuple[str, str, str]:
@@ -30,6 +30,11 @@ class Identity:
     def title(self) -> str:
         """`NursingCAS, School of Nursing, University of Examples, 2026 - 2027`."""
         return ", ".join(text for text in (self.program_name, self.cycle) if text)
+
+    @property
+    def named(self) -> str:
+        """`identity 37442 (NursingCAS, School of Nursing, University of Examples, 2026 - 2027)`."""
+        return f"identity {self.id} ({self.title})"
 
     @property
     def year(self) -> int:

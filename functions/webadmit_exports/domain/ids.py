@@ -7,7 +7,8 @@ from typing import Any
 
 from webadmit_exports.errors import InvalidInput
 
-_ID = re.compile(r"[1-9][0-9]{0,17}")
+ID_PATTERN = "[1-9][0-9]{0,17}"
+_ID = re.compile(ID_PATTERN)
 
 
 def parse_id(text: str, what: str) -> int:

@@ -9,11 +9,11 @@ from typing import Any
 
 from webadmit_exports.domain.callback_url import CLOCK_SKEW, LIFETIME
 from webadmit_exports.domain.export_name import Entry, parse_name
-from webadmit_exports.domain.ids import Export, join_entries
+from webadmit_exports.domain.ids import ID_PATTERN, Export, join_entries
 from webadmit_exports.domain.times import parse_time, utc_seconds
 from webadmit_exports.errors import InvalidInput
 
-_PAIR = re.compile(r"([1-9][0-9]{0,17}):([1-9][0-9]{0,17})")
+_PAIR = re.compile(f"({ID_PATTERN}):({ID_PATTERN})")
 _SHOWN = 60  # characters of bad input that an error repeats
 _NOT_REPLACED = "<aws.scheduler.scheduled-time>"  # what a schedule's input has in the place of its time
 

@@ -62,8 +62,8 @@ class Problem(_Entry, Enum):
     NOT_FOUND = (
         "unknown to WebAdMIT (404)",
         "WebAdMIT does not know the identity or the export (404)",
-        "A new admissions cycle brings new identity ids every year: find them with `{list_ids}`, then deploy with the"
-        " new Exports. If the ids are still right, the owner of the key has lost access to them.",
+        "A new admissions cycle brings new identity ids every year: put the names of the exports into Exports in their"
+        " place (`{list_ids}` shows them). If the ids are right, the owner of the key has lost access to them.",
         Retry.IS_USELESS,
     )
     NO_MATCH = (
@@ -79,11 +79,15 @@ class Problem(_Entry, Enum):
         "Write more of the name into Exports: `{list_ids}` lists the exports that the key reaches.",
         Retry.IS_USELESS,
     )
+    NOT_LISTED = (
+        "exports of an identity not listed",
+        "WebAdMIT did not list the exports of an identity",
+        "Ask your WebAdMIT administrator whether the owner of the API key still has access: `{list_ids}` shows it.",
+    )
     REJECTED = (
         "rejected by WebAdMIT",
         "WebAdMIT rejected the request",
-        "Read what WebAdMIT said; run the export by hand in WebAdMIT to see whether it works there, and correct Exports"
-        " if it is not the one that you meant.",
+        "Read what WebAdMIT said, and run the export by hand there; correct Exports if it is not the one you meant.",
         Retry.IS_USELESS,
     )
     RATE_LIMITED = (
@@ -106,8 +110,7 @@ class Problem(_Entry, Enum):
     OUT_OF_TIME = (
         "time ran out",
         "the list took longer than one start may",
-        "Nothing: the rest of the list starts by itself. If it comes often, split the list into Exports and"
-        " FrequentExports.",
+        "Nothing: the rest starts by itself. If it comes often, split the list into Exports and FrequentExports.",
         Retry.HELPS,
         Scope.EVERYTHING,
     )

@@ -89,12 +89,7 @@ def _subject(alert: StartAlert, writer: MessageWriter) -> str:
         return f"{alert.count} {what_happened}"
     if isinstance(first, Export):
         return writer.about_export(f"{{export}} {what_happened}", first.export_id, alert.names.get(first, ""))
-    return f"{_shown(first)} {what_happened}"
-
-
-def _shown(name: ExportName) -> str:
-    """A name for people."""
-    return f'"{name.text}"{f" in identity {name.user_identity_id}" if name.user_identity_id else ""}'
+    return f"{first.quoted} {what_happened}"
 
 
 def _start_mail(alert: StartAlert, advice: str, writer: MessageWriter) -> str:
@@ -112,7 +107,7 @@ def _start_mail(alert: StartAlert, advice: str, writer: MessageWriter) -> str:
         f"What to do: {advice}",
         listing("What is known of each:", _details(alert)),
         listing(_EXPORTS, (named(one, alert.names.get(one, "")) for one in alert.details if isinstance(one, Export))),
-        listing(_NAMES, (_shown(one) for one in alert.details if isinstance(one, ExportName))),
+        listing(_NAMES, (one.quoted for one in alert.details if isinstance(one, ExportName))),
         writer.signature(),
     )
 

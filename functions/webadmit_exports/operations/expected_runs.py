@@ -1,18 +1,18 @@
-"""Which runs were expected, and their outcomes: the figures of the morning mail. Pure."""
+"""Which runs were expected, and their outcomes: the figures of the morning mail."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.export_name import ExportName, Matches, is_startable
+from webadmit_exports.domain.export_name import ExportName, is_startable
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.status import Progress, Status, progress_of
 from webadmit_exports.domain.times import time_zone
 from webadmit_exports.operations.cron import occurrences
-from webadmit_exports.operations.name_history import Changes
+from webadmit_exports.operations.name_history import Changes, NameHistory
 
 GRACE = timedelta(minutes=10)  # in which what is due now is started
 
@@ -30,13 +30,17 @@ class RunOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedRun:
-    """One export at one time of its schedule, or a run that somebody started besides. `file`: None if none was."""
+    """One export at one time of its schedule, or a run that somebody started besides. `file`: None if none was.
+
+    `is_guess`: what its name stood for is not recorded; it is what the name matches now.
+    """
 
     export: Export
     scheduled_for: datetime
     outcome: RunOutcome
     file: ExportFile | None = None
     name: str = ""
+    is_guess: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +53,10 @@ class ScheduledName:
 
 @dataclass(slots=True)
 class Expected:
-    """What the schedules wanted: `exports`, with their names, and what names brought no export, see DailyReport."""
+    """What the schedules wanted: `exports`, with their names, `guesses` among them, and names without any."""
 
     exports: dict[tuple[datetime, Export], str] = field(default_factory=dict)
+    guesses: set[tuple[datetime, Export]] = field(default_factory=set)
     without_exports: list[ScheduledName] = field(default_factory=list)
     not_known: list[ScheduledName] = field(default_factory=list)
 
@@ -89,6 +94,13 @@ class DailyReport:
         return sorted(found, key=lambda run: (run.scheduled_for, run.export.user_identity_id, run.export.export_id))
 
     @property
+    def is_tried_again(self) -> bool:
+        """Whether no more is missing than what the start queue brings back by itself."""
+        missing = self.of(RunOutcome.NOT_STARTED)
+        guesses = [run for run in missing if run.is_guess]  # they wait as one name, or as one whole start
+        return len(missing) - len(guesses) + bool(guesses) + len(self.not_known) <= self.queues.retries
+
+    @property
     def last_ready_at(self) -> datetime | None:
         """When the last file became ready."""
         return max(
@@ -97,13 +109,8 @@ class DailyReport:
         )
 
 
-def expected_exports(
-    schedules: Sequence[Schedule],
-    stood_for: Callable[[ExportName, datetime], Matches | None],
-    since: datetime,
-    until: datetime,
-) -> Expected:
-    """What should have run from `since` to before `until`; `stood_for`: see `NameHistory.at`."""
+def expected_exports(schedules: Sequence[Schedule], history: NameHistory, since: datetime, until: datetime) -> Expected:
+    """What should have run from `since` to before `until`, names as what they stood for at the time."""
     expected = Expected()
     for schedule in schedules:
         for moment in times_of(schedule, since, until) or ():
@@ -111,21 +118,25 @@ def expected_exports(
                 if isinstance(entry, Export):
                     expected.exports.setdefault((moment, entry), "")
                 else:
-                    _expect(expected, entry, moment, stood_for(entry, moment))
+                    _expect(expected, entry, moment, history)
     return expected
 
 
-def _expect(expected: Expected, entry: ExportName, moment: datetime, found: Matches | None) -> None:
-    if found is None or (found.unlisted and not found.exports):
-        expected.not_known.append(ScheduledName(name=entry, scheduled_for=moment))
-    elif not is_startable(entry, found):
-        expected.without_exports.append(ScheduledName(name=entry, scheduled_for=moment))
-    else:
-        expected.exports.update(((moment, export), name) for export, name in found.exports.items())
+def _expect(expected: Expected, name: ExportName, moment: datetime, history: NameHistory) -> None:
+    recorded = history.recorded_at(name, moment)
+    found = recorded or history.now(name)
+    unlisted = [name] if found is None else [name.within(number) for number in sorted(found.unlisted)]
+    expected.not_known += [ScheduledName(name=one, scheduled_for=moment) for one in unlisted]
+    if found and is_startable(name, found):
+        exports = {(moment, export): text for export, text in found.exports.items()}
+        expected.exports |= exports
+        expected.guesses |= set() if recorded else exports.keys()
+    elif not unlisted:
+        expected.without_exports.append(ScheduledName(name=name, scheduled_for=moment))
 
 
 def match_runs(
-    expected: Mapping[tuple[datetime, Export], str],
+    expected: Expected,
     files: Mapping[Export, Sequence[ExportFile]],
     since: datetime,
     until: datetime,
@@ -137,14 +148,19 @@ def match_runs(
     """
     runs: list[ExpectedRun] = []
     counted: set[tuple[int, int]] = set()
-    for (moment, export), name in expected.items():
+    for (moment, export), name in expected.exports.items():
         ones = files.get(export, ())
         file = next((one for one in ones if one.serves(export, moment)), None)
         if file:
             counted.add((export.export_id, file.export_file_id))
         elif any(one.reused and moment < one.first_scheduled_for for one in ones):
             continue  # its record was begun anew for a later run under the same id: nothing is known of it any more
-        runs.append(ExpectedRun(export=export, scheduled_for=moment, outcome=_outcome(file), file=file, name=name))
+        is_guess = (moment, export) in expected.guesses
+        runs.append(
+            ExpectedRun(
+                export=export, scheduled_for=moment, outcome=_outcome(file), file=file, name=name, is_guess=is_guess
+            )
+        )
     for export, ones in files.items():
         for file in ones:
             is_of_this_day = since <= file.first_scheduled_for and file.scheduled_for < until

@@ -44,7 +44,7 @@ class KeyAccess:
         self._followed = followed(listing.identities.values(), cycles)
         self._pairs = [entry for entry in entries if isinstance(entry, Export)]
         names = [entry for entry in entries if isinstance(entry, ExportName)]
-        self.matches: Mapping[ExportName, Matches] = {name: match_name(name, self._followed, listing) for name in names}
+        self.matches: Mapping[ExportName, Matches] = {name: match_name(name, listing, cycles) for name in names}
 
     def exports_of(self, entry: Entry) -> Mapping[Export, str]:
         """What an entry stands for, with the names."""

@@ -50,7 +50,7 @@ class SendMorningMail:
         history = read_history(
             self.name_matches, names, since, until, lambda names: self.look_up.match(names, time_left)
         )
-        expected = expected_exports(schedules, history.at, since, until)
+        expected = expected_exports(schedules, history, since, until)
         pairs = [entry for entry in entries if isinstance(entry, Export)]
         exports = list(dict.fromkeys([*pairs, *(export for _, export in expected.exports), *history.exports()]))
         unfinished = [file for file in self.table.unfinished(now + LIFETIME) if not file.finished_at]
@@ -59,7 +59,7 @@ class SendMorningMail:
             since=since,
             until=until,
             schedules=schedules,
-            runs=match_runs(expected.exports, files, since, until),
+            runs=match_runs(expected, files, since, until),
             older=[file for file in unfinished if file.scheduled_for < since],
             queues=self.count_queues(),
             without_exports=expected.without_exports,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from webadmit_exports.aws.name_matches import NameMatches
 from webadmit_exports.domain.export_name import ExportName, Matches, match_name
-from webadmit_exports.domain.identities import followed
+from webadmit_exports.domain.identities import Identity
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import WebAdmitExportsError
 from webadmit_exports.messages.problems import problem_of
@@ -14,7 +14,7 @@ from webadmit_exports.messages.text import counted, named
 from webadmit_exports.telemetry import logger
 from webadmit_exports.webadmit.api_key import WebAdmitApiKey
 from webadmit_exports.webadmit.client import WebAdmit
-from webadmit_exports.webadmit.listing import read_listing
+from webadmit_exports.webadmit.listing import read_followed
 
 READ_SECONDS = 5.0
 _RESERVE_SECONDS = 30.0  # for the rest of the mail
@@ -42,14 +42,9 @@ class LookUp:
 
     def match(self, names: Sequence[ExportName], time_left: Callable[[], float]) -> Mapping[ExportName, Matches]:
         """Raises a WebAdmitExportsError where the key or the identities cannot be read."""
-        listing = read_listing(
-            self.webadmit,
-            self.api_key.read(),
-            lambda identities: [one.id for one in followed(identities, self.followed_cycles)],
-            lambda: time_left() - _RESERVE_SECONDS,
-        )
-        identities = followed(listing.identities.values(), self.followed_cycles)
-        return {name: match_name(name, identities, listing) for name in names}
+        key, cycles = self.api_key.read(), self.followed_cycles
+        listing = read_followed(self.webadmit, key, names, cycles, lambda: time_left() - _RESERVE_SECONDS)
+        return {name: match_name(name, listing, cycles) for name in names}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,11 +61,13 @@ class NameHistory:
     why_not_known: str = ""
     _now: Mapping[ExportName, Matches] | None = field(default=None)
 
-    def at(self, name: ExportName, scheduled_for: datetime) -> Matches | None:
-        """What was found at that time; where nothing was, what the name matches now; None where that is not known."""
+    def recorded_at(self, name: ExportName, scheduled_for: datetime) -> Matches | None:
+        """What was found at that time; None where nothing was looked up, or no list could be read."""
         found = self.recorded[name].get(scheduled_for)
-        if found and (found.exports or not found.unlisted):
-            return found
+        return found if found and (found.exports or not found.unlisted) else None
+
+    def now(self, name: ExportName) -> Matches | None:
+        """What the name matches now; None where that is not known."""
         if self._now is None:
             try:
                 self._now = self.look_up(self.names)
@@ -95,23 +92,26 @@ class NameHistory:
             if times and name in self.before
         ]
         now, before = _Union([one for one, _ in compared]), _Union([one for _, one in compared])
-        joined = [number for number in now.identities if number not in before.identities]
-        left = [number for number in before.identities if number not in now.identities]
-        renewed = {now.program(number) for number in joined}
-        replaced = [number for number in left if before.program(number) in renewed]
+        joined = [one for number, one in now.identities.items() if number not in before.identities]
+        left = [one for number, one in before.identities.items() if number not in now.identities]
+        replaced = [one for one in left if any(_is_newer_cycle(new, one) for new in joined)]
         gained = [one for one in now.exports if one not in before.exports and before.has_listed(one)]
         lost = [one for one in before.exports if one not in now.exports and now.has_listed(one)]
         return Changes(
             joined=[
-                *(f"{now.called(number)}: {now.count(number)}" for number in joined),
+                *(f"{one.named}: {now.count(one)}" for one in joined),
                 *(named(one, now.exports[one]) for one in gained),
             ],
-            replaced=[before.called(number) for number in replaced],
+            replaced=[one.named for one in replaced],
             lost=[
-                *(before.called(number) for number in left if number not in replaced),
+                *(one.named for one in left if one not in replaced),
                 *(named(one, before.exports[one]) for one in lost),
             ],
         )
+
+
+def _is_newer_cycle(one: Identity, other: Identity) -> bool:
+    return one.program == other.program and one.year > other.year
 
 
 class _Union:
@@ -119,23 +119,17 @@ class _Union:
 
     def __init__(self, several: Sequence[Matches]) -> None:
         self.exports = {export: name for one in several for export, name in one.exports.items()}
-        self.identities = {number: title for one in several for number, title in one.identities.items()}
+        self.identities = {number: identity for one in several for number, identity in one.identities.items()}
         self._unlisted = {number for one in several for number in one.unlisted}
 
     def has_listed(self, export: Export) -> bool:
         return export.user_identity_id in self.identities and export.user_identity_id not in self._unlisted
 
-    def program(self, number: int) -> str:
-        """The title without its cycle."""
-        return self.identities[number].rpartition(", ")[0]
-
-    def called(self, number: int) -> str:
-        title = self.identities[number]
-        return f"identity {number} ({title})" if title else f"identity {number}"
-
-    def count(self, number: int) -> str:
-        exports = sum(export.user_identity_id == number for export in self.exports)
-        if exports or number in self._unlisted:
+    def count(self, identity: Identity) -> str:
+        if identity.id in self._unlisted:
+            return "its exports could not be listed yet"
+        exports = sum(export.user_identity_id == identity.id for export in self.exports)
+        if exports:
             return counted(exports, "export")
         return "no export of these names yet; carry them over in WebAdMIT (Transfer Settings)"
 

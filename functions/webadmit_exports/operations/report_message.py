@@ -1,12 +1,11 @@
 """The mail and the message of the morning: what the figures of a day say, and whether somebody has to act. Pure."""
 
-from collections.abc import Iterator, Sequence
-
 from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.messages.message import Body, Message, MessageWriter
 from webadmit_exports.messages.text import counted, listing, named, paragraphs
-from webadmit_exports.operations.expected_runs import DailyReport, ExpectedRun, RunOutcome, ScheduledName, times_of
+from webadmit_exports.operations.expected_runs import DailyReport, ExpectedRun, RunOutcome, times_of
+from webadmit_exports.operations.report_names import name_asks, name_counts, name_sections
 
 _WHAT_TO_DO = {
     RunOutcome.NOT_STARTED: "Look at the mails about starts, or see: {logs}",
@@ -27,6 +26,10 @@ def report_message(report: DailyReport, writer: MessageWriter) -> Message:
         "still_open": len(report.older),
         "waiting_for_retry": report.queues.retries,
         "given_up": report.queues.given_up,
+        "names_without_exports": len(report.without_exports),
+        "names_not_looked_up": len(report.not_known),
+        "new_since_yesterday": len(report.changes.joined),
+        "no_longer_started": len(report.changes.lost),
     }
     if last:
         fields["last_ready_at"] = utc_seconds(last)
@@ -49,17 +52,15 @@ def _headline(report: DailyReport, writer: MessageWriter) -> str:
 
 
 def _summary(report: DailyReport, writer: MessageWriter) -> str:
-    names = len({one.name for one in (*report.without_exports, *report.not_known)})
     if not report.runs:
-        parts = [f"{counted(names, 'name')} without exports" if names else "no runs were scheduled since yesterday"]
+        parts = name_counts(report) or ["no runs were scheduled since yesterday"]
         parts += [f"{report.queues.given_up} starts were given up"] if report.queues.given_up else []
         parts += [f"{report.queues.retries} starts are tried again"] if report.queues.retries else []
         parts += [f"{len(report.older)} older runs are open"] if report.older else []
         return ", ".join(parts)
     headline = f"{len(report.of(RunOutcome.READY))} of {len(report.runs)} ready"
     others = [f"{len(report.of(one))} {one}" for one in RunOutcome if one is not RunOutcome.READY and report.of(one)]
-    others += [f"{counted(names, 'name')} without exports"] if names else []
-    others += [f"{len(report.changes.lost)} no longer started"] if report.changes.lost else []
+    others += name_counts(report)
     if others:
         return ", ".join([headline, *others])
     assert report.last_ready_at, "all are ready"
@@ -73,7 +74,7 @@ def _mail(report: DailyReport, writer: MessageWriter) -> str:
         _reservations(report, writer),
         *(_section(report, outcome, writer) for outcome in RunOutcome if outcome is not RunOutcome.READY),
         _older(report, writer),
-        *_names(report, writer),
+        *name_sections(report, writer),
         "\n".join(["Action needed:", *(f"  - {ask}" for ask in asks)]) if asks else "Nothing needs to be done.",
         writer.signature(),
     )
@@ -87,7 +88,7 @@ def _opening(report: DailyReport, writer: MessageWriter) -> str:
         since = writer.day_and_clock(report.since)
         return f"{ready} of {runs} since {since} produced a file.{until} (Times: {writer.zone_name}.)"
     if report.without_exports or report.not_known:
-        return f"No exports were found for what was scheduled since {writer.day_and_clock(report.since)}."
+        return f"The names that are listed brought no runs since {writer.day_and_clock(report.since)}."
     listed = [one for one in report.schedules if one.entries]
     if not listed:
         return "No exports are listed yet, so nothing was to run. The list is the parameter Exports."
@@ -141,21 +142,6 @@ def _older(report: DailyReport, writer: MessageWriter) -> str:
     )
 
 
-def _names(report: DailyReport, writer: MessageWriter) -> Iterator[str]:
-    """What has become of exports that are listed by name."""
-
-    def lines(names: Sequence[ScheduledName]) -> Iterator[str]:
-        for one in names:
-            yield f'"{one.name}", scheduled for {writer.day_and_clock(one.scheduled_for)}'
-
-    yield listing(f"Names without exports ({len(report.without_exports)}):", lines(report.without_exports))
-    why = f", because {report.why_not_known}" if report.why_not_known else ""
-    yield listing(f"Names that could not be looked up{why} ({len(report.not_known)}):", lines(report.not_known))
-    yield listing(f"New since yesterday ({len(report.changes.joined)}):", report.changes.joined)
-    yield listing(f"Replaced by a newer cycle ({len(report.changes.replaced)}):", report.changes.replaced)
-    yield listing(f"No longer started since yesterday ({len(report.changes.lost)}):", report.changes.lost)
-
-
 def _asks(report: DailyReport, writer: MessageWriter) -> list[str]:
     logs = writer.commands.logs("StartRunsFunction")
     asks = []
@@ -167,23 +153,11 @@ def _asks(report: DailyReport, writer: MessageWriter) -> list[str]:
             " have them tried again: aws sqs start-message-move-task --source-arn, with the output"
             " StartRetryDeadLetterQueueArn"
         )
-    if report.without_exports:
-        asks.append(
-            f"Names without exports ({len(report.without_exports)}): correct them in Exports or in WebAdMIT. What there"
-            f" is: {writer.commands.invoke('CheckSetupFunction')}"
-        )
-    if report.not_known and not report.queues.retries:
-        asks.append(f"Names that could not be looked up ({len(report.not_known)}): look at the mails about starts.")
-    if report.changes.lost:
-        asks.append(
-            f"No longer started ({len(report.changes.lost)}): if exports were renamed, correct Exports; if an identity"
-            " is gone, look whether the key's owner has lost access. What there is:"
-            f" {writer.commands.invoke('CheckSetupFunction')}"
-        )
+    asks += name_asks(report, writer)
     for outcome, what in _WHAT_TO_DO.items():
         if not report.of(outcome):
             continue
-        if outcome is RunOutcome.NOT_STARTED and len(report.of(outcome)) <= report.queues.retries:
-            continue  # they are tried again by themselves, and a mail has said why
+        if outcome is RunOutcome.NOT_STARTED and report.is_tried_again:
+            continue  # a mail has said why
         asks.append(f"{outcome.capitalize()} ({len(report.of(outcome))}): {what.format(logs=logs)}")
     return asks

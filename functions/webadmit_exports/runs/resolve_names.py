@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 from webadmit_exports.aws.name_matches import NameMatches
 from webadmit_exports.domain.export_name import ExportName, Matches, is_startable, match_name
-from webadmit_exports.domain.identities import Identity, Listing, followed
-from webadmit_exports.errors import ApiKeyRefused, AwsUnavailable, WebAdmitError
+from webadmit_exports.domain.identities import Listing
+from webadmit_exports.errors import ApiKeyRefused, AwsUnavailable, RateLimited, WebAdmitError
 from webadmit_exports.messages.problem_kinds import Scope
 from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.runs.export_names import ExportNames
 from webadmit_exports.runs.start_one import RequestedStart, StartOutcome, StartResult
-from webadmit_exports.runs.throttle import Throttle
+from webadmit_exports.runs.throttle import NotStarted, Throttle
 from webadmit_exports.telemetry import logger
 from webadmit_exports.webadmit.api_key import ApiKey
 from webadmit_exports.webadmit.client import WebAdmit
-from webadmit_exports.webadmit.listing import read_listing
+from webadmit_exports.webadmit.listing import read_followed
 
 READ_SECONDS = 15.0
 _TIMEOUT = 60.0  # seconds after which no further list is asked for; the starts need the rest of the invocation
-_MOST_DEFERRED = 100  # names in single identities, of one start; where it would be more, names are deferred as a whole
+_MOST_DEFERRED = 100  # failed lists times names; where it is more, WebAdMIT has a problem of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,69 +46,85 @@ class ResolveNames:
     ) -> dict[RequestedStart, Resolved]:
         """Looks all of them up in one go. Raises nothing: what cannot be looked up now is deferred."""
         try:
-            listing = self._list(key, requested, throttle)
+            listing = self._list(key, [one.name for one in requested], throttle)
             self.names.learn(listing)
-            one_by_one = len(listing.unlisted) * len(requested) <= _MOST_DEFERRED
-            return {one: self._resolve(one, listing, one_by_one=one_by_one) for one in requested}
+            return {one: self._resolve(one, listing, names=len(requested)) for one in requested}
+        except NotStarted as why:
+            problem, detail = why.problem, why.detail
         except WebAdmitError as error:
             problem, detail = problem_of(error), error.detail
-            logger.warning("names cannot be looked up", problem=problem.name, detail=detail)
             if problem.scope is Scope.EVERYTHING:
                 throttle.close(problem, detail)
         except Exception:  # noqa: BLE001 - the edge: names keep no pair from starting
             logger.exception("names cannot be looked up because of an error in the code")
             problem, detail = Problem.UNEXPECTED, ""
+        logger.warning("names not looked up", problem=problem.name, detail=detail)
         return {one: Resolved(results=[deferred(one, problem, detail)]) for one in requested}
 
-    def _list(self, key: ApiKey, requested: Sequence[RequestedStart], throttle: Throttle) -> Listing:
+    def _list(self, key: ApiKey, names: Sequence[ExportName], throttle: Throttle) -> Listing:
+        """Waits for WebAdMIT's rate limit as starts do; raises NotStarted, or a WebAdmitError."""
         until = self.clock() + _TIMEOUT
-        names = [one.entry for one in requested if isinstance(one.entry, ExportName)]
-        single = {name.user_identity_id for name in names}
-
-        def choose(identities: Sequence[Identity]) -> Sequence[int]:
-            every = followed(identities, self.followed_cycles) if None in single else ()
-            return list(dict.fromkeys([*(one.id for one in every), *(number for number in single if number)]))
-
         self.webadmit.drop_connections()
-        return read_listing(self.webadmit, key, choose, lambda: min(until - self.clock(), throttle.time_left()))
+        while True:
+            throttle.acquire()
+            try:
+                return read_followed(
+                    self.webadmit,
+                    key,
+                    names,
+                    self.followed_cycles,
+                    lambda: min(until - self.clock(), throttle.time_left()),
+                )
+            except RateLimited as error:
+                throttle.pause(error.retry_after)
 
-    def _resolve(self, requested: RequestedStart, listing: Listing, *, one_by_one: bool) -> Resolved:
+    def _resolve(self, requested: RequestedStart, listing: Listing, *, names: int) -> Resolved:
+        """What one of so many names stands for."""
         name = requested.name
-        found = match_name(name, followed(listing.identities.values(), self.followed_cycles), listing)
+        found = match_name(name, listing, self.followed_cycles)
         count = len(found.exports)
         if count and not is_startable(name, found):
             return Resolved(results=[_failed(requested, Problem.TOO_MANY_MATCHES, f"{count:,} exports")])
-        results = list(self._deferred(requested, found, listing, one_by_one=one_by_one))
-        is_any_known = self._record(requested, found)
-        if not found.exports and not results and not is_any_known:
+        results = list(self._deferred(requested, found, listing, names=names))
+        may_be_more = self._record(requested, found)
+        if not found.exports and not results and not may_be_more:
             near = ", ".join(f'"{one}"' for one in found.near)
             results.append(_failed(requested, Problem.NO_MATCH, f"nearest: {near}" if near else ""))
         logger.info("name looked up", **requested.ids, exports=count, unlisted=len(found.unlisted))
         return Resolved(starts=[requested.of(export) for export in found.exports], results=results)
 
     def _deferred(
-        self, requested: RequestedStart, found: Matches, listing: Listing, *, one_by_one: bool
+        self, requested: RequestedStart, found: Matches, listing: Listing, *, names: int
     ) -> Iterator[StartResult]:
-        """The name in each identity that could not be listed; as a whole where the key is refused, or for many."""
+        """The name in each identity that could not be listed.
+
+        It is the name as a whole where the key is refused, where too many lists failed, or where there was time for
+        none; but those for which alone there was no time are deferred one by one, so that each try gets further.
+        """
         errors = {number: listing.unlisted.get(number) for number in sorted(found.unlisted)}
-        refused = next((error for error in errors.values() if isinstance(error, ApiKeyRefused)), None)
-        if errors and (refused or not one_by_one):
-            yield deferred(requested, *_why(refused or next(iter(errors.values()))))
+        failed = [error for error in errors.values() if error]
+        refused = [error for error in failed if isinstance(error, ApiKeyRefused)]
+        had_no_time = not listing.exports and not failed
+        if errors and (refused or had_no_time or len(failed) * names > _MOST_DEFERRED):
+            yield deferred(requested, *_why(next(iter(refused or failed), None)))
             return
         for number, error in errors.items():
             yield deferred(requested.of(requested.name.within(number)), *_why(error))
 
     def _record(self, requested: RequestedStart, found: Matches) -> bool:
-        """Keeps what was found for the morning mail; returns whether anything is known of that scheduled time."""
+        """Keeps what was found for the morning mail; returns whether the name may stand for more at that time."""
         try:
             return self.matches.add(requested.name, requested.scheduled_for, found)
         except AwsUnavailable as error:  # the morning mail then looks the name up itself
             logger.warning("what a name stands for is not recorded", **requested.ids, reason=str(error))
-            return bool(found.exports)
+            return requested.name.user_identity_id is not None
 
 
 def _why(error: WebAdmitError | None) -> tuple[Problem, str]:
-    return (problem_of(error), error.detail) if error else (Problem.OUT_OF_TIME, "")
+    if error is None:
+        return Problem.OUT_OF_TIME, ""
+    problem = problem_of(error)
+    return Problem.NOT_LISTED if problem.is_final else problem, error.detail
 
 
 def deferred(requested: RequestedStart, problem: Problem, detail: str) -> StartResult:

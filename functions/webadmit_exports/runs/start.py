@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,12 +14,12 @@ from webadmit_exports.aws.topics import Topics
 from webadmit_exports.domain.export_name import Entry, ExportName
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.start_request import StartRequest
-from webadmit_exports.errors import WebAdmitExportsError
+from webadmit_exports.errors import AwsUnavailable, WebAdmitExportsError
 from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.messages.start_messages import StartAlert, start_message
 from webadmit_exports.runs.export_names import ExportNames
-from webadmit_exports.runs.resolve_names import Resolved, ResolveNames, deferred
+from webadmit_exports.runs.resolve_names import Resolved, ResolveNames
 from webadmit_exports.runs.start_one import RequestedStart, StartOne, StartOutcome, StartResult
 from webadmit_exports.runs.throttle import Throttle
 from webadmit_exports.runs.tracker import RunTracker
@@ -60,7 +61,7 @@ class StartRuns:
         """
         requested = [RequestedStart(entry=entry, scheduled_for=request.scheduled_for) for entry in request.entries]
         results = _flat(self._start_all(requested, time_left, attempts=_ATTEMPTS).values())
-        self._defer(results)
+        self._alert_deferred(self._put(results))
         self._alert([result for result in results if result.outcome is StartOutcome.FAILED], None)
         return results
 
@@ -93,18 +94,25 @@ class StartRuns:
                     continue  # with a name comes again all that it stands for
                 failed.append(own)
             failed += [result for result in results if result.outcome is StartOutcome.FAILED]
-            others += [result for result in results if result is not own]
-        self._defer(others)
-        self._alert(_flat([failed]), None)
+            others += results
+        self._alert(failed, None)
+        new = self._put(result for result in _flat([others]) if result.requested not in results_of)
+        with suppress(
+            AwsUnavailable
+        ):  # the names that these come from were told of before; coming again would add more
+            self._alert_deferred(new)
         return again
 
-    def _defer(self, results: Sequence[StartResult]) -> None:
-        """Puts what could not start yet on the queue, and tells people."""
+    def _put(self, results: Iterable[StartResult]) -> list[StartResult]:
+        """Puts what could not start yet on the queue, and returns it."""
         deferred = [result for result in results if result.outcome is StartOutcome.DEFERRED]
         for scheduled_for in dict.fromkeys(result.requested.scheduled_for for result in deferred):
             entries = [one.requested.entry for one in deferred if one.requested.scheduled_for == scheduled_for]
             self.start_queue.put(entries, scheduled_for)
-        self._alert(deferred, self.now() + self.start_queue.span)
+        return deferred
+
+    def _alert_deferred(self, results: Sequence[StartResult]) -> None:
+        self._alert(results, self.now() + self.start_queue.span)
 
     def _start_all(
         self, requested: Sequence[RequestedStart], time_left: Callable[[], float], *, attempts: int
@@ -146,11 +154,7 @@ class StartRuns:
         """What each stands for; names are looked up only if there are any."""
         resolved = {one: Resolved(starts=[one]) for one in requested}
         names = [one for one in requested if isinstance(one.entry, ExportName)]
-        if throttle.closed:
-            resolved |= {one: Resolved(results=[deferred(one, *throttle.closed)]) for one in names}
-        elif names:
-            resolved |= self.resolve_names.resolve(api_key, names, throttle)
-        return resolved
+        return resolved | (self.resolve_names.resolve(api_key, names, throttle) if names else {})
 
     def _read_keys(self, throttle: Throttle) -> tuple[ApiKey, bytes]:
         """Both keys; without them the throttle is closed, and the exports are deferred like any others."""

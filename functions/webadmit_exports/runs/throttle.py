@@ -37,7 +37,7 @@ class Throttle:
     waits: bool
     lowest_remaining: int | None = None
     closed: tuple[Problem, str] | None = None
-    _closed_identities: dict[int, tuple[Problem, str]] = field(default_factory=dict)
+    _closed_identities: dict[int | None, tuple[Problem, str]] = field(default_factory=dict)
     _opens_at: float = 0.0
     _pauses_in_a_row: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -70,7 +70,7 @@ class Throttle:
         else:
             self._pauses_in_a_row = 0
 
-    def acquire(self, user_identity_id: int) -> None:
+    def acquire(self, user_identity_id: int | None = None) -> None:
         """Returns when an export of that identity may be asked for; raises NotStarted where it may not."""
         while True:
             if closed := self.closed or self._closed_identities.get(user_identity_id):

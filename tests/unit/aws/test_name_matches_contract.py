@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fakes import NIGHT, FakeNameMatches, after
+from tests.fakes import NIGHT, FakeNameMatches, after, identity
 from webadmit_exports.aws.name_matches import NameMatches
 from webadmit_exports.domain.export_name import ExportName, Matches
 from webadmit_exports.domain.ids import Export
@@ -20,7 +20,7 @@ def found(*pairs: str, unlisted: tuple[int, ...] = ()) -> Matches:
     exports = [Export(user_identity_id=int(pair.split(":")[0]), export_id=int(pair.split(":")[1])) for pair in pairs]
     return Matches(
         exports={export: f"Slate nightly, {export.export_id}" for export in exports},
-        identities={number: f"{number}  A school" for number in {*(e.user_identity_id for e in exports), *unlisted}},
+        identities={number: identity(number) for number in {*(e.user_identity_id for e in exports), *unlisted}},
         unlisted=frozenset(unlisted),
     )
 
@@ -53,7 +53,7 @@ def test_what_was_found_later_is_added_and_its_identity_is_listed_then(kept: Kep
 
 
 def test_where_nothing_matches_that_is_known(kept: Kept) -> None:
-    nothing = Matches(exports={}, identities={1: "1  A school"})
+    nothing = Matches(exports={}, identities={1: identity(1, "Zoë's cycle")})
 
     assert not kept.add(NAME, NIGHT, nothing)
 
@@ -67,7 +67,7 @@ def test_where_nothing_was_reached_that_is_known(kept: Kept) -> None:
 
 
 def test_one_identity_without_a_match_is_told_from_a_name_without_any(kept: Kept) -> None:
-    nothing = Matches(exports={}, identities={3: "3  A school"})
+    nothing = Matches(exports={}, identities={3: identity(3)})
     kept.add(NAME, NIGHT, found("1:10", unlisted=(3,)))
 
     assert kept.add(NAME.within(3), NIGHT, nothing)

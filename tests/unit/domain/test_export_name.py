@@ -150,56 +150,56 @@ def test_a_name_stands_for_every_export_of_that_name_twice_in_one_identity_too()
     one, two = identity(1), identity(2, organization="School of Pharmacy")
     there = listing(one, two, i1=["Slate", "Banner", "slate"], i2=["Slate"])
 
-    found = match_name(name("Slate"), [one, two], there)
+    found = match_name(name("Slate"), there, 2)
 
     assert {str(export): text for export, text in found.exports.items()} == {
         "1:10": "Slate",
         "1:12": "slate",
         "2:20": "Slate",
     }
-    assert found.identities == {1: one.title, 2: two.title}
+    assert found.identities == {1: one, 2: two}
     assert found.unlisted == frozenset()
 
 
 def test_what_could_not_be_listed_is_told_apart_from_what_has_no_match() -> None:
     one, two = identity(1), identity(2)
 
-    found = match_name(name("Slate"), [one, two], listing(one, two, i1=["Banner"]))
+    found = match_name(name("Slate"), listing(one, two, i1=["Banner"]), 2)
 
     assert (found.exports, found.unlisted) == ({}, frozenset({2}))
 
 
 def test_a_name_in_one_identity_looks_there_only_also_where_that_is_followed_no_longer() -> None:
-    one, two = identity(1), identity(2)
+    one, two, new = identity(1, "2023"), identity(2, "2025"), identity(3, "2026")
 
-    found = match_name(name("Slate").within(1), [two], listing(one, two, i1=["Slate"], i2=["Slate"]))
+    found = match_name(name("Slate").within(1), listing(one, two, new, i1=["Slate"], i2=["Slate"]), 2)
 
     assert list(map(str, found.exports)) == ["1:10"]
-    assert found.identities == {1: one.title}
+    assert found.identities == {1: one}
 
 
 def test_a_name_in_an_identity_that_the_key_has_lost_is_not_known() -> None:
-    found = match_name(name("Slate").within(9), [], listing())
+    found = match_name(name("Slate").within(9), listing(), 2)
 
-    assert (found.exports, found.identities, found.unlisted) == ({}, {9: ""}, frozenset({9}))
+    assert (found.exports, found.identities, found.unlisted) == ({}, {9: Identity(id=9)}, frozenset({9}))
 
 
 def test_the_nearest_names_are_suggested_the_nearest_first() -> None:
     one = identity(1)
     there = listing(one, i1=["Banner weekly", "Slate Nightly v2", "Slate nightly old copy", ""])
 
-    assert match_name(name("Slate nightly"), [one], there).near[0] == "Slate Nightly v2"
-    assert match_name(name("*Slate nightli*"), [one], there).near[0] == "Slate Nightly v2"
-    assert match_name(name("Zebra"), [one], there).near == []
-    assert match_name(name("Baner*"), [one], there).near == ["Banner weekly"]
-    assert match_name(name("Banner*"), [one], there).near == ()
+    assert match_name(name("Slate nightly"), there, 2).near[0] == "Slate Nightly v2"
+    assert match_name(name("*Slate nightli*"), there, 2).near[0] == "Slate Nightly v2"
+    assert match_name(name("Zebra"), there, 2).near == []
+    assert match_name(name("Baner*"), there, 2).near == ["Banner weekly"]
+    assert match_name(name("Banner*"), there, 2).near == ()
 
 
 def test_what_is_suggested_can_be_listed() -> None:
     one = identity(1)
     there = listing(one, i1=['Slate "nightly", [all]'])
 
-    (near,) = match_name(name("Slate nightly"), [one], there).near
+    (near,) = match_name(name("Slate nightly"), there, 2).near
 
     assert near == "Slate *nightly* *all*"
     assert name(near).matches('Slate "nightly", [all]')
@@ -210,14 +210,14 @@ def test_more_than_a_thousand_are_too_many(count: int, startable: bool) -> None:
     one = identity(1)
     there = listing(one, i1=["Slate"] * count)
 
-    assert is_startable(name("Slate"), match_name(name("Slate"), [one], there)) == startable
+    assert is_startable(name("Slate"), match_name(name("Slate"), there, 2)) == startable
 
 
 @pytest.mark.parametrize("text", ["*", "**"])
 def test_a_name_of_everything_is_not_meant(text: str) -> None:
     one = identity(1)
 
-    assert not is_startable(name(text), match_name(name(text), [one], listing(one, i1=["Slate x"])))
+    assert not is_startable(name(text), match_name(name(text), listing(one, i1=["Slate x"]), 2))
 
 
 # ── Cycles ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -22,6 +22,7 @@ from webadmit_exports.operations.expected_runs import (
     same_time_yesterday,
     times_of,
 )
+from webadmit_exports.operations.name_history import NameHistory
 
 MORNING = after(hours=5)  # 08:30 UTC
 LONG_AGO = after(days=-30)
@@ -63,8 +64,8 @@ def look(schedules: list[Schedule], files: Mapping[Export, Sequence[ExportFile]]
     """As the morning mail of that moment does."""
     until = now - GRACE
     since = same_time_yesterday(until, "UTC")
-    expected = expected_exports(schedules, lambda *_: None, since, until)
-    return match_runs(expected.exports, files, since, until)
+    history = NameHistory(names=[], recorded={}, before={}, look_up=lambda _: {})
+    return match_runs(expected_exports(schedules, history, since, until), files, since, until)
 
 
 def runs(

@@ -320,6 +320,10 @@ def test_a_night_is_told_to_machines_as_the_contract_says() -> None:
         "still_open": 10,
         "waiting_for_retry": 7,
         "given_up": 8,
+        "names_without_exports": 0,
+        "names_not_looked_up": 0,
+        "new_since_yesterday": 0,
+        "no_longer_started": 0,
         "last_ready_at": "2026-11-23T07:40:00Z",
     }
 
@@ -538,7 +542,7 @@ def found(*pairs: str, identities: Sequence[Identity] = (identity(1),), unlisted
     exports = [entry for entry in parse_entries(",".join(pairs)) if isinstance(entry, Export)]
     return Matches(
         exports=dict.fromkeys(exports, "Slate nightly"),
-        identities={one.id: one.title for one in identities},
+        identities={one.id: one for one in identities},
         unlisted=frozenset(unlisted),
     )
 
@@ -621,13 +625,52 @@ def test_what_nobody_knows_is_not_said_to_be_nothing(how: str) -> None:
     report = world.send()
 
     assert report.runs == []
-    assert [one.name for one in report.not_known] == [SLATE]
+    assert [one.name for one in report.not_known] == [SLATE.within(1) if how == "lists" else SLATE]
     (message,) = world.topics.messages
-    assert message.subject == "webadmit-exports: ACTION NEEDED: 1 name without exports"
-    assert '  "Slate nightly*", scheduled for Sun Nov 22 22:30' in message.mail
+    assert message.subject == "webadmit-exports: ACTION NEEDED: 1 name not looked up"
+    assert f"  {report.not_known[0].name.quoted}, scheduled for Sun Nov 22 22:30" in message.mail
     assert "Names that could not be looked up" in message.mail
     assert ("because no usable WebAdMIT API key is stored (1)" in message.mail) == (how == "key")
     assert "Nothing needs to be done" not in message.mail
+
+
+def test_an_identity_that_could_not_be_listed_is_named_beside_those_that_ran() -> None:
+    world = named_world()
+    world.matches.add(SLATE, NIGHT, found("1:100", identities=[OLD, NEW], unlisted=[2]))
+    world.put(file(export=Export(user_identity_id=1, export_id=100), finished_at=READY_AT))
+
+    world.send()
+    world.queues = Queues(retries=1, given_up=0)
+    world.send()
+
+    given_up, waiting = world.topics.messages
+    assert given_up.subject == "webadmit-exports: ACTION NEEDED: 1 of 1 ready, 1 name not looked up"
+    assert waiting.subject == "webadmit-exports: 1 of 1 ready, 1 name not looked up"
+    for message in (given_up, waiting):
+        assert '  "Slate nightly*" in identity 2, scheduled for Sun Nov 22 22:30' in message.mail
+        assert message.body["names_not_looked_up"] == 1
+
+
+def test_what_waits_as_one_name_asks_for_nothing_however_many_exports_it_has() -> None:
+    world = named_world()
+    world.lists.listed[1] *= 3
+    world.queues = Queues(retries=1, given_up=0)
+    world.lists.listed[1] = [replace(one, id=n) for n, one in enumerate(world.lists.listed[1], start=1)]
+
+    assert len(world.send().of(RunOutcome.NOT_STARTED)) == 3
+    world.queues = QUIET
+    world.send()
+
+    waiting, lost = world.topics.messages
+    assert waiting.subject == "webadmit-exports: 0 of 3 ready, 3 not started"
+    assert lost.subject == "webadmit-exports: ACTION NEEDED: 0 of 3 ready, 3 not started"
+
+
+def test_names_are_looked_up_while_there_is_time_for_the_mail() -> None:
+    world = named_world()
+    world.lists.longest_call_seconds = 91  # of 120, of which 30 are for the mail
+
+    assert [one.name for one in world.send().not_known] == [SLATE.within(1)]
 
 
 def test_a_name_that_is_tried_again_asks_for_nothing() -> None:
@@ -709,6 +752,35 @@ def test_a_cycle_that_a_new_one_has_pushed_out_is_told_and_asks_for_nothing() ->
     assert "ACTION NEEDED" not in message.subject
 
 
+def test_a_newest_cycle_that_is_gone_needs_a_look_though_an_older_one_takes_its_place() -> None:
+    world = named_world()
+    older = identity(3, "2025 - 2026")
+    world.matches.add(SLATE, after(days=-1), found("1:100", "2:200", identities=[OLD, NEW]))
+    world.matches.add(SLATE, NIGHT, found("1:100", "3:300", identities=[older, OLD]))
+
+    changes = world.send().changes
+
+    assert changes.joined == [f"identity 3 ({older.title}): 1 export"]
+    assert (changes.replaced, changes.lost) == ([], [f"identity 2 ({NEW.title})"])
+    assert "ACTION NEEDED" in world.topics.messages[0].subject
+
+
+def test_a_key_that_reaches_nothing_since_yesterday_needs_a_look() -> None:
+    world = named_world()
+    world.matches.add(SLATE, after(days=-1), found("1:100"))
+    world.matches.add(SLATE, NIGHT, found(identities=[]))
+
+    assert world.send().changes.lost == [f"identity 1 ({OLD.title})"]
+
+
+def test_a_cycle_that_joins_unlisted_is_said_to_be_so() -> None:
+    world = named_world()
+    world.matches.add(SLATE, after(days=-1), found("1:100"))
+    world.matches.add(SLATE, NIGHT, found("1:100", identities=[OLD, NEW], unlisted=[2]))
+
+    assert world.send().changes.joined == [f"{NEW.named}: its exports could not be listed yet"]
+
+
 def test_a_new_cycle_of_another_program_does_not_explain_an_identity_that_is_gone() -> None:
     world = named_world()
     other = identity(3, "2027 - 2028", "School of Pharmacy")
@@ -777,14 +849,12 @@ def test_a_name_of_which_nothing_was_known_before_is_no_news() -> None:
 
 def test_the_mail_about_a_new_cycle_is_the_approved_one() -> None:
     world = named_world(replace(BY_NAME, entries=(SLATE, ExportName(text="Banner"))))
-    renamed = parse_entries("2:202")
     world.matches.add(SLATE, after(days=-1), found("1:100", "2:200", "2:202", identities=[OLD, NEW]))
     newest = identity(3, "2028 - 2029")
     world.matches.add(SLATE, NIGHT, found("2:200", "3:300", identities=[NEW, newest]))
     world.matches.add(ExportName(text="Banner"), NIGHT, found(identities=[NEW, newest]))
     for pair in parse_entries("2:200,3:300"):
         world.put(file(export=pair, file_id=pair.export_id, finished_at=READY_AT))  # type: ignore[arg-type, union-attr]
-    assert renamed
 
     world.send()
 

@@ -1,5 +1,6 @@
 """Starting by name, with fakes: what names stand for, and what becomes of those that cannot be looked up."""
 
+import json
 from typing import Any
 
 import pytest
@@ -241,7 +242,7 @@ def test_an_identity_that_the_key_has_lost_is_not_given_up_at_once() -> None:
     assert retry(made, "Slate*@9") == ["Slate*@9"]
 
 
-@pytest.mark.parametrize("error", [ApiKeyRefused("/", "HTTP 401"), DOWN, RateLimited("/", "HTTP 429", retry_after=9)])
+@pytest.mark.parametrize("error", [ApiKeyRefused("/", "HTTP 401"), DOWN, RateLimited("/", "HTTP 429", retry_after=999)])
 def test_where_webadmit_is_down_or_refuses_the_key_the_name_is_deferred_as_a_whole(error: WebAdmitError) -> None:
     made = world("2025 - 2026", "2026 - 2027")
     made.lists.errors["identities"] = [error, error]
@@ -250,7 +251,26 @@ def test_where_webadmit_is_down_or_refuses_the_key_the_name_is_deferred_as_a_who
 
     assert found["deferred"][-1] == "Slate*"
     assert "Slate*" in deferred(made)
-    assert (found.get("started") == ["1:101"]) == (not isinstance(error, ApiKeyRefused))
+    assert (found.get("started") == ["1:101"]) == (error is DOWN)
+
+
+def test_a_rate_limit_is_waited_for_before_the_identities_are_listed() -> None:
+    made = world()
+    made.lists.errors["identities"] = [RateLimited("/", "HTTP 429", retry_after=9)]
+
+    assert start(made, "Slate*") == {"started": ["1:100"]}
+    assert made.slept == [9]
+
+
+def test_an_identity_that_webadmit_does_not_list_is_told_in_its_own_words() -> None:
+    made = world("2025 - 2026", "2026 - 2027")
+    made.lists.errors[2] = [RequestRefused("/", "HTTP 404", "“Not here.”", status=404)]
+
+    start(made, "Slate*")
+
+    (message,) = made.topics.messages
+    assert message.subject.endswith('"Slate*" in identity 2 not started yet: exports of an identity not listed')
+    assert "Slate*@2: “Not here.”" in str(message.body["reason"])
 
 
 def test_a_refused_key_is_told_once_for_names_and_pairs_and_nothing_is_asked() -> None:
@@ -328,6 +348,52 @@ def test_the_last_try_of_a_name_leaves_what_it_does_stand_for_on_the_queue() -> 
     assert sorted(alerts(made)) == [("start.delayed", "102:10200"), ("start.failed", "Slate")]
 
 
+def test_names_that_stand_for_the_same_are_put_on_the_queue_once() -> None:
+    made = world("2025 - 2026", "2026 - 2027")
+    made.lists.errors[2] = [DOWN, DOWN]
+    (pair,) = parse_entries("1:100")
+    made.webadmit.answers = {pair: [AccessRefused("/", "HTTP 403")]}  # type: ignore[dict-item]
+    deliveries = [delivery(*parse_entries(text)) for text in ("Slate*", "Slate nightly", "1:100", "Slate*")]
+
+    assert made.retry(*deliveries) == ["1:100"]
+
+    assert sorted(deferred(made)) == ["Slate nightly@2", "Slate*@2"]
+
+
+def test_while_sns_is_down_a_retry_puts_nothing_on_the_queue_twice() -> None:
+    made = world("2025 - 2026", "2026 - 2027")
+    made.lists.errors[2] = [REFUSED]
+    made.topics.failing = 1
+
+    assert retry(made, "Slate*") == []
+    assert deferred(made) == ["Slate*@2"]
+
+
+def test_no_match_is_not_claimed_while_another_identity_may_have_one() -> None:
+    made = world("2025 - 2026", "2026 - 2027", "2027 - 2028", names=("Banner",))
+    made.followed_cycles = 3
+    made.lists.errors |= {1: [REFUSED], 2: [REFUSED]}
+    start(made, "Slate*")
+    told = len(alerts(made))
+
+    assert retry(made, "Slate*@1") == []
+    assert len(alerts(made)) == told
+    made.matches.failing = True
+    assert retry(made, "Slate*@1") == []
+    assert len(alerts(made)) == told
+    made.matches.failing = False
+    assert retry(made, "Slate*@2") == []
+    assert alerts(made)[told:] == [("start.failed", "Slate*@2")]
+
+
+def test_a_start_by_hand_in_one_identity_leaves_no_record_of_its_own() -> None:
+    made = world("2025 - 2026", "2026 - 2027")
+
+    assert start(made, "Slate*@2") == {"started": ["2:200"]}
+    assert start(made, "Zebra@2") == {"failed": ["Zebra@2"]}
+    assert made.matches.kept == {}
+
+
 def test_no_match_is_not_claimed_before_every_identity_was_listed() -> None:
     made = world("2025 - 2026", "2026 - 2027", names=("Banner",))
     made.lists.errors[2] = [REFUSED]
@@ -373,6 +439,54 @@ def test_lists_that_answer_slowly_leave_time_for_the_starts() -> None:
     assert len(found["started"]) + len(found["deferred"]) == 100
     assert made.topics.messages[0].body["event_type"] == "start.delayed"
     assert "the list took longer than one start may" in str(made.topics.messages[0].mail)
+
+
+def test_lists_that_are_always_slow_are_read_in_the_end() -> None:
+    made = World(timeout=300)
+    for number in range(1, 301):
+        made.lists.add(identity(number, organization=f"School {number}"), "Slate")
+    made.lists.before = lambda: made.clock.go_on(seconds=0.25)  # type: ignore[assignment, return-value]
+
+    start(made, "Slate")
+    assert len(deferred(made)) > 100
+    waiting = [entry for entry, _ in made.start_queue.deferred]
+    for first in range(0, len(waiting), 10):
+        assert made.retry(*(delivery(entry) for entry in waiting[first : first + 10])) == []
+
+    assert len(made.table.records) == 300
+
+
+@pytest.mark.parametrize("text", ["Slate*", "Slate*@1"])
+@pytest.mark.parametrize("seconds", [61, 75])  # a minute is kept back, and a list may take 20 seconds
+def test_a_name_for_which_there_is_no_time_comes_again_as_it_is(text: str, seconds: float) -> None:
+    made = world("2025 - 2026", "2026 - 2027")
+    made.timeout = seconds
+
+    assert retry(made, text) == [text]
+    assert (deferred(made), alerts(made)) == ([], [])
+
+
+def test_without_any_time_nothing_is_asked_for() -> None:
+    made = world()
+    made.timeout = 60
+
+    assert retry(made, "Slate*") == ["Slate*"]
+    assert made.lists.asked == []
+
+
+def test_an_alert_about_long_names_of_any_language_is_one_that_sns_takes() -> None:
+    made = World()
+    for number in range(1, 101):
+        made.lists.add(identity(number, organization=f"School {number}"), "Slate")
+        made.lists.errors[number] = [DOWN, DOWN]
+
+    start(made, "é" * 200)
+
+    (message,) = made.topics.messages
+    body = json.dumps(message.body, ensure_ascii=False)
+    sent = json.dumps({"default": body, "email": message.mail}, ensure_ascii=False)
+    assert str(message.body["exports"]).count("@") == 100
+    assert len(sent.encode()) < 256 * 1024
 
 
 def test_five_hundred_exports_of_one_identity_start() -> None:
