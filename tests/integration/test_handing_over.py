@@ -44,6 +44,8 @@ def test_files_come_to_the_share_and_odd_ones_are_held(world: World, script: dic
         script["poll"]()
 
     assert sorted(path.read_bytes() for path in tmp_path.glob("*.csv")) == sorted(contents[:2])
+    export_id = pair.partition(":")[2]
+    assert len(list(tmp_path.glob(f"Export_{export_id}-{export_id}-20*-nursing.csv"))) == 2
     held = tmp_path / "held"
     assert sorted(path.read_bytes() for path in held.iterdir()) == sorted(contents[2:])
 
