@@ -149,7 +149,7 @@ def test_a_year_with_a_rollover_and_a_renamed_export_needs_no_redeploy(stack: St
     webadmit.carry_over(NEW, NEWEST, first_id=99001)
     announced, mail = month()
     assert announced == carried + pairs(NEWEST, 99001, 99002, 99003)
-    assert f"Replaced by a newer cycle (1):\n  identity {OLD} (SANDCAS, " in mail["text"]
+    assert f"Replaced by the new ones (1):\n  identity {OLD} (SANDCAS, " in mail["text"]
     assert "2027 - 2028): 3 exports" in mail["text"]
     assert "6 of 6 ready" in mail["subject"]
     announced, mail = month()

@@ -24,7 +24,7 @@ _RESERVE_SECONDS = 30.0  # for the rest of the mail
 class Changes:
     """What names stand for now and did not the day before, and the other way round, in lines for a person.
 
-    `replaced`: cycles that a newer one of the same program has pushed out. `lost`: what is gone for another reason.
+    `replaced`: identities in whose place others of the same program have come. `lost`: what is gone otherwise.
     """
 
     joined: Sequence[str] = ()
@@ -94,7 +94,7 @@ class NameHistory:
         now, before = _Union([one for one, _ in compared]), _Union([one for _, one in compared])
         joined = [one for number, one in now.identities.items() if number not in before.identities]
         left = [one for number, one in before.identities.items() if number not in now.identities]
-        replaced = [one for one in left if any(_is_newer_cycle(new, one) for new in joined)]
+        replaced = [one for one in left if any(_replaces(new, one) for new in joined)]
         gained = [one for one in now.exports if one not in before.exports and before.has_listed(one)]
         lost = [one for one in before.exports if one not in now.exports and now.has_listed(one)]
         return Changes(
@@ -110,8 +110,9 @@ class NameHistory:
         )
 
 
-def _is_newer_cycle(one: Identity, other: Identity) -> bool:
-    return one.program == other.program and one.year > other.year
+def _replaces(new: Identity, old: Identity) -> bool:
+    """Whether it is of the next cycle, or of another owner of the key."""
+    return new.program == old.program and new.year >= old.year
 
 
 class _Union:

@@ -26,7 +26,7 @@ def name_sections(report: DailyReport, writer: MessageWriter) -> Iterator[str]:
     why = f", because {report.why_not_known}" if report.why_not_known else ""
     yield listing(f"Names that could not be looked up{why} ({len(report.not_known)}):", lines(report.not_known))
     yield listing(f"New since yesterday ({len(changes.joined)}):", changes.joined)
-    yield listing(f"Replaced by a newer cycle ({len(changes.replaced)}):", changes.replaced)
+    yield listing(f"Replaced by the new ones ({len(changes.replaced)}):", changes.replaced)
     yield listing(f"No longer started since yesterday ({len(changes.lost)}):", changes.lost)
 
 

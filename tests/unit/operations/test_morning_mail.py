@@ -748,7 +748,7 @@ def test_a_cycle_that_a_new_one_has_pushed_out_is_told_and_asks_for_nothing() ->
 
     assert changes(world) == ([f"identity 2 ({NEW.title}): 1 export"], [f"identity 1 ({OLD.title})"])
     (message,) = world.topics.messages
-    assert "Replaced by a newer cycle (1):\n  identity 1 (NursingCAS" in message.mail
+    assert "Replaced by the new ones (1):\n  identity 1 (NursingCAS" in message.mail
     assert "ACTION NEEDED" not in message.subject
 
 
@@ -763,6 +763,17 @@ def test_a_newest_cycle_that_is_gone_needs_a_look_though_an_older_one_takes_its_
     assert changes.joined == [f"identity 3 ({older.title}): 1 export"]
     assert (changes.replaced, changes.lost) == ([], [f"identity 2 ({NEW.title})"])
     assert "ACTION NEEDED" in world.topics.messages[0].subject
+
+
+def test_identities_of_another_owner_of_the_key_take_the_place_of_the_old_ones() -> None:
+    world = named_world()
+    theirs = identity(9)
+    world.matches.add(SLATE, after(days=-1), found("1:100", identities=[OLD]))
+    world.matches.add(SLATE, NIGHT, found("9:100", identities=[theirs]))
+
+    changes = world.send().changes
+
+    assert (changes.joined, changes.replaced, changes.lost) == ([f"{theirs.named}: 1 export"], [OLD.named], [])
 
 
 def test_a_key_that_reaches_nothing_since_yesterday_needs_a_look() -> None:
