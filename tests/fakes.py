@@ -189,11 +189,13 @@ class FakeNameMatches:
         if name.user_identity_id and (name.text, scheduled_for) not in self.kept:
             return bool(found.exports)
         before = self.kept.get((name.text, scheduled_for), Matches(exports={}, identities={}))
-        unlisted = before.unlisted | found.unlisted
-        if not found.unlisted:
-            unlisted -= set(found.identities)
-        exports, identities = {**before.exports, **found.exports}, {**before.identities, **found.identities}
-        kept = Matches(exports=exports, identities=identities, unlisted=unlisted)
+        listed = {number for one in (before, found) for number in one.identities if number not in one.unlisted}
+        identities = {**before.identities, **found.identities}
+        kept = Matches(
+            exports={**before.exports, **found.exports},
+            identities=identities,
+            unlisted=frozenset(number for number in identities if number not in listed),
+        )
         self.kept[name.text, scheduled_for] = kept
         return bool(kept.exports or kept.unlisted)
 

@@ -38,15 +38,12 @@ class NameMatches:
         sets = {
             "exports": {"SS": [f"{export} {text}" for export, text in found.exports.items()]},
             "identities": {"SS": [_text(identity) for identity in found.identities.values()]},
-            "unlisted": {"NS": [str(number) for number in found.unlisted]},
+            "listed": {"NS": [str(number) for number in found.identities if number not in found.unlisted]},
         }
         values: dict[str, Any] = {f":{of}": texts for of, texts in sets.items() if any(texts.values())}
         expression = "SET expires_at = :expires_at"
         if values:
             expression += " ADD " + ", ".join(f"{value.removeprefix(':')} {value}" for value in values)
-        if found.identities and not found.unlisted:
-            expression += " DELETE unlisted :listed"
-            values[":listed"] = {"NS": [str(number) for number in found.identities]}
         values[":expires_at"] = {"N": str(int((scheduled_for + _KEPT).timestamp()))}
         condition: dict[str, Any] = {}
         if name.user_identity_id is not None:
@@ -65,7 +62,8 @@ class NameMatches:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise
                 return bool(found.exports)
-        return "exports" in item or "unlisted" in item
+        known = _matches(item)
+        return bool(known.exports or known.unlisted)
 
     def before(self, name: ExportName, moment: datetime) -> Iterator[tuple[datetime, Matches]]:
         """What the name stood for at scheduled times before that moment, newest first."""
@@ -83,10 +81,12 @@ class NameMatches:
 
 
 def _matches(item: Mapping[str, Any]) -> Matches:
+    identities = [_identity(text) for text in sorted(item.get("identities", {}).get("SS", ()))]
+    listed = {int(number) for number in item.get("listed", {}).get("NS", ())}
     return Matches(
         exports=dict(_export(text) for text in sorted(item.get("exports", {}).get("SS", ()))),
-        identities={one.id: one for one in map(_identity, sorted(item.get("identities", {}).get("SS", ())))},
-        unlisted=frozenset(int(number) for number in item.get("unlisted", {}).get("NS", ())),
+        identities={one.id: one for one in identities},
+        unlisted=frozenset(one.id for one in identities if one.id not in listed),
     )
 
 

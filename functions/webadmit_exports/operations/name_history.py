@@ -81,8 +81,6 @@ class NameHistory:
         for times in self.recorded.values():
             for found in times.values():
                 yield from found.exports
-        for found in self.before.values():
-            yield from found.exports
 
     def changes(self) -> Changes:
         """From the last scheduled time before `since` to the last one after it; so each is told once."""

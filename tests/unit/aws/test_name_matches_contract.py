@@ -52,6 +52,14 @@ def test_what_was_found_later_is_added_and_its_identity_is_listed_then(kept: Kep
     assert only(kept).unlisted == {4}
 
 
+def test_each_try_may_list_others(kept: Kept) -> None:
+    kept.add(NAME, NIGHT, found(unlisted=(1, 2, 3)))
+    assert kept.add(NAME, NIGHT, found("1:10", unlisted=(2, 3)))
+    kept.add(NAME, NIGHT, found("2:20", unlisted=(1, 3)))
+
+    assert only(kept) == found("1:10", "2:20", unlisted=(3,))
+
+
 def test_where_nothing_matches_that_is_known(kept: Kept) -> None:
     nothing = Matches(exports={}, identities={1: identity(1, "Zoë's cycle")})
 
