@@ -147,7 +147,7 @@ def read_history(
         for scheduled_for, found in matches.before(name, until):
             if scheduled_for >= since:
                 recorded[name][scheduled_for] = found
-            elif found.identities:
+            else:
                 before[name] = found
                 break
     return NameHistory(names=names, recorded=recorded, before=before, look_up=look_up)

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.approval import assert_approved
 from tests.fakes import (
@@ -842,15 +844,6 @@ def test_a_schedule_that_rests_is_compared_with_its_last_time() -> None:
     assert changes(world) == ([f"identity 2 ({NEW.title}): 1 export"], [])
 
 
-def test_a_time_at_which_webadmit_was_down_is_not_compared_with() -> None:
-    world = named_world()
-    world.matches.add(SLATE, after(days=-2), found("1:100"))
-    world.matches.add(SLATE, after(days=-1), found(identities=[]))
-    world.matches.add(SLATE, NIGHT, found("1:100"))
-
-    assert changes(world) == ([], [])
-
-
 def test_a_name_of_which_nothing_was_known_before_is_no_news() -> None:
     world = named_world()
     world.matches.add(SLATE, NIGHT, found("1:100"))
@@ -871,3 +864,38 @@ def test_the_mail_about_a_new_cycle_is_the_approved_one() -> None:
 
     (message,) = world.topics.messages
     assert_approved("morning mail, new cycle", f"Subject: {message.subject}\n\n{message.mail}")
+
+
+days = st.lists(st.dictionaries(st.integers(1, 4), st.sets(st.integers(0, 2), max_size=3), max_size=4), min_size=2)
+
+
+@settings(max_examples=50, deadline=None)
+@given(days)
+def test_the_mails_together_tell_what_is_followed_each_morning(nights: list[dict[int, set[int]]]) -> None:
+    """Each night, the identities that are followed, and which exports each has."""
+    world = named_world()
+    known: set[str] = set()
+    for day, night in enumerate(nights):
+        pairs = [f"{number}:{number * 100 + export}" for number, exports in night.items() for export in exports]
+        there = [identity(number, f"{2020 + number}") for number in night]
+        world.matches.add(SLATE, after(days=day), found(*pairs, identities=there))
+        report = world.send(MORNING + timedelta(days=day))
+        everything = {*(one.named for one in there), *(f'{pair} "Slate nightly"' for pair in pairs)}
+        if day:
+            lines = report.changes.joined
+            joined = {line if line[0].isdigit() else f"{line.partition('): ')[0]})" for line in lines}
+            gone = {*report.changes.replaced, *report.changes.lost}
+            assert not joined & known
+            assert gone <= known
+            known = (known | joined) - gone
+            # the exports of an identity that joins or leaves are told with it
+            known = {line for line in known if not line[0].isdigit() or named_of(line) in known}
+            known |= {line for line in everything if line[0].isdigit() and named_of(line) in joined}
+        else:
+            known = everything
+        assert known == everything
+
+
+def named_of(line: str) -> str:
+    """The identity of a pair, as mails name it."""
+    return identity(int(line.partition(":")[0]), f"{2020 + int(line.partition(':')[0])}").named
