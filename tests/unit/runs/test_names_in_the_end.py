@@ -1,4 +1,4 @@
-"""Whatever goes wrong for a while, each export that a name stands for starts once, under its first time."""
+"""After faults of every kind, each export that a name stands for starts once, under its first time."""
 
 from collections import Counter
 

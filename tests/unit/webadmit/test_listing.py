@@ -128,3 +128,13 @@ def test_what_there_is_no_time_for_is_not_asked_for() -> None:
     assert 0 < len(found.exports) < 30
     assert set(found.unlisted.values()) == {None}
     assert len(found.exports) + len(found.unlisted) == 30
+
+
+def test_without_time_there_is_no_second_attempt() -> None:
+    lists = some(1)
+    lists.errors["identities"] = [DOWN]
+
+    with pytest.raises(Unavailable):
+        read(lists, lambda: 5.0)
+
+    assert lists.asked == ["identities"]
