@@ -30,7 +30,8 @@ def schedule_lines(schedules: Sequence[Schedule], access: KeyAccess | None, now:
 def _counts(schedule: Schedule, access: KeyAccess, now: datetime) -> Iterator[str]:
     exports = {export for entry in schedule.entries for export in access.exports_of(entry)}
     yield counted(len(exports), "export")
-    times = occurrences(schedule.expression, schedule.timezone, now, now + _DAY) if schedule.is_on else []
+    until = now + _DAY - timedelta.resolution  # or a time that is now would count tomorrow too
+    times = occurrences(schedule.expression, schedule.timezone, now, until) if schedule.is_on else []
     if times is not None:
         yield f"{counted(len(exports) * len(times), 'run')} in the next 24 hours"
 

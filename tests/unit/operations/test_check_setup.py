@@ -307,6 +307,12 @@ def test_the_number_of_runs_is_that_of_the_schedule_s_times() -> None:
     assert "1 export, 13 runs in the next 24 hours" in world.check().lines[1]
 
 
+def test_a_time_that_is_now_counts_once() -> None:
+    now = replace(schedule("Nightly"), expression="cron(30 22 * * ? *)")  # NIGHT in New York
+
+    assert "1 export, 1 run in the next 24 hours" in World(schedules=FakeSchedules([now])).check().lines[1]
+
+
 def test_where_the_times_cannot_be_told_the_number_of_runs_is_left_out() -> None:
     world = World(schedules=FakeSchedules([replace(schedule("Nightly"), expression="cron(0 7 L * ? *)")]))
 
