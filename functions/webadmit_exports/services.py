@@ -7,8 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from webadmit_exports.aws import clients
-from webadmit_exports.aws.name_matches import NameMatches
-from webadmit_exports.aws.schedules import Schedules
 from webadmit_exports.aws.secrets import Secrets, SigningKeys
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.aws.topics import Topics
@@ -67,21 +65,9 @@ class Services(Settings):
     def table(self) -> ExportFilesTable:
         return ExportFilesTable(self.dynamodb, self.setting("EXPORT_FILES_TABLE"))
 
-    @cached_property
-    def name_matches(self) -> NameMatches:
-        return NameMatches(self.dynamodb, self.setting("NAME_MATCHES_TABLE"))
-
     @property
     def followed_cycles(self) -> int:
         return int(self.number("FOLLOWED_CYCLES"))
-
-    @cached_property
-    def schedules(self) -> Schedules:
-        names = {
-            "Exports": self.setting("EXPORTS_SCHEDULE"),
-            "FrequentExports": self.setting("FREQUENT_EXPORTS_SCHEDULE"),
-        }
-        return Schedules(clients.scheduler(), self.setting("SCHEDULE_GROUP"), names)
 
     @cached_property
     def topics(self) -> Topics:

@@ -12,6 +12,8 @@ from webadmit_exports.services import Services
 
 if TYPE_CHECKING:
     from webadmit_exports.archive.archive_file import ArchiveFile
+    from webadmit_exports.aws.name_matches import NameMatches
+    from webadmit_exports.aws.schedules import Schedules
     from webadmit_exports.operations.check_setup import CheckSetup
     from webadmit_exports.operations.morning_mail import SendMorningMail
     from webadmit_exports.runs.reannounce import Reannounce
@@ -27,6 +29,22 @@ def _webadmit(services: Services, **options: Any) -> "WebAdmit":
     return WebAdmit(services.setting("WEBADMIT_BASE_URL"), version=services.setting("VERSION"), **options)
 
 
+def _name_matches(services: Services) -> "NameMatches":
+    from webadmit_exports.aws.name_matches import NameMatches
+
+    return NameMatches(services.dynamodb, services.setting("NAME_MATCHES_TABLE"))
+
+
+def _schedules(services: Services) -> "Schedules":
+    from webadmit_exports.aws.schedules import Schedules
+
+    names = {
+        "Exports": services.setting("EXPORTS_SCHEDULE"),
+        "FrequentExports": services.setting("FREQUENT_EXPORTS_SCHEDULE"),
+    }
+    return Schedules(clients.scheduler(), services.setting("SCHEDULE_GROUP"), names)
+
+
 def start_runs(services: Services) -> "StartRuns":
     from webadmit_exports.aws.start_queue import StartQueue
     from webadmit_exports.runs import export_names, resolve_names
@@ -38,7 +56,7 @@ def start_runs(services: Services) -> "StartRuns":
     names = export_names.ExportNames(quick, services.now)
     resolver = resolve_names.ResolveNames(
         webadmit=_webadmit(services, connections=listing.SIDE_BY_SIDE, read_seconds=resolve_names.READ_SECONDS),
-        matches=services.name_matches,
+        matches=_name_matches(services),
         names=names,
         followed_cycles=services.followed_cycles,
     )
@@ -126,7 +144,7 @@ def check_setup(services: Services) -> "CheckSetup":
         webadmit=_webadmit(services, connections=SIDE_BY_SIDE, read_seconds=READ_SECONDS),
         api_key=services.api_key,
         signing_keys=services.signing_keys,
-        schedules=services.schedules,
+        schedules=_schedules(services),
         subscriptions=Subscriptions(clients.sns()),
         probe=Probe(),
         callback_url=services.setting("CALLBACK_URL"),
@@ -155,9 +173,9 @@ def send_morning_mail(services: Services) -> "SendMorningMail":
         return Queues(retries=waiting_in(sqs, retries), given_up=waiting_in(sqs, given_up))
 
     return SendMorningMail(
-        schedules=services.schedules,
+        schedules=_schedules(services),
         table=services.table,
-        name_matches=services.name_matches,
+        name_matches=_name_matches(services),
         look_up=LookUp(
             webadmit=_webadmit(services, connections=SIDE_BY_SIDE, read_seconds=READ_SECONDS),
             api_key=services.api_key,
