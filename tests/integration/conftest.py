@@ -30,6 +30,16 @@ PARAMETERS = {
 _numbers = itertools.count(1)
 
 
+def cron_at(moment: datetime) -> str:
+    return f"cron({moment.minute} {moment.hour} * * ? *)"
+
+
+@pytest.fixture(scope="module")
+def ran_at() -> datetime:
+    """When a nightly schedule has fired: half an hour ago."""
+    return (datetime.now(UTC) - timedelta(minutes=30)).replace(second=0, microsecond=0)
+
+
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox(PARAMETERS) as running:

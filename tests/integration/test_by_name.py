@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from tests.integration.conftest import cron_at
 from tests.sandbox.stack import Sandbox
 from tests.sandbox.webadmit_server import FINISHED, Fault, Request
 
@@ -14,17 +15,11 @@ OLD, NEW, NEWEST = 37442, 51001, 64009
 
 
 @pytest.fixture(scope="module")
-def ran_at() -> datetime:
-    """When the nightly schedule has fired: half an hour ago."""
-    return (datetime.now(UTC) - timedelta(minutes=30)).replace(second=0, microsecond=0)
-
-
-@pytest.fixture(scope="module")
 def deployed(ran_at: datetime) -> Iterator[Sandbox]:
     """Two names, deployed the day before, and never again."""
     parameters = {
         "Exports": "slate*,Banner load",
-        "ScheduleExpression": f"cron({ran_at.minute} {ran_at.hour} * * ? *)",
+        "ScheduleExpression": cron_at(ran_at),
         "ScheduleTimezone": "UTC",
         "AlertEmail": "team@university.example",
     }

@@ -8,22 +8,12 @@ from typing import Any
 import pytest
 import requests
 
-from tests.integration.conftest import World
+from tests.integration.conftest import World, cron_at
 from tests.sandbox.check import main as make_check
 from tests.sandbox.stack import Sandbox, wait_until
 
 IDENTITY = 37442
 ADDRESS = "team@university.example"
-
-
-def cron_at(moment: datetime) -> str:
-    return f"cron({moment.minute} {moment.hour} * * ? *)"
-
-
-@pytest.fixture(scope="module")
-def ran_at() -> datetime:
-    """When the nightly schedule of the stack below has fired: half an hour ago."""
-    return (datetime.now(UTC) - timedelta(minutes=30)).replace(second=0, microsecond=0)
 
 
 @pytest.fixture(scope="module")

@@ -230,8 +230,8 @@ def show_messages(sandbox: Sandbox, console: Console, queues: dict[str, str]) ->
 def show_what_next(console: Console) -> None:
     console.print(
         "\nScroll up for the mails. What next: `make test` runs all tests."
-        "\nTo deploy, you need Python 3.13, the SAM CLI and an AWS account; write AlertEmail and Exports (the"
-        "\nnames of your exports) into samconfig.toml, then:"
+        "\nTo deploy, you need Python 3.13, the SAM CLI and an AWS account. Write AlertEmail, and Exports with the"
+        " names of your exports, into samconfig.toml, then:"
         "\n  sam build"
         "\n  sam deploy"
         "\nREADME.md says where to find the API key, and how to see what will run tonight."

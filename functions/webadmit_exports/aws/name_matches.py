@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from webadmit_exports.aws.clients import asking, error_code, query_pages
 from webadmit_exports.domain.export_name import ExportName, Matches
 from webadmit_exports.domain.identities import Identity
-from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.ids import Export, parse_pair
 from webadmit_exports.domain.times import utc_seconds
 
 if TYPE_CHECKING:
@@ -92,8 +92,9 @@ def _matches(item: Mapping[str, Any]) -> Matches:
 
 def _export(text: str) -> tuple[Export, str]:
     pair, _, name = text.partition(" ")
-    identity, _, export = pair.partition(":")
-    return Export(user_identity_id=int(identity), export_id=int(export)), name
+    export = parse_pair(pair)
+    assert export, "nothing else is stored"
+    return export, name
 
 
 def _text(identity: Identity) -> str:

@@ -9,6 +9,7 @@ from webadmit_exports.errors import InvalidInput
 
 ID_PATTERN = "[1-9][0-9]{0,17}"
 _ID = re.compile(ID_PATTERN)
+_PAIR = re.compile(f"({ID_PATTERN}):({ID_PATTERN})")
 
 
 def parse_id(text: str, what: str) -> int:
@@ -32,6 +33,12 @@ class Export:
     def ids(self) -> dict[str, Any]:
         """The ids by their names, for messages and log lines."""
         return {"user_identity_id": self.user_identity_id, "export_id": self.export_id}
+
+
+def parse_pair(text: str) -> Export | None:
+    """The export in a pair such as `37442:86446`; None where the text is not one."""
+    match = _PAIR.fullmatch(text)
+    return Export(user_identity_id=int(match[1]), export_id=int(match[2])) if match else None
 
 
 def join_entries(entries: Iterable[object]) -> str:

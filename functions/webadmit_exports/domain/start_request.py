@@ -1,7 +1,6 @@
 """The exports of one scheduled time, as the schedule, the start queue and a person write them. Pure."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,11 +8,10 @@ from typing import Any
 
 from webadmit_exports.domain.callback_url import CLOCK_SKEW, LIFETIME
 from webadmit_exports.domain.export_name import Entry, parse_name
-from webadmit_exports.domain.ids import ID_PATTERN, Export, join_entries
+from webadmit_exports.domain.ids import join_entries, parse_pair
 from webadmit_exports.domain.times import parse_time, utc_seconds
 from webadmit_exports.errors import InvalidInput
 
-_PAIR = re.compile(f"({ID_PATTERN}):({ID_PATTERN})")
 _SHOWN = 60  # characters of bad input that an error repeats
 _NOT_REPLACED = "<aws.scheduler.scheduled-time>"  # what a schedule's input has in the place of its time
 
@@ -96,8 +94,8 @@ def parse_entries(text: object) -> tuple[Entry, ...]:
 
 
 def _entry(part: str) -> Entry:
-    if match := _PAIR.fullmatch(part):
-        return Export(user_identity_id=int(match[1]), export_id=int(match[2]))
+    if pair := parse_pair(part):
+        return pair
     try:
         return parse_name(part)
     except InvalidInput as error:

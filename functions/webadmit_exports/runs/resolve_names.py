@@ -25,7 +25,7 @@ _MOST_DEFERRED = 100  # failed lists times names; where it is more, WebAdMIT has
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """What became of a name: the starts that it stands for, and the results of what cannot start."""
+    """The result for one name: the exports to start, and the parts of it that are deferred or have failed."""
 
     starts: Sequence[RequestedStart] = ()
     results: Sequence[StartResult] = ()
@@ -44,7 +44,7 @@ class ResolveNames:
     def resolve(
         self, key: ApiKey, requested: Sequence[RequestedStart], throttle: Throttle
     ) -> dict[RequestedStart, Resolved]:
-        """Looks all of them up in one go. Raises nothing: what cannot be looked up now is deferred."""
+        """Looks all names up in one listing. Raises nothing: a name that cannot be looked up now is deferred."""
         try:
             listing = self._list(key, [one.name for one in requested], throttle)
             self.names.learn(listing)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -97,10 +96,10 @@ class StartRuns:
             others += results
         self._alert(failed, None)
         new = self._put(result for result in _flat([others]) if result.requested not in results_of)
-        with suppress(
-            AwsUnavailable
-        ):  # the names that these come from were told of before; coming again would add more
+        try:
             self._alert_deferred(new)
+        except AwsUnavailable as error:  # people know of the names that these come from; to fail would put them twice
+            logger.warning("an alert was not sent", reason=str(error))
         return again
 
     def _put(self, results: Iterable[StartResult]) -> list[StartResult]:

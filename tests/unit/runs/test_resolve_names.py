@@ -190,7 +190,7 @@ def test_a_thousand_exports_of_one_name_start() -> None:
     assert len(start(world(names=("Slate",) * 1000), "Slate")["started"]) == 1000
 
 
-# ── What cannot be looked up ────────────────────────────────────────────────────────────────────────────────────────
+# ── Names that cannot be looked up ──────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
