@@ -1,5 +1,6 @@
 """The sample consumer of docs/consuming.md, run against the sandbox."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import boto3
 import pytest
 
 from tests.integration.conftest import World
+from tests.sandbox.http_server import Handler, serve, url_of
 from tests.sandbox.stack import Sandbox
 from tests.test_docs import blocks
 
@@ -78,4 +80,62 @@ def test_the_sample_consumer_skips_what_it_knows_and_keeps_what_fails(
     consumer["known"].add(world.ready()[0]["event_id"])
     sandbox.pass_time(minutes=1)
     consumer["poll"]()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"href": "https://evil.example/x"},
+        {"href": "@evil.example/x"},
+        {"export_id": "../../x"},
+        {"export_file_id": "1/../../../x"},
+        {"export_id": [1]},
+        {"export_file_id": None},
+    ],
+)
+def test_the_sample_consumer_takes_a_forged_message_nowhere(
+    sandbox: Sandbox, world: World, consumer: dict[str, Any], tmp_path: Path, forged: dict[str, Any]
+) -> None:
+    """The key goes to WebAdMIT alone, and a file into the folder alone."""
+    pair = world.add_export()
+    world.start(pair)
+    world.finish(pair)
+    (true,) = world.ready()
+    sandbox.client("sqs").purge_queue(QueueUrl=consumer["queue"])
+    forged = {**true, "event_id": "8feeb43f-8ef1-5e5b-b877-cffbc19996ff", **forged}
+    sandbox.client("sns").publish(TopicArn=sandbox.outputs["ReadyTopicArn"], Message=json.dumps(forged))
+    run, before = world.run(pair), len(sandbox.webadmit.requests)
+
+    consumer["poll"]()
+
+    assert {path.name for path in tmp_path.iterdir()} <= {f"{run.export.id}-{run.id}.csv"}
+    assert not list(tmp_path.parent.glob("*x*.csv"))
+    asked = [one.path for one in sandbox.webadmit.requests[before:]]
+    assert {path.partition("?")[0] for path in asked} <= {f"/api/v1/exports/{run.export.id}/export_files/{run.id}"}
+
+
+def test_the_sample_consumer_takes_the_key_to_no_other_host(
+    sandbox: Sandbox, world: World, consumer: dict[str, Any], tmp_path: Path
+) -> None:
+    pair = world.add_export()
+    world.start(pair)
+    world.finish(pair)
+    seen: list[str | None] = []
+
+    class Elsewhere(Handler):
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("x-api-key"))
+            self.send_response(200)
+            self.end_headers()
+
+    elsewhere = serve(Elsewhere)
+    try:
+        world.fault(method="GET", answer=(302, None), headers={"Location": f"{url_of(elsewhere)}/x"})
+        consumer["poll"]()
+    finally:
+        elsewhere.shutdown()
+        elsewhere.server_close()
+
+    assert seen == []
     assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,10 @@
 """The script of docs/handing-over.md, run against the sandbox."""
 
+import json
 import re
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -45,7 +48,7 @@ def test_files_come_to_the_share_and_odd_ones_are_held(world: World, script: dic
 
     assert sorted(path.read_bytes() for path in tmp_path.glob("*.csv")) == sorted(contents[:2])
     export_id = pair.partition(":")[2]
-    assert len(list(tmp_path.glob(f"Export_{export_id}-{export_id}-20*-nursing.csv"))) == 2
+    assert len(list(tmp_path.glob(f"Export_{export_id}-{export_id}-20*-*.csv"))) == 2
     held = tmp_path / "held"
     assert sorted(path.read_bytes() for path in held.iterdir()) == sorted(contents[2:])
 
@@ -105,3 +108,64 @@ def test_what_fails_comes_again(world: World, script: dict[str, Any], tmp_path: 
 
     (file,) = tmp_path.iterdir()
     assert file.read_bytes() == b"id\r\n1\r\n"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"export_id": "../../x"},
+        {"export_id": None},
+        {"key": "../../x"},
+        {"key": "1/2026/11/23/083410-1-..\\..\\x.csv"},
+        {"key": "1/2026/11/23/083410-1-/../../x"},
+        {"export_name": "../../x"},
+        {"export_name": "C:\\x"},
+    ],
+)
+def test_a_forged_receipt_writes_nothing_outside_of_the_folder(
+    world: World, script: dict[str, Any], tmp_path: Path, forged: dict[str, Any]
+) -> None:
+    pair = world.add_export()
+    archive(world, pair, b"id\r\n1\r\n", 0)
+    (receipt,) = world.receipts()
+    (message,) = world.sandbox.client("sqs").receive_message(QueueUrl=script["QUEUE_URL"])["Messages"]
+    body = {"Message": json.dumps({**receipt, **forged})}
+    target = tmp_path / "a"
+    target.mkdir()
+    script["TARGET"], script["HELD"] = target, target / "held"
+
+    with suppress(Exception):
+        script["take"]({**message, "Body": json.dumps(body)})
+
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert all(path.parent == target and re.fullmatch(r"[\w.-]+", path.name) for path in written)
+    assert bool(written) == ("export_name" in forged)
+
+
+def test_a_file_in_a_bucket_of_another_account_is_not_taken(world: World, script: dict[str, Any]) -> None:
+    asked: list[dict[str, str]] = []
+    pair = world.add_export()
+    archive(world, pair, b"id\r\n1\r\n", 0)
+    download = script["s3"].download_file
+
+    def note(*arguments: Any, **more: Any) -> None:
+        asked.append(more["ExtraArgs"])
+        download(*arguments, **more)
+
+    script["s3"] = SimpleNamespace(download_file=note)
+    script["poll"]()
+
+    assert [one["ExpectedBucketOwner"] for one in asked] == ["123456789012"]
+
+
+def test_the_longest_names_fit_into_a_path_of_windows(script: dict[str, Any]) -> None:
+    receipt = {
+        "export_name": "N" * 120,
+        "export_id": 10**18 - 1,
+        "key": f"{10**18 - 1}/2026/11/23/083410-{10**18 - 1}-{'x' * 96}.csv",
+    }
+
+    name = script["file_name"](receipt)
+
+    assert len(name) + len(".partial") <= 150
+    assert name.endswith("-2026-11-23-083410-999999999999999999.csv")
