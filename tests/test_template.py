@@ -349,6 +349,10 @@ def test_no_resource_has_a_fixed_name() -> None:
             assert "Name" not in resource["Properties"], logical_id
 
 
+ALARMS = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm"
+DESCRIBE_ALARMS = "cloudwatch:DescribeAlarms"
+
+
 def test_each_function_has_a_role_of_its_own_with_inline_policies_on_single_resources() -> None:
     roles = [json.dumps(RESOURCES[name]["Properties"]["Role"]) for name in FUNCTION_FOLDERS]
     assert len(set(roles)) == len(roles)
@@ -356,8 +360,9 @@ def test_each_function_has_a_role_of_its_own_with_inline_policies_on_single_reso
         assert "ManagedPolicyArns" not in role, name
         for policy in role["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
-                allowed = "${ArchiveBucket.Arn}/*"  # objects come and go
-                vague = [text for text in texts(statement["Resource"]) if "*" in text and text != allowed]
+                # Objects come and go, and alarms can be listed by those only who may see all of them.
+                allowed = {"${ArchiveBucket.Arn}/*", f"{ALARMS}:*" if statement["Action"] == DESCRIBE_ALARMS else ""}
+                vague = [text for text in texts(statement["Resource"]) if "*" in text and text not in allowed]
                 assert not vague, f"{name} names no resource"
                 assert not [text for text in texts(statement["Action"]) if "*" in text], f"{name} allows a wildcard"
     assert not of_type("AWS::IAM::Policy")
@@ -444,10 +449,12 @@ def test_nobody_but_alarms_and_ready_topic_is_let_in_by_a_policy_of_a_topic_or_q
     policies = [*of_type("AWS::SNS::TopicPolicy").values(), *of_type("AWS::SQS::QueuePolicy").values()]
     allowed = [one for policy in policies for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
 
-    alarms, announcements = sorted(allowed, key=lambda one: str(one["Principal"]))
-    assert announcements["Principal"] == {"Service": "sns.amazonaws.com"}
-    assert announcements["Resource"] == {"Fn::GetAtt": ["ArchiveQueue", "Arn"]}
-    assert announcements["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "ReadyTopic"}}}
+    alarms, *announcements = sorted(allowed, key=lambda one: str(one["Principal"]))
+    queues = [{"Fn::GetAtt": [name, "Arn"]} for name in ("ArchiveQueue", "ArchiveDeadLetterQueue")]
+    assert [one["Resource"] for one in announcements] == queues
+    for one in announcements:
+        assert one["Principal"] == {"Service": "sns.amazonaws.com"}
+        assert one["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "ReadyTopic"}}}
     assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert alarms["Resource"] == {"Ref": "AlertsTopic"}
     assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
@@ -506,9 +513,10 @@ class Queue:
         return next((number for number, level in enumerate(self.levels) if level), len(self.levels))
 
 
+@pytest.mark.parametrize("name", ["NotArchivedAlarm", "StartsGivenUpAlarm"])
 @pytest.mark.parametrize("late_by", [0, 1, 2, 3])
-def test_each_message_in_a_dead_letter_queue_rings_also_where_its_metric_comes_late(late_by: int) -> None:
-    alarm = of_type("AWS::CloudWatch::Alarm")["NotArchivedAlarm"]
+def test_each_message_in_a_dead_letter_queue_rings_also_where_its_metric_comes_late(late_by: int, name: str) -> None:
+    alarm = of_type("AWS::CloudWatch::Alarm")[name]
     assert alarm["Metrics"][1]["MetricStat"]["Period"] == 300
     queue = Queue(alarm, late_by=late_by)
 
@@ -518,11 +526,88 @@ def test_each_message_in_a_dead_letter_queue_rings_also_where_its_metric_comes_l
     assert any(queue.goes_on(2, 4)), "the second message"
 
 
-def test_what_a_mail_of_ours_tells_has_no_alarm_besides() -> None:
-    """Starts that are given up are told at their last try and in the morning mail."""
-    watched = [text for alarm in of_type("AWS::CloudWatch::Alarm").values() for text in texts(alarm)]
+def test_what_sns_cannot_hand_to_the_archive_goes_to_its_dead_letter_queue() -> None:
+    subscription = DECLARED["ArchiveSubscription"]
 
-    assert not [text for text in watched if "StartRetry" in text]
+    target = {"deadLetterTargetArn": {"Fn::GetAtt": ["ArchiveDeadLetterQueue", "Arn"]}}
+    assert subscription["Properties"]["RedrivePolicy"] == target
+    assert "ArchiveDeadLetterQueuePolicy" in subscription["DependsOn"]
+
+
+class Hours:
+    """Looks at NoMorningMailAlarm as CloudWatch does: the sum of each hour's sweeps and a thousand times its mails."""
+
+    def __init__(self, *, daily: bool) -> None:
+        self.alarm = of_type("AWS::CloudWatch::Alarm")["NoMorningMailAlarm"]
+        condition, every_day, otherwise = self.alarm["EvaluationPeriods"]["Fn::If"]
+        assert condition == "MorningMailIsDaily"
+        assert self.alarm["DatapointsToAlarm"] == self.alarm["EvaluationPeriods"]
+        self.window = every_day if daily else otherwise
+
+    def rings(self, hours: list[tuple[int, int] | None]) -> bool:
+        """`hours`: sweeps and mails of each hour since the stack was deployed; None: nothing ran at all."""
+        values = [None if hour is None else hour[0] + 1000 * hour[1] for hour in hours]
+        window = [*[None] * self.window, *values][-self.window :]
+        assert self.alarm["TreatMissingData"] == "notBreaching"
+        return all(value is not None and value < self.alarm["Threshold"] for value in window)
+
+
+def test_a_day_without_a_morning_mail_rings_and_the_day_of_the_deployment_does_not() -> None:
+    without, mail = (12, 0), (12, 1)
+    night = [*[without] * 23, mail]
+
+    hours = Hours(daily=True)
+
+    assert not any(hours.rings([without] * number) for number in range(25)), "deployed just after seven"
+    assert not any(hours.rings((night * 3)[:number]) for number in range(72))
+    assert hours.rings([*night, *[without] * 26])
+    assert not hours.rings([*night, *[without] * 30, mail]), "it came"
+    assert not hours.rings([*night, *[None] * 40]), "where nothing runs at all, ReconcilerStoppedAlarm rings"
+
+
+def test_a_morning_mail_on_working_days_does_not_ring_at_the_weekend() -> None:
+    hours = Hours(daily=False)
+    monday = [*[(12, 0)] * 71, (12, 1)]
+
+    assert not any(hours.rings((monday * 2)[:number]) for number in range(144))
+    assert not Hours(daily=False).rings([*[(12, 0)] * 167, (12, 1)] * 2), "once a week"
+    assert hours.rings([(12, 0)] * 168)
+    assert hours.window * 3600 <= 7 * 86_400, "CloudWatch looks back for a week at most"
+
+
+@pytest.mark.parametrize(
+    ("expression", "daily"),
+    [
+        ("cron(0 7 * * ? *)", True),
+        ("cron(30 6 * * ? 2027)", True),
+        ("cron(0 7 ? * MON-FRI *)", False),
+        ("cron(0 7 1 * ? *)", False),
+        ("cron(0 7 * 9-12 ? *)", False),
+        ("", False),
+    ],
+)
+def test_whether_the_morning_mail_is_daily_is_told_from_its_expression(expression: str, *, daily: bool) -> None:
+    left, right = SOURCE["Conditions"]["MorningMailIsDaily"]["Fn::Equals"]
+    separator, parts = right["Fn::Join"]
+
+    def part(selected: Any) -> str:
+        number, split = selected["Fn::Select"]
+        by, text = split["Fn::Split"]
+        return str(text["Fn::Sub"].replace("${MorningMailExpression}", expression).split(by)[number])
+
+    assert (separator.join(map(part, parts)) == left) is daily
+
+
+def test_only_the_reconciler_and_what_it_starts_tell_of_runs_and_the_callback_cannot() -> None:
+    publishers = {
+        name
+        for name, role in of_type("AWS::IAM::Role").items()
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == "sns:Publish" and "AlertsTopic" in texts(statement["Resource"])
+    }
+
+    assert publishers == {"StartRunsRole", "ReconcileRunsRole", "SendMorningMailRole", "ArchiveFileRole"}
 
 
 def test_an_error_of_the_start_rings_whether_or_not_it_heals() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from webadmit_exports import wiring
-from webadmit_exports.operations.expected_runs import RunOutcome
+from webadmit_exports.operations.daily_report import RunOutcome
 from webadmit_exports.services import Services
 from webadmit_exports.telemetry import instrumented, logger, seconds_left
 

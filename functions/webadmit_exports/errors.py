@@ -15,6 +15,7 @@
         ├── RequestRefused      404, 422 and the other 4xx: asking again does not help
         ├── RateLimited         429
         └── Unavailable         5xx, 408, 3xx, time-outs, resets, answers that cannot be read: asking again may help
+            └── AnswerTooLong   an answer of more bytes than are read: asking again will not help
 
 No message holds the API key, a callback's signature, a download URL or a body: exceptions end up in logs.
 """
@@ -142,3 +143,7 @@ class Unavailable(WebAdmitError):
     """No usable answer: 5xx, a redirect, a time-out, a reset, HTML or broken JSON."""
 
     problem = "UNAVAILABLE"
+
+
+class AnswerTooLong(Unavailable):
+    """The answer had more bytes than are read."""

@@ -28,7 +28,8 @@ _metrics_lock = threading.Lock()
 def count(name: str, value: float = 1) -> None:
     """Adds a number to a CloudWatch metric; its only dimension is `service`, the stack's name.
 
-    Each metric costs $0.30 a month, so that there are at most six, all listed in the runbook.
+    Each metric costs $0.30 in a month in which it is written all the time, so that there are at most six of those, all
+    listed in the runbook.
     """
     _add(name, value, MetricUnit.Count)
 

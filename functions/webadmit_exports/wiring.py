@@ -42,7 +42,8 @@ def _schedules(services: Services) -> "Schedules":
         "Exports": services.setting("EXPORTS_SCHEDULE"),
         "FrequentExports": services.setting("FREQUENT_EXPORTS_SCHEDULE"),
     }
-    return Schedules(clients.scheduler(), services.setting("SCHEDULE_GROUP"), names)
+    state = services.setting("SCHEDULE_STATE")
+    return Schedules(clients.scheduler(), services.setting("SCHEDULE_GROUP"), names, state=state)
 
 
 def start_runs(services: Services) -> "StartRuns":
@@ -153,6 +154,8 @@ def check_setup(services: Services) -> "CheckSetup":
             Mailbox("AlertEmail", services.optional("ALERT_EMAIL"), alerts),
         ],
         alerts_arn=alerts,
+        ready_arn=ready,
+        archive_queue_arn=services.optional("ARCHIVE_QUEUE_ARN"),
         commands=services.writer.commands,
         followed_cycles=services.followed_cycles,
         now=services.now,
@@ -160,17 +163,21 @@ def check_setup(services: Services) -> "CheckSetup":
 
 
 def send_morning_mail(services: Services) -> "SendMorningMail":
+    from webadmit_exports.aws.alarms import Alarms
     from webadmit_exports.aws.start_queue import waiting_in
-    from webadmit_exports.operations.expected_runs import Queues
+    from webadmit_exports.operations.daily_report import Queues
     from webadmit_exports.operations.morning_mail import SendMorningMail
     from webadmit_exports.operations.name_history import READ_SECONDS, LookUp
     from webadmit_exports.webadmit.listing import SIDE_BY_SIDE
 
-    sqs, retries = clients.sqs(), services.setting("START_RETRY_QUEUE_URL")
-    given_up = services.setting("START_RETRY_DEAD_LETTER_QUEUE_URL")
+    sqs = clients.sqs()
+    starts = services.setting("START_RETRY_QUEUE_URL"), services.setting("START_RETRY_DEAD_LETTER_QUEUE_URL")
+    archive = services.optional("ARCHIVE_QUEUE_URL"), services.optional("ARCHIVE_DEAD_LETTER_QUEUE_URL")
 
     def count_queues() -> Queues:
-        return Queues(retries=waiting_in(sqs, retries), given_up=waiting_in(sqs, given_up))
+        retries, given_up = (waiting_in(sqs, queue) for queue in starts)
+        not_archived, archive_given_up = (waiting_in(sqs, queue) if queue else 0 for queue in archive)
+        return Queues(retries=retries, given_up=given_up, not_archived=not_archived, archive_given_up=archive_given_up)
 
     return SendMorningMail(
         schedules=_schedules(services),
@@ -182,6 +189,7 @@ def send_morning_mail(services: Services) -> "SendMorningMail":
             followed_cycles=services.followed_cycles,
         ),
         count_queues=count_queues,
+        alarms=Alarms(clients.cloudwatch(), services.setting("STACK_NAME")),
         topics=services.topics,
         writer=services.writer,
     )

@@ -22,7 +22,7 @@ from tests.explore.ports import (
     no_answer_from_sns,
     quiet,
 )
-from tests.fakes import ANNOUNCED, FILE_ID, READY_FILE, WRITER, FakeKeys
+from tests.fakes import ANNOUNCED, FILE_ID, READY_FILE, READY_MESSAGE, WRITER, FakeKeys
 from webadmit_exports.archive import bucket
 from webadmit_exports.archive.alerts import ArchiveAlerts
 from webadmit_exports.archive.archive_file import ArchiveFile, ArchiveOutcome
@@ -232,7 +232,7 @@ class Archiving:
             sleep=lambda _: None,
         )
         try:
-            return archive.archive(ANNOUNCED, 1, lambda: 900.0) is not ArchiveOutcome.DEFERRED
+            return archive.archive(READY_MESSAGE, 1, lambda: 900.0) is not ArchiveOutcome.DEFERRED
         except AwsUnavailable:
             return False
 

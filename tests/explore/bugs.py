@@ -10,6 +10,7 @@ from unittest import mock
 from tests.explore.archive import Archiving
 from tests.explore.engine import Explorer, Model, Result
 from tests.explore.runs import Runs
+from tests.fakes import ANNOUNCED
 from webadmit_exports.archive import archive_file
 from webadmit_exports.archive.archive_file import ArchiveFile, ArchiveOutcome
 from webadmit_exports.archive.bucket import AlreadyThere, ArchiveBucket
@@ -21,6 +22,7 @@ from webadmit_exports.domain import lifecycle
 from webadmit_exports.domain.announcement import Announcement, event_id
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.lifecycle import Transition
+from webadmit_exports.domain.status import has_file
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.file_messages import file_message
 from webadmit_exports.messages.problems import Problem
@@ -149,11 +151,29 @@ def _done_anyway(self: Any, *arguments: Any) -> ArchiveOutcome:
 
 def _done_where_another_is(self: Any, *arguments: Any) -> ArchiveOutcome:
     try:
-        return self._archive(arguments[0], arguments[2])
+        return self._archive(ANNOUNCED, arguments[2], is_repeated=False)
     except AlreadyThere:
         return ArchiveOutcome.ALREADY_ARCHIVED
     except NotArchived:
         return ArchiveOutcome.DEFERRED
+
+
+def _forget_what_is_not_ready(record: ExportFile, now: Any, settings: Any) -> Transition:
+    settled = _SETTLE_READY(record, now, settings)
+    return (
+        settled
+        if settled.claimed or not record.finished_at
+        else replace(settled, record=replace(settled.record, due_at=None))
+    )
+
+
+def _claim_what_is_ready(record: ExportFile, now: Any, settings: Any) -> Transition | None:
+    return _CLAIM_DUE(record, now, settings) if has_file(record.status) else None
+
+
+def _fails(budget: dict[str, int]) -> Runs:
+    """Runs that fail."""
+    return Runs(budget, ends=("Failed",))
 
 
 def _settle_though_leased(record: ExportFile, now: Any, settings: Any) -> Transition:
@@ -180,6 +200,7 @@ def _always(answer: Any) -> Callable[..., Any]:
 _PUT, _ARCHIVE = ArchiveBucket.put, ArchiveFile.archive
 _STORE, _NEWEST = table.ExportFilesTable.store, table.ExportFilesTable.newest
 _CLAIM, _CLAIM_IF_LATE, _SETTLE = lifecycle._claim, lifecycle._claim_if_late, lifecycle._settle
+_SETTLE_READY, _CLAIM_DUE = lifecycle._settle_ready, lifecycle.claim_due
 
 BUGS = [
     Bug("a claim takes no lease", lifecycle, "_claim", _claim_without_lease, {**_ONE_OF_EACH, "tick": 1}, ticks=(1,)),
@@ -217,6 +238,29 @@ BUGS = [
         _release_any,
         {**_ONE_OF_EACH, "fault": 1, "tick": 1},
     ),
+    Bug(
+        "a process that keeps no pace announces a failure",
+        lifecycle,
+        "_settle_ready",
+        _SETTLE,
+        _ONE_OF_EACH,
+        model=_fails,
+    ),
+    Bug(
+        "a failure is due for nobody", lifecycle, "_settle_ready", _forget_what_is_not_ready, _ONE_OF_EACH, model=_fails
+    ),
+    Bug(
+        "the sweep announces ready files only", lifecycle, "claim_due", _claim_what_is_ready, _ONE_OF_EACH, model=_fails
+    ),
+    Bug(
+        "a failure has no lease while it is announced",
+        lifecycle,
+        "_claim",
+        _claim_without_lease,
+        {**_ONE_OF_EACH, "sweep": 2, "tick": 1},
+        ticks=(1,),
+        model=_fails,
+    ),
     Bug("noted before it is published", RunTracker, "_publish", _mark_first, {**_ONE_OF_EACH, "crash": 1}),
     Bug(
         "noted although publishing failed",
@@ -239,11 +283,11 @@ BUGS = [
         _store_that_knows_no_own_write,
         {**_ONE_OF_EACH, "fault": 1},
     ),
-    Bug("an id that is used again is ignored", lifecycle, "_is_a_new_run", _always(False), _TWO_SCHEDULED_TIMES),
+    Bug("an id that is used again is ignored", lifecycle, "is_a_new_run", _always(False), _TWO_SCHEDULED_TIMES),
     Bug(
         "a poll about the run before is believed",
         lifecycle,
-        "_may_be_about_an_earlier_run",
+        "may_be_about_an_earlier_run",
         _always(False),
         {**_TWO_SCHEDULED_TIMES, "callback": 1, "sweep": 1},
         ticks=(6,),

@@ -306,9 +306,12 @@ class Runs:
             yield Effect(f"{label} again", Published(event_id, 0), shared, violation=wrong)
             return
         run = shared.run_of(file_id, claim.started_at)
+        wrong_teller = event_type != EventType.READY and process.kind != "sweep"
         wrong = "" if run and _happened(run, event_type, status) else f"{event_type} did not happen"
         if event_type == EventType.OVERDUE and self._age(claim.started_at, clock) < SETTINGS.overdue_after:
             wrong = "a run is reported as late that is not"
+        if wrong_teller:
+            wrong = f"{event_type} is announced by a process that keeps no pace"
         number = run.number if run else -1
         before = next((one for one in shared.heard if one.event_id == event_id), None)
         if any((one.run, one.event_type) == (number, event_type) for one in shared.heard if one is not before):

@@ -280,8 +280,30 @@ def test_what_somebody_else_publishes_to_ready_topic_is_not_fetched(world: World
 
     assert world.objects(pair) == {}
     assert not [one for one in world.sandbox.webadmit.requests if f"/export_files/{run.id}" in one.path]
-    (alert,) = world.alerts()
-    assert "no run of this stack is recorded" in alert["reason"].lower()
+    assert (world.alerts(), world.receipts()) == ([], [])
+
+
+def test_what_somebody_else_publishes_about_a_true_file_changes_nothing_that_is_told(world: World) -> None:
+    pair = announced(world)
+    world.archive()
+    (receipt,) = world.receipts()
+    (true,) = world.ready()
+    forged = {
+        **true,
+        "event_id": "8feeb43f-8ef1-5e5b-b877-cffbc19996ff",
+        "status": "Pay at https://evil.example",
+        "scheduled_for": "2020-01-01T00:00:00Z",
+        "export_name": "Renew at https://evil.example",
+        "repeated": True,
+    }
+    world.sandbox.client("sns").publish(
+        TopicArn=world.sandbox.outputs["ReadyTopicArn"], Message=json.dumps(forged), Subject="forged"
+    )
+
+    world.archive()
+
+    assert world.receipts()[1:] == [{**receipt, "repeated": True}]
+    assert len(world.objects(pair)) == 1
 
 
 def test_a_host_that_is_not_allowed_is_named_with_the_command_that_allows_it(world: World) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -235,7 +236,7 @@ def test_an_address_is_honoured_for_seven_days_and_not_before_its_time(
     pair, moment = world.add_export(), world.now - age
     world.start(pair)
     at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    world.sandbox.change_record(world.record(pair), first_scheduled_for=at, scheduled_for=at)
+    world.sandbox.change_record(world.record(pair), first_scheduled_for=at, scheduled_for=at, answered=None)
 
     answer = world.post(signed_url(world, pair, moment), world.form(pair))
 
@@ -306,10 +307,10 @@ def test_one_leaked_address_says_nothing_about_the_runs_of_other_nights(world: W
         world.start(pair, scheduled_for=world.now - timedelta(days=days))
         world.finish(pair, "Failed")
     world.start(pair)
+    world.sweep()
     leaked = signed_url(world, pair, world.now - timedelta(days=2))
     records = world.records(pair)
     ids = [record["export_file_id"] for record in records]
-    world.alerts()
 
     answers = {file_id: world.post(leaked, world.form(pair, status, id=file_id)).status_code for file_id in ids}
 
@@ -401,10 +402,67 @@ def test_after_a_file_is_available_older_news_changes_nothing(world: World, pair
 
 def test_a_file_that_appears_after_a_failure_is_announced(world: World, pair: str) -> None:
     world.finish(pair, "Failed")
+    world.sweep()
     world.finish(pair, "Available")
 
     assert [alert["event_type"] for alert in world.alerts()] == ["export_file.failed"]
     assert [message["event_type"] for message in world.ready()] == ["export_file.ready"]
+
+
+def test_forty_failures_at_once_are_told_by_the_sweep_alone_at_a_pace_that_sns_takes(world: World) -> None:
+    """SNS switches a mail subscription off above ten messages a second; callbacks run in many processes."""
+    pairs = [world.add_export() for _ in range(40)]
+    world.start(*pairs)
+    with ThreadPoolExecutor(max_workers=40) as callers:
+        answers = [callback.status for callback in callers.map(lambda one: world.finish(one, "Failed"), pairs)]
+    assert answers == [200] * 40
+    assert {record["status"] for record in world.records()} == {"Failed"}
+    assert world.alerts() == []
+    told_at: list[float] = []
+
+    def note(call: AwsCall, send: Callable[[], Answer]) -> Answer:
+        if call.service == "sns":
+            told_at.append(time.monotonic())
+        return send()
+
+    world.intercept("ReconcileRunsFunction", note)
+
+    assert world.sweep() == {"announced": 40}
+
+    assert sorted(alert["export_file_id"] for alert in world.alerts()) == sorted(world.run(one).id for one in pairs)
+    assert max(sum(0 <= other - one < 1 for other in told_at) for one in told_at) <= 9
+    assert world.sweep() == {}
+
+
+def test_of_one_leaked_address_with_made_up_ids_only_the_first_call_waits(world: World) -> None:
+    pair = world.add_export()
+    world.start(pair)
+    world.sandbox.functions["ReceiveCallbackFunction"].stop()  # one process, with its memory
+    url, before = world.callback_url(pair), len(world.calls("ReceiveCallbackFunction"))
+
+    answers = [world.post(url, world.form(pair, id=900_000 + number)).status_code for number in range(20)]
+    reads = len([call for call in world.calls("ReceiveCallbackFunction")[before:] if call.action == "GetItem"])
+
+    assert answers == [404] * 20
+    assert reads == 5 + 19
+    assert world.post(url, world.form(pair)).status_code == 200  # the true one
+    assert len(world.ready()) == 1
+
+
+def test_two_pairs_of_one_export_that_webadmit_joins_are_one_run_with_two_addresses(world: World) -> None:
+    pair = world.add_export()
+    other = f"{world.identity + 500}:{world.export(pair).id}"
+    world.start(pair)
+    first = world.callback_url(pair)
+    world.sandbox.webadmit.share(world.export(pair), world.identity + 500)
+    assert world.start(other) == {"started": [other]}
+    second = signed_url(world, other, world.now)
+
+    assert world.start(pair, other) == {"already_started": [pair, other]}
+    for url in (second, first, second):
+        assert world.post(url, world.form(pair)).status_code == 200
+
+    assert len(world.records(pair)) == len(world.ready()) == 1
 
 
 def test_an_unknown_status_is_kept_as_it_came_logged_and_followed(world: World, pair: str) -> None:

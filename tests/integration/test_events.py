@@ -92,6 +92,8 @@ def test_callback_failed_json_is_an_alert(world: World) -> None:
     answer = receive(world, "callback_failed.json")
 
     assert answer == {"statusCode": 200, "body": ""}
+    assert world.alerts() == []
+    world.sweep()
     assert [alert["event_type"] for alert in world.alerts()] == ["export_file.failed"]
 
 

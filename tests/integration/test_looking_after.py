@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -192,6 +193,67 @@ def test_a_start_that_failed_as_a_whole_is_counted_as_one_that_is_tried_again(ni
 
     assert invocation.payload["not started"] == 3
     assert "Not started (3):" in night.mails()[-1]["text"]
+
+
+def test_a_schedule_that_somebody_switched_off_is_told_by_check_and_mail(night: Sandbox, ran_at: datetime) -> None:
+    night.fire("StartRunsFunctionSchedule", ran_at)
+    for export_id in (1, 2, 3):
+        end(night, export_id)
+    with switched(night, "DISABLED"):
+        (problem,) = check(night)["problems"]
+        mail = morning_mail(night)
+
+    assert problem.startswith("The schedule of Exports is off, switched by hand: nothing of it is started.")
+    assert mail["subject"] == "webadmit-exports: ACTION NEEDED: 3 of 3 ready, the schedule of Exports is off"
+    assert "`sam deploy --parameter-overrides ScheduleState=ENABLED`" in mail["text"]
+    assert check(night)["problems"] == []
+
+
+@contextmanager
+def switched(sandbox: Sandbox, state: str) -> Iterator[None]:
+    """Somebody has switched the schedule of Exports in the console; it stays as old as it was."""
+    scheduler, name = sandbox.client("scheduler"), sandbox.resources["StartRunsFunctionSchedule"]
+    group = sandbox.resources["ScheduleGroup"]
+    before = scheduler.get_schedule(GroupName=group, Name=name)
+    wanted = ("ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow", "Target", "GroupName", "Name")
+    same = {key: before[key] for key in wanted}
+    scheduler.update_schedule(**same, State=state)
+    sandbox.age_schedules()
+    try:
+        yield
+    finally:
+        scheduler.update_schedule(**same, State=before["State"])
+        sandbox.age_schedules()
+
+
+def test_an_alarm_that_rings_is_in_the_morning_mail_until_it_is_silent(night: Sandbox) -> None:
+    cloudwatch, name = night.client("cloudwatch"), "webadmit-exports-SetupProblemsAlarm-1ABC"
+    cloudwatch.put_metric_alarm(
+        AlarmName=name, ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1, Threshold=0, MetricName="x",
+        Namespace="x", Period=60, Statistic="Sum",
+    )  # fmt: skip
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+    rings = morning_mail(night)
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="a test")
+    is_silent = morning_mail(night)
+
+    assert "Alarms that ring (1):\n  SetupProblemsAlarm, since " in rings["text"]
+    assert "1 alarm ringing" in rings["subject"]
+    assert "larm" not in is_silent["text"] + is_silent["subject"]
+
+
+def test_with_the_archive_s_event_source_off_the_morning_mail_tells_what_waits(world: World) -> None:
+    pair = "37442:86446"  # which is scheduled
+    world.sandbox.webadmit.add_export(37442, 86446)
+    world.start(pair)
+    world.finish(pair)
+    fresh = morning_mail(world.sandbox)
+    world.age(pair, hours=2)
+    mail = morning_mail(world.sandbox)
+
+    assert "not archived" not in fresh["subject"]
+    assert "1 not archived" in mail["subject"]
+    assert "Announced more than an hour ago, and not archived (1)" in mail["text"]
 
 
 def test_no_metrics_are_written_where_there_is_no_dashboard(night: Sandbox, ran_at: datetime) -> None:

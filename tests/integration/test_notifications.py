@@ -49,6 +49,7 @@ def test_people_get_a_sentence_each_at_their_own_address(world: World) -> None:
     world.start(ready, failed)
     world.finish(ready)
     world.finish(failed, "Failed")
+    world.sweep()
 
     mails = {mail["to"]: mail for mail in world.mails()}
 

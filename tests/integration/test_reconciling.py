@@ -28,7 +28,8 @@ def test_a_run_whose_callback_never_comes_is_found_and_announced(
     world.run(pair).status = status
     world.age(pair, minutes=6)
 
-    assert world.sweep() == {"asked": 1, "found": 1}
+    told = {"announced": 1} if topic == "Alerts" else {}  # at once by the poll, or after all polls
+    assert world.sweep() == {"asked": 1, "found": 1, **told}
     world.finish(pair, status)  # late after all
 
     (notification,) = world.notifications(topic)
@@ -93,7 +94,7 @@ def test_a_run_that_webadmit_no_longer_knows_has_failed_and_the_alert_says_why(w
     del world.sandbox.webadmit.runs[world.run(pair).id]
     world.age(pair, minutes=6)
 
-    assert world.sweep() == {"asked": 1, "found": 1}
+    assert world.sweep() == {"asked": 1, "found": 1, "announced": 1}
 
     (alert,) = world.alerts()
     assert (alert["event_type"], alert["status"]) == ("export_file.failed", "Failed")
@@ -210,7 +211,7 @@ def test_a_thousand_open_runs_of_twenty_identities_are_asked_about_in_one_sweep_
         table.store(record, replacing=None)
     asked_before = len(sandbox.webadmit.requests)
 
-    assert world.sweep() == {"asked": 1000, "found": 10}
+    assert world.sweep() == {"asked": 1000, "found": 10, "announced": 10}
 
     assert len(sandbox.webadmit.requests) - asked_before <= 60
     assert {record["status"] for record in world.records()} == {"Empty List", "In Progress"}

@@ -75,13 +75,7 @@ CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
     ),
     "alert": (
         lambda s, as_: as_("sns").publish(TopicArn=s.outputs["AlertsTopicArn"], Message='{"event_type": "of a test"}'),
-        {
-            "StartRunsFunction",
-            "ReceiveCallbackFunction",
-            "ReconcileRunsFunction",
-            "SendMorningMailFunction",
-            "ArchiveFileFunction",
-        },
+        {"StartRunsFunction", "ReconcileRunsFunction", "SendMorningMailFunction", "ArchiveFileFunction"},
     ),
     "see who is subscribed": (
         lambda s, as_: as_("sns").list_subscriptions_by_topic(TopicArn=s.outputs["AlertsTopicArn"]),
@@ -101,6 +95,13 @@ CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
         ),
         {"SendMorningMailFunction"},
     ),
+    "count what waits to be archived": (
+        lambda s, as_: as_("sqs").get_queue_attributes(
+            QueueUrl=s.resources["ArchiveDeadLetterQueue"], AttributeNames=["ApproximateNumberOfMessages"]
+        ),
+        {"SendMorningMailFunction"},
+    ),
+    "see which alarms ring": (lambda s, as_: as_("cloudwatch").describe_alarms(), {"SendMorningMailFunction"}),
     "store a file": (
         lambda s, as_: as_("s3").put_object(Bucket=s.outputs["ArchiveBucketName"], Key="1/x"),
         {"ArchiveFileFunction"},

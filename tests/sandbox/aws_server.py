@@ -305,6 +305,8 @@ def _check_with_resource(self: Any, resource: str) -> None:
         self._action = self._action.removesuffix("Batch")
     if self._service == "scheduler" and self._method == "GET":  # moto finds no action in REST paths
         self._action = "scheduler:GetSchedule"
+    if self._service == "monitoring":  # the name of CloudWatch's endpoint, not that of its actions
+        self._action = self._action.replace("monitoring:", "cloudwatch:")
     _check_action_permitted(self, _resource_of(self) if resource == "*" else resource)
 
 
@@ -331,6 +333,8 @@ def _resource_of(request: Any) -> str:
     if request._service == "scheduler":
         path, _, query = request._path.partition("?")
         return f"arn:aws:scheduler:{scope}:schedule/{parse_qs(query)['groupName'][0]}/{path.rpartition('/')[2]}"
+    if request._service == "monitoring":
+        return f"arn:aws:cloudwatch:{scope}:alarm:*"
     if request._service == "sns":
         topic = request._data.get("TopicArn", "*")
         return str(topic[0] if isinstance(topic, list) else topic)

@@ -141,13 +141,17 @@ def play(sandbox: Sandbox, screen: Screen, scheduled_for: datetime) -> None:
     assert len(invocation.payload["started"]) == len(NIGHT) - 1, invocation.payload
     screen.is_deferred = True
     screen.tell(f"WebAdMIT is down for export {STARTED_LATE}: deferred, and a person is told. The others run.")
-    wait_until(lambda: finished(sandbox) == len(NIGHT) - 2, seconds=20)
+    wait_until(lambda: count(sandbox, "finished_at") == len(NIGHT) - 2, seconds=20)
+    wait_until(lambda: count(sandbox, "notified_at") == len(NIGHT) - 4, seconds=20)
     screen.clock += timedelta(minutes=4)
-    screen.tell("WebAdMIT has called back for four runs; one callback came twice, and was announced once.")
+    screen.tell(
+        "WebAdMIT has called back for four runs. Two files are announced at once, also the one that came twice."
+    )
     wait_until(lambda: sandbox.webadmit.run_of(LOST_CALLBACK).status == "Available", seconds=20)
     pause()
 
     screen.clock += timedelta(minutes=6)
+    screen.tell("The sweep tells people of the run that failed and of the one that is empty, at a pace that SNS takes.")
     screen.tell(f"The callback for export {LOST_CALLBACK} got lost. The sweep asks WebAdMIT, and announces the file.")
     (record,) = sandbox.records(LOST_CALLBACK)
     sandbox.change_record(record, due_at=record["started_at"])
@@ -158,7 +162,7 @@ def play(sandbox: Sandbox, screen: Screen, scheduled_for: datetime) -> None:
     screen.clock += timedelta(minutes=5)
     screen.tell(f"WebAdMIT is back. The retry queue brings export {STARTED_LATE}, and its run starts.")
     sandbox.deliver_retries()
-    wait_until(lambda: finished(sandbox) == len(NIGHT), seconds=20)
+    wait_until(lambda: count(sandbox, "notified_at") == len(NIGHT), seconds=20)
     screen.clock += timedelta(minutes=2)
     archive(sandbox, screen)
     screen.tell("The outcome of each run is known, and was told once.")
@@ -186,8 +190,8 @@ def show_archive(sandbox: Sandbox, console: Console, queue: str) -> None:
     console.print(Syntax(json.dumps(receipts[0]["Message"], indent=2), "json", background_color="default"))
 
 
-def finished(sandbox: Sandbox) -> int:
-    return sum("notified_at" in record for record in sandbox.records())
+def count(sandbox: Sandbox, attribute: str) -> int:
+    return sum(attribute in record for record in sandbox.records())
 
 
 def pause(seconds: float = 1.5) -> None:

@@ -420,10 +420,16 @@ def _earlier(item: Mapping[str, dict[str, Any]], duration: timedelta) -> dict[st
         if "S" in value and name.endswith(("_at", "scheduled_for")):
             moment = datetime.fromisoformat(value["S"]) - duration
             aged[name] = {"S": moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if "." in value["S"] else "%Y-%m-%dT%H:%M:%SZ")}
+    if "answered" in item:
+        starts = [text.split(" ") for text in item["answered"]["SS"]]
+        times = [(identity, datetime.fromisoformat(moment) - duration) for identity, moment in starts]
+        aged["answered"] = {"SS": [f"{identity} {moment:%Y-%m-%dT%H:%M:%SZ}" for identity, moment in times]}
     return aged
 
 
-def _plain(value: dict[str, str]) -> Any:
+def _plain(value: dict[str, Any]) -> Any:
+    if "SS" in value:
+        return set(value["SS"])
     return int(value["N"]) if "N" in value else value["S"]
 
 

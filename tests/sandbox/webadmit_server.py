@@ -66,6 +66,10 @@ class Export:
     format: str = "CSV"
     mime_type: str = "text/csv;charset=iso-8859-1"
     file: File | None = None
+    others: set[int] = field(default_factory=set)  # further identities that list it, and whose starts join its runs
+
+    def is_listed_by(self, identity: int) -> bool:
+        return identity == self.user_identity_id or identity in self.others
 
 
 @dataclass(slots=True)
@@ -166,6 +170,12 @@ class WebAdmitServer:
         export = Export(export_id, user_identity_id, name or f"Export {export_id}", Behaviour(**behaviour))
         self.exports[export_id] = export
         return export
+
+    def share(self, export: Export, user_identity_id: int) -> None:
+        """Lets another identity list the export too."""
+        if user_identity_id not in self.identities:
+            self.add_identity(user_identity_id)
+        export.others.add(user_identity_id)
 
     def add_identity(self, number: int, cycle: str | None = "2026 - 2027", **fields: str | None) -> None:
         """An identity, also one without exports; without `fields` it is of the sandbox's program."""
@@ -302,18 +312,18 @@ class WebAdmitServer:
         return [
             {"id": e.id, "name": e.name, "list_type": e.list_type, "format": e.format, "mime_type": e.mime_type}
             for e in self.exports.values()
-            if e.user_identity_id == identity
+            if e.is_listed_by(identity)
         ]
 
     def _recent(self, identity: int) -> list[dict[str, Any]]:
-        return [run.json() for run in self.runs.values() if run.export.user_identity_id == identity]
+        return [run.json() for run in self.runs.values() if run.export.is_listed_by(identity)]
 
     def _start(self, identity: str, export_id: str, request: Request) -> tuple[int, dict[str, Any]]:
         status, answer = self._of_identity(identity, lambda _: {}, request)
         if status != 200:
             return status, answer
         export = self.exports.get(int(export_id))
-        if export is None or str(export.user_identity_id) != identity:
+        if export is None or not export.is_listed_by(int(identity)):
             return 404, {"message": f"Export '{export_id}' not found."}
         callback_url = request.query.get("callback", [None])[0]
         return 201, {"export_files": self.start(export, callback_url).json()}

@@ -12,7 +12,8 @@ import responses
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
-from tests.fakes import EXPORT, NIGHT
+from tests.fakes import EXPORT, NIGHT, after
+from webadmit_exports.aws.alarms import Alarms, RingingAlarm
 from webadmit_exports.aws.schedules import Schedule, Schedules
 from webadmit_exports.aws.start_queue import waiting_in
 from webadmit_exports.aws.subscriptions import Subscribers, Subscriptions
@@ -90,12 +91,12 @@ def with_input(text: str | None) -> dict[str, Any]:
     return document
 
 
-def read(stub: Stub, *documents: dict[str, Any]) -> list[Schedule]:
+def read(stub: Stub, *documents: dict[str, Any], state: str = "ENABLED") -> list[Schedule]:
     client, stubber = stub("scheduler")
     for name, document in zip(NAMES.values(), documents, strict=False):
         stubber.add_response("get_schedule", document, {"GroupName": "stack-group", "Name": name})
     names = dict(list(NAMES.items())[: len(documents)])
-    return Schedules(client, "stack-group", names).read()
+    return Schedules(client, "stack-group", names, state=state).read()
 
 
 def test_schedules_are_read_by_the_parameters_that_fill_them(stub: Stub) -> None:
@@ -120,6 +121,59 @@ def test_schedules_are_read_by_the_parameters_that_fill_them(stub: Stub) -> None
             changed_at=NIGHT,
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("state", "parameter", "should_be_on", "was_switched"),
+    [
+        ("ENABLED", "ENABLED", True, False),
+        ("DISABLED", "ENABLED", True, True),
+        ("ENABLED", "DISABLED", False, True),
+        ("DISABLED", "DISABLED", False, False),
+    ],
+)
+def test_a_schedule_is_held_against_the_parameter_that_deployed_it(
+    stub: Stub, state: str, parameter: str, *, should_be_on: bool, was_switched: bool
+) -> None:
+    (found,) = read(stub, schedule(State=state), state=parameter)
+
+    assert (found.should_be_on, found.was_switched) == (should_be_on, was_switched)
+
+
+def test_a_schedule_without_exports_is_off_as_it_should_be(stub: Stub) -> None:
+    empty = schedule(State="DISABLED")
+    empty["Target"]["Input"] = '{"exports": ""}'
+
+    (found,) = read(stub, empty)
+
+    assert (found.should_be_on, found.was_switched) == (False, False)
+
+
+# ── Alarms ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def alarm(name: str, **more: Any) -> dict[str, Any]:
+    return {"AlarmName": name, "StateValue": "ALARM", "StateUpdatedTimestamp": after(hours=3), **more}
+
+
+def test_the_alarms_that_ring_are_those_of_this_stack_the_longest_first(stub: Stub) -> None:
+    client, stubber = stub("cloudwatch")
+    asked = {"AlarmNamePrefix": "webadmit-exports-", "AlarmTypes": ["MetricAlarm"]}
+    first = [alarm("webadmit-exports-SetupProblemsAlarm-1ABC", StateTransitionedTimestamp=after(hours=2))]
+    second = [alarm("webadmit-exports-test-SetupProblemsAlarm-2ABC"), alarm("webadmit-exports-CallbacksFailAlarm-3ABC")]
+    first.append(alarm("webadmit-exports-StartRunsFailAlarm-4ABC", StateValue="OK"))
+    stubber.add_response("describe_alarms", {"MetricAlarms": second, "NextToken": "more"}, asked)
+    stubber.add_response("describe_alarms", {"MetricAlarms": first}, {**asked, "NextToken": "more"})
+
+    assert Alarms(client, "webadmit-exports").ringing() == [
+        RingingAlarm(name="SetupProblemsAlarm", since=after(hours=2)),
+        RingingAlarm(name="CallbacksFailAlarm", since=after(hours=3)),
+    ]
+
+
+def test_alarms_that_cannot_be_read_are_a_failure() -> None:
+    with pytest.raises(AwsUnavailable, match="CloudWatch"):
+        Alarms(unreachable("cloudwatch"), "webadmit-exports").ringing()
 
 
 def test_a_schedule_without_a_time_zone_is_in_utc(stub: Stub) -> None:
@@ -162,14 +216,14 @@ def test_a_schedule_that_cannot_be_read_is_a_failure(stub: Stub, first: bool) ->
     stubber.add_client_error("get_schedule", "ResourceNotFoundException", http_status_code=404)
 
     with pytest.raises(AwsUnavailable, match=r"^EventBridge Scheduler answered ResourceNotFoundException$"):
-        Schedules(client, "stack-group", NAMES).read()
+        Schedules(client, "stack-group", NAMES, state="ENABLED").read()
 
 
 def test_a_scheduler_that_is_out_of_reach_is_a_failure() -> None:
     client = unreachable("scheduler")
 
     with pytest.raises(AwsUnavailable, match=r"^EventBridge Scheduler gave no answer \(EndpointConnectionError\)$"):
-        Schedules(client, "stack-group", NAMES).read()
+        Schedules(client, "stack-group", NAMES, state="ENABLED").read()
 
 
 # ── Subscriptions ───────────────────────────────────────────────────────────────────────────────────────────────────

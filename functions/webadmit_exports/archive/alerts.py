@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from webadmit_exports.archive.announced_file import AnnouncedFile
 from webadmit_exports.archive.messages import ArchiveAlert, ArchiveMessages
-from webadmit_exports.archive.ready_message import AnnouncedFile
 from webadmit_exports.archive.watch import NotArchived
 from webadmit_exports.aws.topics import Topics
 from webadmit_exports.messages.problem_kinds import Retry

@@ -11,18 +11,18 @@ from enum import Enum
 from typing import Any
 
 from webadmit_exports.archive.alerts import ArchiveAlerts
+from webadmit_exports.archive.announced_file import AnnouncedFile, ReadyMessage, parse_ready_message, true_of
 from webadmit_exports.archive.bucket import AlreadyThere, ArchiveBucket
 from webadmit_exports.archive.csv_facts import csv_facts, is_csv
 from webadmit_exports.archive.download import Download, Storage
 from webadmit_exports.archive.messages import ArchiveMessages
-from webadmit_exports.archive.ready_message import AnnouncedFile, parse_ready_message
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile, ascii_text
 from webadmit_exports.archive.watch import NotArchived, Watch
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.aws.topics import Topics
+from webadmit_exports.domain.foreign_text import quoted
 from webadmit_exports.domain.lifecycle import LEASE
 from webadmit_exports.domain.status import has_file
-from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.errors import (
     AwsUnavailable,
     DownloadFailed,
@@ -32,7 +32,7 @@ from webadmit_exports.errors import (
     WebAdmitExportsError,
 )
 from webadmit_exports.messages.problems import Problem, problem_of
-from webadmit_exports.telemetry import logger
+from webadmit_exports.telemetry import count, logger
 from webadmit_exports.webadmit.api_key import WebAdmitApiKey
 from webadmit_exports.webadmit.client import WebAdmit
 
@@ -46,6 +46,7 @@ class ArchiveOutcome(Enum):
 
     ARCHIVED = "archived"
     ALREADY_ARCHIVED = "already_archived"
+    MADE_UP = "made_up"  # this stack has recorded no such run
     DEFERRED = "deferred"  # shall come again
     FAILED = "failed"
 
@@ -73,25 +74,31 @@ class ArchiveFile:
 
     def _is_done(self, record: Mapping[str, Any], time_left: Callable[[], float]) -> bool:
         try:
-            announced = parse_ready_message(record["body"])
-            if announced is None:
+            message = parse_ready_message(record["body"])
+            if message is None:
                 logger.warning("a message that announces no file was dropped")
                 return True
             receives = int(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
-            return self.archive(announced, receives, time_left) is not ArchiveOutcome.DEFERRED
+            return self.archive(message, receives, time_left) is not ArchiveOutcome.DEFERRED
         except InvalidInput as error:
             logger.error("an announcement cannot be used", reason=str(error))
         except AwsUnavailable as error:
-            logger.error("people could not be told that a file is not archived", reason=str(error))
+            logger.error("neither archived nor told", reason=str(error))
         return False
 
-    def archive(self, announced: AnnouncedFile, receives: int, time_left: Callable[[], float]) -> ArchiveOutcome:
+    def archive(self, message: ReadyMessage, receives: int, time_left: Callable[[], float]) -> ArchiveOutcome:
         """Archives a file at its `receives`-th delivery (from 1), unless it is there; people are told where it fails.
 
-        Raises AwsUnavailable if they cannot be told; then it shall come again.
+        Raises AwsUnavailable if the record cannot be read, or people cannot be told; then it shall come again.
         """
+        record = self.table.read(message.export.export_id, message.export_file_id)
+        announced = true_of(message, record)
+        if announced is None:
+            count("AnnouncementsMadeUp")
+            logger.warning("dropped an announcement of a run that is not recorded; see who may publish to ReadyTopic")
+            return ArchiveOutcome.MADE_UP
         try:
-            return self._archive(announced, time_left)
+            return self._archive(announced, time_left, is_repeated=message.is_repeated)
         except NotArchived as why:
             logger.warning(
                 "not archived", **announced.ids, problem=why.problem.name, detail=why.detail, receives=receives
@@ -102,11 +109,14 @@ class ArchiveFile:
             logger.info("another process archives this file", **announced.ids)
             return ArchiveOutcome.DEFERRED
 
-    def _archive(self, announced: AnnouncedFile, time_left: Callable[[], float]) -> ArchiveOutcome:
+    def _archive(
+        self, announced: AnnouncedFile, time_left: Callable[[], float], *, is_repeated: bool
+    ) -> ArchiveOutcome:
         try:
             stored = self.bucket.find(announced.key_prefix)
+            announced = announced.as_stored(stored) if stored else announced
             if stored and stored.has_receipt:
-                if announced.is_repeated:
+                if is_repeated:
                     self.topics.publish(self.messages.receipt(announced, stored, repeated=True))
                 return ArchiveOutcome.ALREADY_ARCHIVED
             if stored and self.now() - stored.stored_at < LEASE:
@@ -126,7 +136,8 @@ class ArchiveFile:
         self, announced: AnnouncedFile, unfinished: StoredFile | None, time_left: Callable[[], float]
     ) -> StoredFile:
         """The file as an object with its facts. A download that fails is begun anew, with a fresh URL."""
-        self._check_recorded(announced)
+        if announced.is_superseded:
+            raise NotArchived(Problem.SUPERSEDED)
         self.webadmit.drop_connections()
         whole_time = time_left() - RESERVE_SECONDS
         attempt = 0
@@ -140,20 +151,6 @@ class ArchiveFile:
                     raise
             self.sleep(random.uniform(0.25, 0.5) * 2**attempt)  # mostly a URL that had expired: no reason to wait long
 
-    def _check_recorded(self, announced: AnnouncedFile) -> None:
-        """Fetches only what this stack has recorded as finished with a file: others may publish to ReadyTopic too.
-
-        WebAdMIT gives ids to new runs again; then it has the file of the newest run only.
-        """
-        record = self.table.read(announced.export.export_id, announced.export_file_id)
-        if record is None or record.export != announced.export:
-            raise NotArchived(Problem.NOT_RECORDED)
-        finished_at = utc_seconds(record.finished_at) if record.finished_at else None
-        if finished_at != utc_seconds(announced.finished_at):
-            raise NotArchived(Problem.SUPERSEDED if record.reused else Problem.NOT_RECORDED)
-        if not has_file(record.status):
-            raise NotArchived(Problem.NOT_RECORDED)
-
     def _fetch_once(
         self,
         announced: AnnouncedFile,
@@ -165,7 +162,7 @@ class ArchiveFile:
         if url is None:
             if has_file(run.status):
                 raise DownloadFailed("WebAdMIT gave no download URL")
-            raise NotArchived(Problem.NO_FILE, run.status)
+            raise NotArchived(Problem.NO_FILE, quoted(run.status))
         with self.storage.open(url, time_left()) as download:
             watch = Watch(
                 size=download.size, largest=self.largest, time_left=time_left, whole_time=whole_time, clock=self.clock

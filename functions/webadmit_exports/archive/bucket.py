@@ -118,6 +118,7 @@ class ArchiveBucket:
             content_type=head["ContentType"],
             stored_at=head["LastModified"],
             facts=parse_facts(head["Metadata"]) or parse_facts(tags),  # earlier versions wrote them as tags
+            metadata=head["Metadata"],
             tags=tags,
         )
         return stored, head["Metadata"].get(_UPLOAD, "")

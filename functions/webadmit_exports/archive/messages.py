@@ -4,9 +4,10 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from webadmit_exports.archive.ready_message import AnnouncedFile
+from webadmit_exports.archive.announced_file import AnnouncedFile
 from webadmit_exports.archive.stored_file import StoredFile
 from webadmit_exports.domain.announcement import EventType, event_id
+from webadmit_exports.domain.foreign_text import shown
 from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.messages.message import Body, Message, MessageWriter, file_attributes
 from webadmit_exports.messages.problems import Problem
@@ -88,7 +89,7 @@ class ArchiveMessages:
         not_archived = "not archived yet" if alert.retry_until else "not archived"
         rows = {
             "Export": f"{announced.export.export_id} (identity {announced.export.user_identity_id})",
-            "Name": announced.names.export_name,
+            "Name": shown(announced.names.export_name),
             "File": str(announced.export_file_id),
             "Scheduled": self.writer.time(announced.scheduled_for),
             "Finished": self.writer.time(announced.finished_at),

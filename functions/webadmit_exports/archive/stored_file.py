@@ -94,7 +94,7 @@ def parse_facts(texts: Mapping[str, str]) -> FileFacts | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """An object of the archive. `etag` and `stored_at` are S3's.
+    """An object of the archive. `etag` and `stored_at` are S3's; `metadata`: what was known before it was fetched.
 
     `facts`: None where an earlier version stored the object and died before it wrote them.
     """
@@ -106,6 +106,7 @@ class StoredFile:
     content_type: str
     stored_at: datetime
     facts: FileFacts | None
+    metadata: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from webadmit_exports.errors import AwsUnavailable
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
@@ -49,6 +50,10 @@ def secrets_manager() -> "SecretsManagerClient":
 def sns() -> "SNSClient":
     """Waits longer before it repeats: repeating a publish that was only slow would announce twice."""
     return boto3.client("sns", config=_CONFIG.merge(_TWO_ATTEMPTS).merge(Config(read_timeout=10)))
+
+
+def cloudwatch() -> "CloudWatchClient":
+    return boto3.client("cloudwatch", config=_CONFIG)
 
 
 def s3() -> "S3Client":

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """One of the two lists, `name` is its parameter. `changed_at`: when it was last deployed otherwise than before."""
+    """One of the two lists, `name` is its parameter. `is_on`: as it is; `wanted_on`: as ScheduleState has it.
+
+    `changed_at`: when it was last changed, by a deployment or by hand.
+    """
 
     name: str
     entries: tuple[Entry, ...]
@@ -25,13 +28,30 @@ class Schedule:
     timezone: str
     is_on: bool
     changed_at: datetime
+    wanted_on: bool = True
+
+    @property
+    def should_be_on(self) -> bool:
+        """Whether it is to start anything."""
+        return self.wanted_on and bool(self.entries)
+
+    @property
+    def was_switched(self) -> bool:
+        """Whether somebody has switched it on or off by hand, so that it is not as it was deployed."""
+        return bool(self.entries) and self.is_on != self.wanted_on
 
 
 class Schedules:
-    """Reads schedules of one group; `names` are their names by the parameter that fills them."""
+    """Reads schedules of one group; `names` are their names by the parameter that fills them.
 
-    def __init__(self, client: "EventBridgeSchedulerClient", group: str, names: Mapping[str, str]) -> None:
+    `state` is the parameter ScheduleState.
+    """
+
+    def __init__(
+        self, client: "EventBridgeSchedulerClient", group: str, names: Mapping[str, str], *, state: str
+    ) -> None:
         self._client = client
+        self._wanted_on = state == "ENABLED"
         self._group = group
         self._names = names
 
@@ -49,6 +69,7 @@ class Schedules:
             timezone=found.get("ScheduleExpressionTimezone", "UTC"),
             is_on=found["State"] == "ENABLED",
             changed_at=found["LastModificationDate"],
+            wanted_on=self._wanted_on,
         )
 
 

@@ -15,11 +15,12 @@ _DELETED = "Deleted"  # for a while after somebody has unsubscribed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscribers:
-    """Of one topic: mail addresses in lower case, and whether anything at all is confirmed."""
+    """Of one topic: mail addresses in lower case, ARNs of queues, and whether anything at all is confirmed."""
 
     confirmed_mails: frozenset[str]
     pending_mails: frozenset[str]
     has_any: bool
+    queues: frozenset[str] = frozenset()
 
 
 class Subscriptions:
@@ -32,6 +33,7 @@ class Subscriptions:
         """The subscribers of a topic."""
         confirmed: set[str] = set()
         pending: set[str] = set()
+        queues: set[str] = set()
         has_any = False
         pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
         with asking("SNS"):
@@ -42,4 +44,11 @@ class Subscriptions:
                 has_any = has_any or not is_pending
                 if one["Protocol"] in ("email", "email-json"):
                     (pending if is_pending else confirmed).add(one["Endpoint"].casefold())
-        return Subscribers(confirmed_mails=frozenset(confirmed), pending_mails=frozenset(pending), has_any=has_any)
+                elif one["Protocol"] == "sqs":
+                    queues.add(one["Endpoint"])
+        return Subscribers(
+            confirmed_mails=frozenset(confirmed),
+            pending_mails=frozenset(pending),
+            has_any=has_any,
+            queues=frozenset(queues),
+        )

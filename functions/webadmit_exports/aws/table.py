@@ -10,7 +10,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from webadmit_exports.aws.clients import asking, error_code, query_pages
-from webadmit_exports.domain.export_file import ExportFile, Names
+from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, Names
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.times import utc_microseconds, utc_seconds
 from webadmit_exports.telemetry import logger
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     Item = dict[str, Any]
-
 
 UNFINISHED_INDEX = "UnfinishedIndex"
 _UNFINISHED = "1"  # the one value of the index's partition key; records without it are not in the index
@@ -131,7 +130,7 @@ def _readable(items: Iterable[Mapping[str, Any]]) -> Iterator[ExportFile]:
 
 def to_item(record: ExportFile) -> "Item":
     """A record as DynamoDB has it; what is empty has no attribute."""
-    attributes: dict[str, str | int | None] = {
+    attributes: dict[str, str | int | set[str] | None] = {
         "export_id": record.export.export_id,
         "export_file_id": record.export_file_id,
         "user_identity_id": record.export.user_identity_id,
@@ -140,6 +139,7 @@ def to_item(record: ExportFile) -> "Item":
         "reason": record.reason,
         "first_scheduled_for": utc_seconds(record.first_scheduled_for),
         "scheduled_for": utc_seconds(record.scheduled_for),
+        "answered": None if record.answered is None else {str(start) for start in record.answered},
         "started_at": utc_microseconds(record.started_at),
         "updated_at": utc_microseconds(record.updated_at),
         "finished_at": _text(record.finished_at),
@@ -171,8 +171,9 @@ def from_item(item: Mapping[str, Any]) -> ExportFile:
         status=attributes["status"],
         href=attributes.get("href"),
         reason=attributes.get("reason"),
-        first_scheduled_for=moment("first_scheduled_for") or scheduled_for,  # records of early versions lack it
+        first_scheduled_for=moment("first_scheduled_for") or scheduled_for,  # an item put back by hand may lack it
         scheduled_for=scheduled_for,
+        answered=frozenset(map(AnsweredStart.parse, attributes["answered"])) if "answered" in attributes else None,
         started_at=datetime.fromisoformat(attributes["started_at"]),
         updated_at=datetime.fromisoformat(attributes["updated_at"]),
         finished_at=moment("finished_at"),

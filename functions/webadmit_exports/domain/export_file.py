@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Self
 
+from webadmit_exports.domain.callback_url import LIFETIME
 from webadmit_exports.domain.ids import Export, ExportFileId
+from webadmit_exports.domain.times import utc_seconds
 
 _SHORTEST_CHECK = timedelta(minutes=5)
 _LONGEST_CHECK = timedelta(hours=1)
@@ -51,14 +53,39 @@ class StatusUpdate(ExportFileId):
     names: Names = Names()
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class AnsweredStart:
+    """A start that WebAdMIT has answered with a run: under which identity, and for which scheduled time."""
+
+    user_identity_id: int
+    scheduled_for: datetime
+
+    @classmethod
+    def by(cls, update: StatusUpdate) -> Self:
+        """The start that the update is the answer to."""
+        assert update.scheduled_for is not None, "a start has a scheduled time"
+        return cls(update.export.user_identity_id, update.scheduled_for)
+
+    def __str__(self) -> str:
+        """`37442 2026-11-23T03:30:00Z`, as `parse` reads it."""
+        return f"{self.user_identity_id} {utc_seconds(self.scheduled_for)}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError where a person has spoilt it."""
+        identity, scheduled_for = text.split(" ")
+        return cls(int(identity), datetime.fromisoformat(scheduled_for))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportFile(ExportFileId):
     """The record of one export file; docs/reference.md describes the attributes of the table.
 
     `first_scheduled_for` and `scheduled_for` are the first and the newest scheduled time that this run serves: they
-    differ when a later start joined it. `reused`: another run had the same id before. `due_at` is the next check of an
-    open run, or the end of the lease on an announcement; None once nothing is left to do. Every write changes
-    `version`.
+    differ when a later start joined it. `answered`: the starts that were answered with this run, except those whose
+    callback URLs are no longer honoured; None in a record from before 1.2.0. `reused`: another run had the same id
+    before. `due_at` is the next check of an open run, or the end of the lease on an announcement; None once nothing is
+    left to do. Every write changes `version`.
     """
 
     status: str
@@ -66,6 +93,7 @@ class ExportFile(ExportFileId):
     reason: str | None = None
     first_scheduled_for: datetime
     scheduled_for: datetime
+    answered: frozenset[AnsweredStart] | None = None
     started_at: datetime
     updated_at: datetime
     finished_at: datetime | None = None
@@ -78,8 +106,25 @@ class ExportFile(ExportFileId):
     version: str = ""
 
     def serves(self, export: Export, scheduled_for: datetime) -> bool:
-        """Whether this run was started, or joined, for that scheduled time of the export."""
-        return self.export == export and self.first_scheduled_for <= scheduled_for <= self.scheduled_for
+        """Whether a start of the export for that very scheduled time was answered with this run: for callbacks."""
+        if self.answered is None:
+            return self.covers(export, scheduled_for)
+        return AnsweredStart(export.user_identity_id, scheduled_for) in self.answered and self.is_of(export)
+
+    def covers(self, export: Export, scheduled_for: datetime) -> bool:
+        """Whether it was started for the export, and the time is not outside of those that it was started for."""
+        return self.is_of(export) and self.spans(scheduled_for)
+
+    def spans(self, scheduled_for: datetime) -> bool:
+        """Whether it was started for that time, or for one before and one after it: the data is the same."""
+        return self.first_scheduled_for <= scheduled_for <= self.scheduled_for
+
+    def is_of(self, export: Export) -> bool:
+        """Two identities may list the same export, and WebAdMIT joins their starts: the run is that of both."""
+        if self.export.export_id != export.export_id:
+            return False
+        identities = {start.user_identity_id for start in self.answered or ()}
+        return export.user_identity_id in {self.export.user_identity_id, *identities}
 
     @classmethod
     def begun(cls, update: StatusUpdate, now: datetime, *, reused: bool) -> Self:
@@ -93,6 +138,7 @@ class ExportFile(ExportFileId):
             reason=update.reason,
             first_scheduled_for=update.scheduled_for,
             scheduled_for=update.scheduled_for,
+            answered=frozenset({AnsweredStart.by(update)}),
             started_at=update.as_of,
             updated_at=now,
             reused=reused,
@@ -102,10 +148,15 @@ class ExportFile(ExportFileId):
     def joined(self, start: StatusUpdate) -> Self:
         """The record after a later start was answered with this run: it then serves that scheduled time too."""
         assert start.scheduled_for is not None, "a start has a scheduled time"
+        answered = None
+        if self.answered is not None:  # a run that is joined every minute must not outgrow its item
+            alive = {one for one in self.answered if start.as_of - one.scheduled_for <= LIFETIME}
+            answered = frozenset({*alive, AnsweredStart.by(start)})
         return replace(
             self,
             first_scheduled_for=min(self.first_scheduled_for, start.scheduled_for),
             scheduled_for=max(self.scheduled_for, start.scheduled_for),
+            answered=answered,
         )
 
     def due_at_once(self, now: datetime) -> Self:

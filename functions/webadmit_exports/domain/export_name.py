@@ -3,15 +3,17 @@
 import difflib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from webadmit_exports.domain.foreign_text import with_stars
 from webadmit_exports.domain.identities import Identity, Listing, followed
 from webadmit_exports.domain.ids import ID_PATTERN, Export
 from webadmit_exports.errors import InvalidInput
 
-MOST_MATCHES = 1000
+MOST_MATCHES = 1000  # of one name in one program
 _LONGEST = 200  # characters; what is longer is no name of WebAdMIT's
 _NEAR = 3  # names that are suggested where none matches
 _COMPARED = 2000  # names that are looked at for that; more would take seconds
@@ -90,9 +92,39 @@ class Matches:
     near: Sequence[str] = ()
 
 
-def is_startable(name: ExportName, found: Matches) -> bool:
-    """Whether it may stand for what was found: something, but not everything, nor too much to be meant."""
-    return 0 < len(found.exports) <= MOST_MATCHES and not name.matches_everything
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Startable:
+    """The exports that a name may start, with their names. `refused`: how many it may not, by program."""
+
+    exports: Mapping[Export, str]
+    refused: Mapping[str, int]
+
+
+def startable(name: ExportName, found: Matches) -> Startable:
+    """What a name may start of what was found: not everything, nor more of one program than can be meant.
+
+    One program does not count for another: whoever makes a thousand exports of that name in one stops that one only.
+    """
+    program_of = {export: found.identities[export.user_identity_id].program_name for export in found.exports}
+    counts = Counter(program_of.values())
+    refused = {program: n for program, n in counts.items() if n > MOST_MATCHES or name.matches_everything}
+    return Startable(
+        exports={one: text for one, text in found.exports.items() if program_of[one] not in refused}, refused=refused
+    )
+
+
+def started_once(by_name: Iterable[Export], pairs: Iterable[Export]) -> dict[Export, tuple[Export, ...]]:
+    """Each export id that names found once, under the lowest identity that lists it; with the others, next first.
+
+    Without those that are listed as pairs: a pair says which identity is meant.
+    """
+    listed: dict[int, set[Export]] = {}
+    for export in by_name:
+        listed.setdefault(export.export_id, set()).add(export)
+    for pair in pairs:
+        listed.pop(pair.export_id, None)
+    in_order = [sorted(same, key=lambda one: one.user_identity_id) for same in listed.values()]
+    return {first: tuple(others) for first, *others in in_order}
 
 
 def match_name(name: ExportName, listing: Listing, cycles: int) -> Matches:
@@ -124,8 +156,8 @@ def _near(name: ExportName, others: Sequence[str]) -> Sequence[str]:
 
 
 def as_listed(name: str) -> str:
-    """A name as the parameter takes it: with `*` for what it may not have, such as a comma."""
-    return re.sub(r"\*+", "*", _REFUSED.sub("*", name))
+    """A name to be pasted into the parameter: `*` for what it may not have, such as a comma, or what is unsafe."""
+    return re.sub(r"\*+", "*", _REFUSED.sub("*", with_stars(name)))
 
 
 def _folded(text: str) -> str:

@@ -1,7 +1,12 @@
 """How a status update changes the record of a run, and what is announced then: the rules of the whole service. Pure.
 
-The write that finishes a file also takes a short lease on its announcement (`due_at`); after publishing, the file is
-marked (`notified_at`). A finished, unannounced file whose lease is over is claimed by whichever process finds it.
+The process that learns that a file is ready announces it at once: the write that finishes the file also takes a short
+lease on its announcement (`due_at`); after publishing, the file is marked (`notified_at`). A ready, unannounced file
+whose lease is over is claimed by whichever process finds it.
+
+Every other outcome is due at once and claimed by the sweep alone (`claim_due`). Callbacks run in as many processes as
+WebAdMIT calls back, so that none of them can keep a pace, and SNS switches a mail subscription off that gets more than
+ten messages a second.
 """
 
 from dataclasses import dataclass, replace
@@ -10,6 +15,7 @@ from datetime import datetime, timedelta
 from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
 from webadmit_exports.domain.status import Status, has_file, is_finished, progress_of
+from webadmit_exports.domain.which_run import is_a_new_run, is_about, may_be_about_an_earlier_run
 
 LEASE = timedelta(minutes=2)  # longer than any single publish takes with its retries
 
@@ -39,21 +45,24 @@ def apply_update(
     Only the answer to a start makes a record and says which scheduled times it serves. A callback changes a record that
     serves the scheduled time of its URL, and a poll one that is there.
     """
-    if update.source is UpdateSource.START and (record is None or _is_a_new_run(record, update)):
+    if update.source is UpdateSource.START and (record is None or is_a_new_run(record, update)):
         begun = ExportFile.begun(update, now, reused=record is not None)
-        return _settle(_finish_or_wait(begun, update, now), now, settings)
-    if record is None or not _is_about(record, update):
+        return _settle_ready(_finish_or_wait(begun, update, now), now, settings)
+    if record is None or not is_about(record, update):
         return None
-    if _may_be_about_an_earlier_run(record, update):
+    if may_be_about_an_earlier_run(record, update):
         return _changed(record, Transition(record=record.due_at_once(now)), now)
     joined = record.joined(update) if update.source is UpdateSource.START else record
     current = _move(joined, update, now)
-    settle = _settle_polled if update.source is UpdateSource.POLL else _settle
+    settle = _settle_polled if update.source is UpdateSource.POLL else _settle_ready
     return _changed(record, settle(current, now, settings), now)
 
 
 def claim_due(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition | None:
-    """Claims the announcement of a finished file whose lease is over; None where there is nothing to announce."""
+    """Claims the announcement of a finished file that is due, whatever its outcome: for the sweep.
+
+    None where there is nothing to announce.
+    """
     return _changed(record, _settle(record, now, settings), now)
 
 
@@ -109,33 +118,11 @@ def release_claim(
     return Transition(record=replace(record, due_at=now, updated_at=now))
 
 
-def _is_a_new_run(record: ExportFile, update: StatusUpdate) -> bool:
-    """WebAdMIT may give a new run, with any status, the id of one that had finished before the start was sent.
-
-    A run that finished after that is the one that was started: its callback has overtaken the answer.
-    """
-    return record.finished_at is not None and record.finished_at < update.as_of
-
-
-def _is_about(record: ExportFile, update: StatusUpdate) -> bool:
-    """Whether the update may change that record: a callback URL that leaked speaks for its own run alone."""
-    if update.source is not UpdateSource.CALLBACK:
-        return True
-    return update.scheduled_for is not None and record.serves(update.export, update.scheduled_for)
-
-
 def _move(record: ExportFile, update: StatusUpdate, now: datetime) -> ExportFile:
     if progress_of(update.status) <= progress_of(record.status):
         return record
     moved = replace(record, status=update.status, href=update.href or record.href, reason=update.reason)
     return _finish_or_wait(moved, update, now)
-
-
-def _may_be_about_an_earlier_run(record: ExportFile, update: StatusUpdate) -> bool:
-    """An id can serve run after run; an answer that was long on its way may tell of the one before."""
-    if update.source is not UpdateSource.POLL or progress_of(update.status) <= progress_of(record.status):
-        return False
-    return update.as_of < (record.started_at if record.finished_at else record.updated_at)
 
 
 def _finish_or_wait(record: ExportFile, update: StatusUpdate, now: datetime) -> ExportFile:
@@ -159,10 +146,17 @@ def _settle(record: ExportFile, now: datetime, settings: LifecycleSettings) -> T
     return _claim(record, event_type, now)
 
 
+def _settle_ready(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition:
+    """The same where the file is ready, or nobody is told; any other outcome stays due for the sweep."""
+    if record.finished_at and _outcome(record, settings) in (EventType.READY, None):
+        return _settle(record, now, settings)
+    return Transition(record=record)
+
+
 def _settle_polled(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition:
     """The same after WebAdMIT was asked about the run: where it is still open, it is late, or asked about later."""
     if record.finished_at or _is_leased(record, now):
-        return _settle(record, now, settings)
+        return _settle_ready(record, now, settings)
     return _claim_if_late(record, now, settings) or Transition(record=replace(record, due_at=record.next_check(now)))
 
 

@@ -33,6 +33,13 @@ class Commands:
             f' --notification-endpoint "{endpoint}"'
         )
 
+    def subscribe_queue(self, topic_arn: str, queue_arn: str) -> str:
+        """Has a topic send its messages to a queue again, as they are."""
+        return (
+            f"aws sns subscribe --region {self.region} --topic-arn {topic_arn} --protocol sqs"
+            f" --notification-endpoint {queue_arn} --attributes RawMessageDelivery=true"
+        )
+
     def logs(self, function: str) -> str:
         """Shows what a function logged."""
         return f'sam logs {self._stack} --name {function} --start-time "1 day ago"'
@@ -41,6 +48,15 @@ class Commands:
         """Invokes a function; without a file its event is empty."""
         event = f" --event-file {event_file}" if event_file else ""
         return f"sam remote invoke {function} {self._stack}{event}"
+
+    def renew_schedules(self, state: str) -> str:
+        """Brings schedules back to what they were deployed as, which a deployment that changes nothing does not do."""
+        other = "ENABLED" if state == "DISABLED" else "DISABLED"
+        deploy = "sam deploy --parameter-overrides ScheduleState="
+        return (
+            f"run `sam build`, then `{deploy}{other}` and `{deploy}{state}`, in the folder that you deploy"
+            f" {self.stack_name} from"
+        )
 
     def deploy(self, **parameters: str) -> str:
         """Deploys the stack again, with these parameters changed: what a sentence says after "then" or "to do that".

@@ -2,10 +2,11 @@
 
 from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.foreign_text import quoted, shown
 from webadmit_exports.domain.status import Status, is_known
 from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.messages.message import Body, Message, MessageWriter, file_attributes
-from webadmit_exports.messages.text import paragraphs, quoted, table
+from webadmit_exports.messages.text import paragraphs, table
 
 
 def file_message(announcement: Announcement, writer: MessageWriter, *, repeated: bool = False) -> Message:
@@ -42,8 +43,8 @@ def _mail(file: ExportFile, event_type: EventType, writer: MessageWriter, *, rep
     opening, next_step = _UNKNOWN if file.reason else (_OPENINGS[event_type], _NEXT_STEPS[event_type])
     rows = {
         "Export": f"{file.export.export_id} (identity {file.export.user_identity_id})",
-        "Name": file.names.export_name,
-        "Program": ", ".join(text for text in (file.names.organization, file.names.cycle) if text),
+        "Name": shown(file.names.export_name),
+        "Program": shown(", ".join(text for text in (file.names.organization, file.names.cycle) if text)),
         "File": str(file.export_file_id),
         "Status": "unknown" if file.reason else _status(file),
         "Scheduled": writer.time(file.scheduled_for),

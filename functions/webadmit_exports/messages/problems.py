@@ -75,7 +75,8 @@ class Problem(_Entry, Enum):
     )
     TOO_MANY_MATCHES = (
         "too many exports have this name",
-        "the name stands for more than 1,000 exports, or for all that there are",
+        "the name stands for more than 1,000 exports of one program, or for all that there are; nothing of that program"
+        " is started",
         "Write more of the name into Exports: `{list_ids}` lists the exports that the key reaches.",
         Retry.IS_USELESS,
     )
@@ -152,12 +153,6 @@ class Problem(_Entry, Enum):
         "a newer run took its place",
         "a newer run has the same file id, so that this run's file is gone from WebAdMIT",
         "Nothing, if the newer file will do: it is archived by itself.",
-        Retry.IS_USELESS,
-    )
-    NOT_RECORDED = (
-        "no run of this stack",
-        "no run of this stack is recorded to have finished then with that file, so it was not fetched",
-        "Look who else may publish to ReadyTopic: this stack announces only what it has recorded.",
         Retry.IS_USELESS,
     )
     TOO_LARGE = (

@@ -17,8 +17,9 @@ from webadmit_exports.errors import AwsUnavailable, WebAdmitExportsError
 from webadmit_exports.messages.commands import Commands
 from webadmit_exports.messages.text import counted
 from webadmit_exports.operations.callback_probe import Probe
-from webadmit_exports.operations.key_access import KeyAccess, SetupProblem, known_problem, read_access
+from webadmit_exports.operations.key_access import KeyAccess, read_access
 from webadmit_exports.operations.schedule_lines import schedule_lines
+from webadmit_exports.operations.setup_problem import SetupProblem, known_problem, switched_schedule
 from webadmit_exports.webadmit.api_key import WebAdmitApiKey
 from webadmit_exports.webadmit.client import WebAdmit
 
@@ -61,7 +62,7 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSetup:
-    """The use case."""
+    """The use case. `archive_queue_arn` is empty where files are not archived."""
 
     webadmit: WebAdmit
     api_key: WebAdmitApiKey
@@ -72,6 +73,8 @@ class CheckSetup:
     callback_url: str
     mailboxes: Sequence[Mailbox]
     alerts_arn: str
+    ready_arn: str
+    archive_queue_arn: str
     commands: Commands
     followed_cycles: int
     now: Callable[[], datetime]
@@ -89,6 +92,7 @@ class CheckSetup:
         except AwsUnavailable as error:
             findings.problems.append(known_problem(error, self.commands))
             schedules = []
+        findings.problems += [switched_schedule(one, self.commands) for one in schedules if one.was_switched]
         access = self._look_at_webadmit(findings, schedules, time_left)
         findings.lines += ["Schedules:", *schedule_lines(schedules, access, self.now())]
         if access:
@@ -124,6 +128,11 @@ class CheckSetup:
             yield SetupProblem(
                 what="Nobody is told when something goes wrong: AlertsTopic has no subscriber.",
                 fix=self.commands.deploy(AlertEmail="…"),
+            )
+        if self.archive_queue_arn and self.archive_queue_arn not in subscribers_of(self.ready_arn).queues:
+            yield SetupProblem(
+                what="ArchiveQueue is no longer subscribed to ReadyTopic: files are announced, and not archived.",
+                fix=self.commands.subscribe_queue(self.ready_arn, self.archive_queue_arn),
             )
 
     def _subscribe(self, mailbox: Mailbox) -> str:

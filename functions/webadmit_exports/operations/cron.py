@@ -7,9 +7,10 @@ time zone; an hour that a spring night lacks does not fire, one that an autumn n
 import calendar
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.domain.times import time_zone
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -31,6 +32,23 @@ def occurrences(expression: str, timezone: str, since: datetime, until: datetime
         return list(_firing(fields, zone, since, until))
     except _NotUnderstood:
         return None
+
+
+def same_time_yesterday(moment: datetime, timezone: str) -> datetime:
+    """The same time of the clock a day earlier, so that the days of two mornings join also where a clock is moved."""
+    zone = time_zone(timezone) or UTC
+    return (moment.astimezone(zone) - timedelta(days=1)).astimezone(UTC)
+
+
+def times_of(schedule: Schedule, since: datetime, until: datetime) -> list[datetime] | None:
+    """When it should have fired, from when it was last changed; None where that cannot be told from its expression.
+
+    Whether it is on does not count: what somebody has switched off by hand should have fired.
+    """
+    if not schedule.should_be_on:
+        return []
+    fired = occurrences(schedule.expression, schedule.timezone, since, until)
+    return None if fired is None else [moment for moment in fired if schedule.changed_at <= moment < until]
 
 
 def _firing(fields: Sequence[str], zone: ZoneInfo, since: datetime, until: datetime) -> Iterator[datetime]:

@@ -1,15 +1,22 @@
 """What the API key reaches, held against what is scheduled."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from webadmit_exports.domain.export_name import MOST_MATCHES, Entry, ExportName, Matches, is_startable, match_name
+from webadmit_exports.domain.export_name import (
+    MOST_MATCHES,
+    Entry,
+    ExportName,
+    Matches,
+    match_name,
+    startable,
+    started_once,
+)
 from webadmit_exports.domain.identities import Identity, Listing, followed
 from webadmit_exports.domain.ids import Export, join_entries
-from webadmit_exports.errors import WebAdmitExportsError
 from webadmit_exports.messages.commands import Commands
 from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.messages.text import counted
+from webadmit_exports.operations.setup_problem import SetupProblem
 from webadmit_exports.webadmit.api_key import ApiKey
 from webadmit_exports.webadmit.client import WebAdmit
 from webadmit_exports.webadmit.listing import read_listing
@@ -17,23 +24,6 @@ from webadmit_exports.webadmit.listing import read_listing
 READ_SECONDS = 5.0  # the whole check has a minute
 _RESERVE_SECONDS = 2.0
 _NO_TIME = "there was no time left"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetupProblem:
-    """Something that a person has to fix, and how."""
-
-    what: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"{self.what} What to do: {self.fix}"
-
-
-def known_problem(error: WebAdmitExportsError, commands: Commands) -> SetupProblem:
-    """The problem behind an error, as the catalogue describes it."""
-    problem = problem_of(error)
-    return SetupProblem(what=problem.reason(error.detail), fix=problem.advice(commands, "CheckSetupFunction"))
 
 
 class KeyAccess:
@@ -49,10 +39,15 @@ class KeyAccess:
     def exports_of(self, entry: Entry) -> Mapping[Export, str]:
         """What an entry stands for, with the names."""
         if isinstance(entry, ExportName):
-            found = self.matches[entry]
-            return found.exports if is_startable(entry, found) else {}
+            return startable(entry, self.matches[entry]).exports
         listed = self._listing.exports.get(entry.user_identity_id, ())
         return {entry: next((one.name for one in listed if one.id == entry.export_id), "")}
+
+    def runs_of(self, entries: Iterable[Entry]) -> list[Export]:
+        """What one time of a schedule with these entries starts."""
+        pairs = dict.fromkeys(entry for entry in entries if isinstance(entry, Export))
+        by_name = (one for entry in entries if isinstance(entry, ExportName) for one in self.exports_of(entry))
+        return [*pairs, *started_once(by_name, pairs)]
 
     def _scheduled(self) -> Iterator[Export]:
         yield from self._pairs
@@ -156,13 +151,13 @@ class KeyAccess:
 
 def _wrong_name(name: ExportName, found: Matches, commands: Commands) -> Iterator[SetupProblem]:
     change = f"in parameter_overrides in your samconfig file, then {commands.deploy()}"
-    if found.exports and not is_startable(name, found):
+    for program, count in startable(name, found).refused.items():
         yield SetupProblem(
-            what=f'"{name}" stands for {counted(len(found.exports), "export")}; nothing of it is started, because it'
-            f" stands for more than {MOST_MATCHES:,} or for all that there are.",
+            what=f'"{name}" stands for {counted(count, "export")} of {program}; none of these is started, because they'
+            f" are more than {MOST_MATCHES:,}, or all that there are.",
             fix=f"write more of the name into Exports, {change}",
         )
-    elif not found.exports and not found.unlisted:
+    if not found.exports and not found.unlisted:
         near = ", ".join(f'"{one}"' for one in found.near)
         yield SetupProblem(
             what=f'"{name}" matches nothing: {Problem.NO_MATCH.sentence}.{f" Nearest: {near}." * bool(near)}',

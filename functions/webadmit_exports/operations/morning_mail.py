@@ -1,9 +1,11 @@
 """The morning mail: did last night work?"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
+from webadmit_exports.aws.alarms import Alarms, RingingAlarm
 from webadmit_exports.aws.name_matches import NameMatches
 from webadmit_exports.aws.schedules import Schedules
 from webadmit_exports.aws.table import ExportFilesTable
@@ -12,28 +14,29 @@ from webadmit_exports.domain.callback_url import LIFETIME
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.export_name import ExportName
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.status import has_file
+from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.message import MessageWriter
-from webadmit_exports.operations.expected_runs import (
-    GRACE,
-    DailyReport,
-    Queues,
-    expected_exports,
-    match_runs,
-    same_time_yesterday,
-)
+from webadmit_exports.operations.cron import same_time_yesterday
+from webadmit_exports.operations.daily_report import DailyReport, Queues
+from webadmit_exports.operations.expected_runs import GRACE, expected_exports, match_runs
 from webadmit_exports.operations.name_history import LookUp, read_history
 from webadmit_exports.operations.report_message import report_message
+from webadmit_exports.telemetry import logger
+
+_ARCHIVED_WITHIN = timedelta(hours=1)  # of its announcement: what is not is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendMorningMail:
-    """The use case. `count_queues` tells how much waits."""
+    """The use case. `count_queues` tells how many messages wait."""
 
     schedules: Schedules
     table: ExportFilesTable
     name_matches: NameMatches
     look_up: LookUp
     count_queues: Callable[[], Queues]
+    alarms: Alarms
     topics: Topics
     writer: MessageWriter
 
@@ -52,16 +55,17 @@ class SendMorningMail:
         )
         expected = expected_exports(schedules, history, since, until)
         pairs = [entry for entry in entries if isinstance(entry, Export)]
-        exports = list(dict.fromkeys([*pairs, *(export for _, export in expected.exports), *history.exports()]))
+        by_name = {export.export_id for export in (*(one for _, one in expected.by_name), *history.exports())}
         unfinished = [file for file in self.table.unfinished(now + LIFETIME) if not file.finished_at]
-        files = self._files(exports, unfinished, since)
+        files = self._files(pairs, by_name, unfinished, since)
         report = DailyReport(
             since=since,
             until=until,
             schedules=schedules,
             runs=match_runs(expected, files, since, until),
             older=[file for file in unfinished if file.scheduled_for < since],
-            queues=self.count_queues(),
+            queues=self._count_queues(files, now),
+            alarms=self._ringing(),
             without_exports=expected.without_exports,
             not_known=expected.not_known,
             why_not_known=history.why_not_known,
@@ -70,15 +74,36 @@ class SendMorningMail:
         self.topics.publish(report_message(report, self.writer))
         return report
 
+    def _count_queues(self, files: Mapping[int, Sequence[ExportFile]], now: datetime) -> Queues:
+        """What waits; without the files that were announced in the last hour, which are just being archived."""
+        queues = self.count_queues()
+        new = sum(
+            has_file(file.status) and file.updated_at > now - _ARCHIVED_WITHIN
+            for same in files.values()
+            for file in same
+        )
+        return replace(queues, not_archived=max(0, queues.not_archived - new))
+
+    def _ringing(self) -> Sequence[RingingAlarm] | None:
+        try:
+            return self.alarms.ringing()
+        except AwsUnavailable as error:  # the mail is worth more than this
+            logger.warning("the alarms cannot be read", reason=str(error))
+            return None
+
     def _files(
-        self, exports: Sequence[Export], unfinished: Iterable[ExportFile], since: datetime
-    ) -> Mapping[Export, list[ExportFile]]:
-        """The runs since then: of all exports that are scheduled, and of others that are still open."""
-        files: dict[Export, list[ExportFile]] = {}
-        for export in exports:
-            newest = self.table.newest(export.export_id, since)
-            files[export] = [file for file in newest if file.export == export]
+        self, pairs: Sequence[Export], by_name: AbstractSet[int], unfinished: Iterable[ExportFile], since: datetime
+    ) -> Mapping[int, list[ExportFile]]:
+        """The runs since then, by export id: of all exports that are scheduled, and of others that are still open."""
+        files: dict[int, list[ExportFile]] = {}
+        for export_id in dict.fromkeys([*(pair.export_id for pair in pairs), *sorted(by_name)]):
+            files[export_id] = [
+                file
+                for file in self.table.newest(export_id, since)
+                if export_id in by_name or any(file.is_of(pair) for pair in pairs)
+            ]
         for file in unfinished:
-            if file.export not in exports and file.scheduled_for >= since:
-                files.setdefault(file.export, []).append(file)
+            same = files.setdefault(file.export.export_id, [])
+            if file.scheduled_for >= since and file.export_file_id not in {one.export_file_id for one in same}:
+                same.append(file)
         return files

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from webadmit_exports.aws.name_matches import NameMatches
 from webadmit_exports.domain.export_name import ExportName, Matches, match_name
+from webadmit_exports.domain.foreign_text import shown
 from webadmit_exports.domain.identities import Identity
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import WebAdmitExportsError
@@ -97,12 +98,12 @@ class NameHistory:
         lost = [one for one in before.exports if one not in now.exports and now.has_listed(one)]
         return Changes(
             joined=[
-                *(f"{one.named}: {now.count(one)}" for one in joined),
+                *(f"{shown(one.named)}: {now.count(one)}" for one in joined),
                 *(named(one, now.exports[one]) for one in gained),
             ],
-            replaced=[one.named for one in replaced],
+            replaced=[shown(one.named) for one in replaced],
             lost=[
-                *(one.named for one in left if one not in replaced),
+                *(shown(one.named) for one in left if one not in replaced),
                 *(named(one, before.exports[one]) for one in lost),
             ],
         )

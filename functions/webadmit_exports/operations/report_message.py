@@ -4,8 +4,10 @@ from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.messages.message import Body, Message, MessageWriter
 from webadmit_exports.messages.text import counted, listing, named, paragraphs
-from webadmit_exports.operations.expected_runs import DailyReport, ExpectedRun, RunOutcome, times_of
+from webadmit_exports.operations.cron import times_of
+from webadmit_exports.operations.daily_report import DailyReport, ExpectedRun, RunOutcome
 from webadmit_exports.operations.report_names import name_asks, name_counts, name_sections
+from webadmit_exports.operations.report_watchers import alarm_section, watch_asks, watch_counts
 
 _WHAT_TO_DO = {
     RunOutcome.NOT_STARTED: "Look at the mails about starts, or see: {logs}",
@@ -30,6 +32,10 @@ def report_message(report: DailyReport, writer: MessageWriter) -> Message:
         "names_not_looked_up": len(report.not_known),
         "new_since_yesterday": len(report.changes.joined),
         "no_longer_started": len(report.changes.lost),
+        "schedules_switched_by_hand": len(report.switched),
+        "not_archived": report.queues.not_archived,
+        "archive_given_up": report.queues.archive_given_up,
+        "alarms_ringing": len(report.alarms or ()),
     }
     if last:
         fields["last_ready_at"] = utc_seconds(last)
@@ -57,10 +63,10 @@ def _summary(report: DailyReport, writer: MessageWriter) -> str:
         parts += [f"{report.queues.given_up} starts were given up"] if report.queues.given_up else []
         parts += [f"{report.queues.retries} starts are tried again"] if report.queues.retries else []
         parts += [f"{len(report.older)} older runs are open"] if report.older else []
-        return ", ".join(parts)
+        return ", ".join([*parts, *watch_counts(report)])
     headline = f"{len(report.of(RunOutcome.READY))} of {len(report.runs)} ready"
     others = [f"{len(report.of(one))} {one}" for one in RunOutcome if one is not RunOutcome.READY and report.of(one)]
-    others += name_counts(report)
+    others += [*name_counts(report), *watch_counts(report)]
     if others:
         return ", ".join([headline, *others])
     assert report.last_ready_at, "all are ready"
@@ -75,6 +81,7 @@ def _mail(report: DailyReport, writer: MessageWriter) -> str:
         *(_section(report, outcome, writer) for outcome in RunOutcome if outcome is not RunOutcome.READY),
         _older(report, writer),
         *name_sections(report, writer),
+        alarm_section(report, writer),
         "\n".join(["Action needed:", *(f"  - {ask}" for ask in asks)]) if asks else "Nothing needs to be done.",
         writer.signature(),
     )
@@ -92,7 +99,7 @@ def _opening(report: DailyReport, writer: MessageWriter) -> str:
     listed = [one for one in report.schedules if one.entries]
     if not listed:
         return "No exports are listed yet, so nothing was to run. The list is the parameter Exports."
-    if not any(one.is_on for one in listed):
+    if not any(one.wanted_on for one in listed):
         return (
             "The schedules are off (ScheduleState is DISABLED): nothing is started, and open runs are still followed."
         )
@@ -103,7 +110,7 @@ def _reservations(report: DailyReport, writer: MessageWriter) -> str:
     """What the figures cannot know."""
     lines = []
     for schedule in report.schedules:
-        if not schedule.is_on or not schedule.entries:
+        if not schedule.should_be_on:
             continue
         if times_of(schedule, report.since, report.until) is None:
             lines.append(f"When {schedule.name} should have run cannot be told here from {schedule.expression}.")
@@ -113,6 +120,8 @@ def _reservations(report: DailyReport, writer: MessageWriter) -> str:
                 f"The {schedule.name} schedule was changed on {changed}; runs due before that are counted only if they"
                 " happened."
             )
+    if report.alarms is None:
+        lines.append("Whether an alarm rings could not be read; CloudWatch shows it.")
     return "\n".join(lines)
 
 
@@ -153,7 +162,7 @@ def _asks(report: DailyReport, writer: MessageWriter) -> list[str]:
             " have them tried again: aws sqs start-message-move-task --source-arn, with the output"
             " StartRetryDeadLetterQueueArn"
         )
-    asks += name_asks(report, writer)
+    asks += [*name_asks(report, writer), *watch_asks(report, writer)]
     for outcome, what in _WHAT_TO_DO.items():
         if not report.of(outcome):
             continue

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.messages.text import counted, listing
-from webadmit_exports.operations.expected_runs import DailyReport, ScheduledName
+from webadmit_exports.operations.daily_report import DailyReport, ScheduledName
 
 
 def name_counts(report: DailyReport) -> list[str]:

@@ -18,8 +18,7 @@ def schedule_lines(schedules: Sequence[Schedule], access: KeyAccess | None, now:
         if not schedule.entries:
             yield f"  {schedule.name}: empty"
             continue
-        state = "on" if schedule.is_on else "off (ScheduleState is DISABLED)"
-        parts = [state, f"{schedule.expression} {schedule.timezone}"]
+        parts = [_state(schedule), f"{schedule.expression} {schedule.timezone}"]
         if access:
             parts += _counts(schedule, access, now)
         yield f"  {schedule.name}: {', '.join(parts)}"
@@ -27,8 +26,15 @@ def schedule_lines(schedules: Sequence[Schedule], access: KeyAccess | None, now:
             yield from _entry_lines(entry, access)
 
 
+def _state(schedule: Schedule) -> str:
+    state = "on" if schedule.is_on else "off"
+    if schedule.was_switched:
+        return f"{state} (switched by hand)"
+    return state if schedule.is_on else f"{state} (ScheduleState is DISABLED)"
+
+
 def _counts(schedule: Schedule, access: KeyAccess, now: datetime) -> Iterator[str]:
-    exports = {export for entry in schedule.entries for export in access.exports_of(entry)}
+    exports = access.runs_of(schedule.entries)
     yield counted(len(exports), "export")
     until = now + _DAY - timedelta.resolution  # or a time that is now would count tomorrow too
     times = occurrences(schedule.expression, schedule.timezone, now, until) if schedule.is_on else []
@@ -45,8 +51,9 @@ def _entry_lines(entry: Entry, access: KeyAccess | None) -> Iterator[str]:
         yield f'    "{entry}"'
         return
     found = access.matches[entry]
-    refused = ", refused: too many, nothing of it is started" if found.exports and not exports else ""
+    too_many = len(found.exports) - len(exports)
+    refused = f", of which {too_many} are refused: too many of one program" if too_many else ""
     unlisted = ", and more in identities that could not be listed" if found.unlisted else ""
-    yield f'    "{entry}": {counted(len(found.exports), "export")}{refused or unlisted}'
+    yield f'    "{entry}": {counted(len(found.exports), "export")}{refused}{unlisted}'
     for export, name in exports.items():
         yield f"      {export}  {name}"

@@ -1,15 +1,22 @@
 """Asks WebAdMIT about open runs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.aws.topics import Topics
 from webadmit_exports.domain.callback_url import LIFETIME
 from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
-from webadmit_exports.domain.status import Status, is_finished
-from webadmit_exports.errors import AccessRefused, AwsUnavailable, RateLimited, RequestRefused, Unavailable
+from webadmit_exports.domain.status import Status, has_file, is_finished
+from webadmit_exports.errors import (
+    AccessRefused,
+    AnswerTooLong,
+    AwsUnavailable,
+    RateLimited,
+    RequestRefused,
+    Unavailable,
+)
 from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.messages.start_messages import RefusedIdentity, refused_identity_message
 from webadmit_exports.runs.call_budget import BudgetSpent, CallBudget
@@ -42,7 +49,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
-    """The questions of one sweep."""
+    """The questions of one sweep. `untold`: the runs that they have found finished without a file."""
 
     webadmit: WebAdmit
     api_key: ApiKey
@@ -53,6 +60,7 @@ class Poll:
     now: Callable[[], datetime]
     budget: CallBudget
     figures: Figures
+    untold: list[ExportFile] = field(default_factory=list)
 
     def ask(self, files: Sequence[ExportFile]) -> None:
         """Asks about open runs, identity by identity, as far as time and rate limit go; raises ApiKeyRefused."""
@@ -96,7 +104,7 @@ class Poll:
         as_of = self.now()
         try:
             runs, rate_limit = self.webadmit.recent_runs(self.api_key, user_identity_id)
-        except (AccessRefused, RequestRefused) as error:
+        except (AccessRefused, RequestRefused, AnswerTooLong) as error:
             # The files are asked for by their exports; whether those can be seen is not said by this.
             logger.warning("no list of runs", user_identity_id=user_identity_id, reason=str(error))
             return as_of, {}
@@ -137,11 +145,13 @@ class Poll:
             reason=reason,
         )
         try:
-            self.tracker.apply(update, file)
+            record = self.tracker.apply(update, file)
         except AwsUnavailable as error:
             self.figures.fail("not settled yet", error, file)
             return
         if is_finished(update.status):
+            if record and not has_file(record.status):
+                self.untold.append(record)
             self.figures.found += 1
             count("RunsFoundByReconciler")
             logger.info("found finished without a callback", **file.ids, status=update.status)

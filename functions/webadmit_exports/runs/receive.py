@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from webadmit_exports.aws.secrets import SigningKeys
 from webadmit_exports.aws.table import ExportFilesTable
@@ -16,6 +16,8 @@ from webadmit_exports.telemetry import count, logger
 
 # A callback can overtake the answer to its own start: its record is looked for again after these seconds, two in all.
 _PAUSES = (0.2, 0.4, 0.6, 0.8)
+# ... unless a call of its address was refused so lately: a leaked address would keep a process busy at each call.
+_SUSPECTED_FOR = timedelta(minutes=1)
 
 
 class NotFound(Exception):
@@ -24,13 +26,14 @@ class NotFound(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveCallback:
-    """The use case. `sleep` spends seconds."""
+    """The use case. `sleep` spends seconds. What was refused is kept in memory."""
 
     signing_keys: SigningKeys
     table: ExportFilesTable
     tracker: RunTracker
     now: Callable[[], datetime]
     sleep: Callable[[float], None] = time.sleep
+    _refused_at: dict[CallbackUrl, datetime] = field(default_factory=dict)
 
     def receive(
         self, segments: Mapping[str, str], body: str | None, *, is_base64: bool, content_type: str | None
@@ -38,8 +41,9 @@ class ReceiveCallback:
         """Applies the callback that came to the URL with these path segments; repeats and old updates change nothing.
 
         Raises NotFound, before anything but the keys is read, if the URL is not ours or has expired, and after two
-        seconds if no start for its scheduled time was answered with that file; InvalidInput if the form cannot be used;
-        AwsUnavailable if WebAdMIT should try again.
+        seconds if no start for its scheduled time was answered with that file (at once if a call of that URL was
+        refused less than a minute ago); InvalidInput if the form cannot be used; AwsUnavailable if WebAdMIT should try
+        again.
         """
         now = self.now()
         callback_url = self._proven(segments, now)
@@ -59,7 +63,7 @@ class ReceiveCallback:
             status=form.status,
             scheduled_for=callback_url.scheduled_for,
         )
-        changed = self.tracker.apply(update, self._started(callback_url, form.export_file_id))
+        changed = self.tracker.apply(update, self._started(callback_url, form.export_file_id, now))
         logger.info(
             "callback taken" if changed else "callback changed nothing",
             **callback_url.export.ids,
@@ -81,14 +85,16 @@ class ReceiveCallback:
         logger.warning("callback refused: its URL is not ours, or has expired")
         raise NotFound
 
-    def _started(self, callback_url: CallbackUrl, export_file_id: int) -> ExportFile:
+    def _started(self, callback_url: CallbackUrl, export_file_id: int, now: datetime) -> ExportFile:
         """The record of that file, if a start for the scheduled time of the URL was answered with it."""
-        for pause in (*_PAUSES, None):
+        pauses = () if self._is_suspected(callback_url, now) else _PAUSES
+        for pause in (*pauses, None):
             record = self.table.read(callback_url.export.export_id, export_file_id)
             if record and record.serves(callback_url.export, callback_url.scheduled_for):
                 return record
             if pause:
                 self.sleep(pause)
+        self._refused_at[callback_url] = now
         count("CallbacksRefused")
         logger.warning(
             "callback refused: no start for its scheduled time was answered with that file",
@@ -96,3 +102,10 @@ class ReceiveCallback:
             export_file_id=export_file_id,
         )
         raise NotFound
+
+    def _is_suspected(self, callback_url: CallbackUrl, now: datetime) -> bool:
+        """Whether a call of that URL was refused less than a minute ago; forgets those that are older."""
+        for refused, moment in list(self._refused_at.items()):
+            if now - moment >= _SUSPECTED_FOR:
+                del self._refused_at[refused]
+        return callback_url in self._refused_at

@@ -1,11 +1,15 @@
-"""Finishes what callbacks left open: announces finished files that are due, asks WebAdMIT about open runs."""
+"""Finishes what callbacks left open: announces finished files that are due, asks WebAdMIT about open runs.
 
-from collections.abc import Callable
+It alone announces runs that ended without a file: see `domain.lifecycle`.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.aws.topics import Topics
+from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.runs.call_budget import CallBudget
@@ -39,12 +43,7 @@ class ReconcileRuns:
         """
         due = list(self.table.unfinished(self.now()))
         figures, budget = Figures(due=len(due)), CallBudget(time_left=time_left)
-        for file in due:
-            if file.finished_at and budget.has_time:
-                try:
-                    figures.announced += self.tracker.announce(file)
-                except AwsUnavailable as error:
-                    figures.fail("not announced yet", error, file)
+        self._announce((file for file in due if file.finished_at), figures, budget)
         if open_files := [file for file in due if not file.finished_at]:
             poll = Poll(
                 webadmit=self.webadmit,
@@ -58,6 +57,16 @@ class ReconcileRuns:
                 figures=figures,
             )
             poll.ask(open_files)
+            self._announce(poll.untold, figures, budget)
         if figures.failed:
             raise SweepIncomplete(f"{figures.failed} of {len(due)} due files could not be dealt with; see the log")
         return figures
+
+    def _announce(self, finished: Iterable[ExportFile], figures: Figures, budget: CallBudget) -> None:
+        for file in finished:
+            if not budget.has_time:
+                return
+            try:
+                figures.announced += self.tracker.announce(file)
+            except AwsUnavailable as error:
+                figures.fail("not announced yet", error, file)

@@ -1,11 +1,13 @@
 """Finds the exports that names stand for, before they are started."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from webadmit_exports.aws.name_matches import NameMatches
-from webadmit_exports.domain.export_name import ExportName, Matches, is_startable, match_name
+from webadmit_exports.domain.export_name import ExportName, Matches, match_name, startable, started_once
+from webadmit_exports.domain.foreign_text import shown
 from webadmit_exports.domain.identities import Listing
 from webadmit_exports.errors import ApiKeyRefused, AwsUnavailable, RateLimited, WebAdmitError
 from webadmit_exports.messages.problem_kinds import Scope
@@ -20,6 +22,7 @@ from webadmit_exports.webadmit.listing import read_followed
 
 READ_SECONDS = 15.0
 _TIMEOUT = 60.0  # seconds after which no further list is asked for; the starts need the rest of the invocation
+_SHOWN = 3  # programs in an alert
 _MOST_DEFERRED = 100  # failed lists times names; where it is more, WebAdMIT has a problem of its own
 
 
@@ -82,15 +85,17 @@ class ResolveNames:
         """What one of so many names stands for."""
         name = requested.name
         found = match_name(name, listing, self.followed_cycles)
-        count = len(found.exports)
-        if count and not is_startable(name, found):
-            return Resolved(results=[_failed(requested, Problem.TOO_MANY_MATCHES, f"{count:,} exports")])
+        chosen = startable(name, found)
+        found = replace(found, exports=chosen.exports)
         results = list(self._deferred(requested, found, listing, names=names))
+        if chosen.refused and not any(result.requested == requested for result in results):  # else it comes again
+            counts = (f"{count:,} exports of {shown(program)}" for program, count in chosen.refused.items())
+            results.append(_failed(requested, Problem.TOO_MANY_MATCHES, ", ".join(islice(counts, _SHOWN))))
         may_be_more = self._record(requested, found)
         if not found.exports and not results and not may_be_more:
             near = ", ".join(f'"{one}"' for one in found.near)
             results.append(_failed(requested, Problem.NO_MATCH, f"nearest: {near}" if near else ""))
-        logger.info("name looked up", **requested.ids, exports=count, unlisted=len(found.unlisted))
+        logger.info("name looked up", **requested.ids, exports=len(found.exports), unlisted=len(found.unlisted))
         return Resolved(starts=[requested.of(export) for export in found.exports], results=results)
 
     def _deferred(
@@ -134,3 +139,20 @@ def deferred(requested: RequestedStart, problem: Problem, detail: str) -> StartR
 
 def _failed(requested: RequestedStart, problem: Problem, detail: str) -> StartResult:
     return StartResult(requested=requested, outcome=StartOutcome.FAILED, problem=problem, detail=detail)
+
+
+def each_once(resolved: Mapping[RequestedStart, Resolved]) -> dict[RequestedStart, RequestedStart]:
+    """What is started for each wanted start: an export that several entries stand for is started once for a time."""
+    wanted = [start for found in resolved.values() for start in found.starts]
+    instead = {start: start for start in wanted}
+    for scheduled_for in {start.scheduled_for for start in wanted}:
+        pairs = [one for one in wanted if one.scheduled_for == scheduled_for and one in resolved]
+        by_name = [one for one in wanted if one.scheduled_for == scheduled_for and one not in resolved]
+        chosen = {one.export.export_id: one for one in pairs}
+        once = started_once([one.export for one in by_name], [one.export for one in pairs])
+        for first, others in once.items():
+            chosen[first.export_id] = RequestedStart(
+                entry=first, scheduled_for=scheduled_for, is_by_name=True, others=others
+            )
+        instead |= {one: chosen[one.export.export_id] for one in by_name}
+    return instead

@@ -18,7 +18,7 @@ from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.messages.start_messages import StartAlert, start_message
 from webadmit_exports.runs.export_names import ExportNames
-from webadmit_exports.runs.resolve_names import Resolved, ResolveNames
+from webadmit_exports.runs.resolve_names import Resolved, ResolveNames, each_once
 from webadmit_exports.runs.start_one import RequestedStart, StartOne, StartOutcome, StartResult
 from webadmit_exports.runs.throttle import Throttle
 from webadmit_exports.runs.tracker import RunTracker
@@ -125,7 +125,8 @@ class StartRuns:
         api_key, signing_key = self._read_keys(throttle)
         self.webadmit.drop_connections()
         resolved = self._resolve(api_key, requested, throttle)
-        starts = list(dict.fromkeys(start for one in resolved.values() for start in one.starts))
+        instead = each_once(resolved)
+        starts = list(dict.fromkeys(instead.values()))
         if not throttle.closed:
             self.names.look_up(api_key, [one.export for one in starts])
         start_one = StartOne(
@@ -145,7 +146,10 @@ class StartRuns:
             results = dict(zip(starts, workers.map(start_one.start, starts), strict=True))
         if throttle.lowest_remaining is not None:
             count("RateLimitRemaining", throttle.lowest_remaining)
-        return {one: [*of.results, *(results[start] for start in of.starts)] for one, of in resolved.items()}
+        return {
+            request: [*found.results, *(results[instead[start]] for start in found.starts)]
+            for request, found in resolved.items()
+        }
 
     def _resolve(
         self, api_key: ApiKey, requested: Sequence[RequestedStart], throttle: Throttle

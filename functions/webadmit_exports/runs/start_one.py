@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -35,10 +35,15 @@ class StartOutcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedStart:
-    """An entry of a list that is to run for a scheduled time: an export, or a name until it has been looked up."""
+    """An entry of a list that is to run for a scheduled time: an export, or a name until it has been looked up.
+
+    `is_by_name`: a name stood for the export. `others`: the same export under the other identities that list it.
+    """
 
     entry: Entry
     scheduled_for: datetime
+    is_by_name: bool = False
+    others: tuple[Export, ...] = ()
 
     @property
     def export(self) -> Export:
@@ -88,7 +93,17 @@ class StartOne:
     sleep: Callable[[float], None]
 
     def start(self, requested: RequestedStart) -> StartResult:
-        """Starts the export unless that was done before. Raises nothing: no export keeps the others from starting."""
+        """Starts the export unless that was done before. Raises nothing: no export keeps the others from starting.
+
+        Where its identity is refused, the next identity that lists it takes its place.
+        """
+        for export in (requested.export, *requested.others):
+            result = self._start_under(replace(requested, entry=export, others=()))
+            if result.problem is not Problem.ACCESS_REFUSED:
+                return result
+        return replace(result, requested=requested)
+
+    def _start_under(self, requested: RequestedStart) -> StartResult:
         try:
             outcome = StartOutcome.STARTED if self._start(requested) else StartOutcome.ALREADY_STARTED
         except NotStarted as why:
@@ -109,7 +124,7 @@ class StartOne:
             try:
                 return self._ask_once(requested)
             except RateLimited as error:
-                self.throttle.pause(error.retry_after)
+                self.throttle.refuse(requested.export, error.retry_after)
             except WebAdmitExportsError as error:
                 unanswered += 1
                 if not isinstance(error, Unavailable) or unanswered == self.attempts:
@@ -121,7 +136,7 @@ class StartOne:
 
     def _ask_once(self, requested: RequestedStart) -> bool:
         newest = self.table.newest(requested.export.export_id, requested.scheduled_for)
-        if any(file.export == requested.export for file in newest):
+        if any(requested.is_by_name or file.is_of(requested.export) for file in newest):
             return False  # a run was started for this scheduled time already, or for a later one
         as_of = self.now()
         callback_url = CallbackUrl(export=requested.export, scheduled_for=requested.scheduled_for)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from webadmit_exports.domain.ids import Export
 from webadmit_exports.messages.problem_kinds import Scope
 from webadmit_exports.messages.problems import Problem
 from webadmit_exports.webadmit.answers import RateLimit
@@ -11,6 +12,7 @@ from webadmit_exports.webadmit.answers import RateLimit
 _SHORTEST_PAUSE = 1.0
 _PAUSE_WHEN_NOT_TOLD = 5.0
 _LONGEST_PAUSE_WHEN_NOT_TOLD = 60.0
+_MOST_REFUSALS = 3  # of one export, where they are not due to a limit of the whole key
 
 
 class NotStarted(Exception):
@@ -20,6 +22,14 @@ class NotStarted(Exception):
         super().__init__(problem.sentence)
         self.problem = problem
         self.detail = detail
+
+
+@dataclass(slots=True)
+class _Refusals:
+    """How often an export was refused while others were answered; `answers`: how many there were at the last time."""
+
+    count: int = 0
+    answers: int = -1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +50,8 @@ class Throttle:
     _closed_identities: dict[int | None, tuple[Problem, str]] = field(default_factory=dict)
     _opens_at: float = 0.0
     _pauses_in_a_row: int = 0
+    _answers: int = 0
+    _refusals: dict[Export, "_Refusals"] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def close(self, problem: Problem, detail: str, user_identity_id: int | None = None) -> None:
@@ -59,8 +71,25 @@ class Throttle:
                 self._pauses_in_a_row += 1
             self._opens_at = max(self._opens_at, self.clock() + max(seconds, _SHORTEST_PAUSE))
 
+    def refuse(self, export: Export, seconds: float | None) -> None:
+        """The start of an export met the rate limit (429): waits as `pause` does, for a limit of the key.
+
+        Raises NotStarted where an export is refused three times while others are answered, or is the only one that is
+        refused: then the limit is not the key's, and it must not hold the others up.
+        """
+        with self._lock:
+            refusals = self._refusals.setdefault(export, _Refusals())
+            if refusals.answers < self._answers or len(self._refusals) == 1:
+                refusals.count += 1
+            refusals.answers = self._answers
+        if refusals.count == _MOST_REFUSALS:
+            raise NotStarted(Problem.RATE_LIMITED)
+        self.pause(seconds)
+
     def learn(self, rate_limit: RateLimit) -> None:
         """A request was answered: more may follow, unless that was the last for now."""
+        with self._lock:
+            self._answers += 1
         remaining = rate_limit.remaining
         if remaining is not None:
             lowest = self.lowest_remaining

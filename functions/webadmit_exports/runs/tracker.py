@@ -46,8 +46,8 @@ class RunTracker:
         self._settings = settings
         self._now = now
 
-    def apply(self, update: StatusUpdate, known: ExportFile | None) -> bool:
-        """Applies an update; True if it changed the record. `known` is the record as far as the caller knows it.
+    def apply(self, update: StatusUpdate, known: ExportFile | None) -> ExportFile | None:
+        """Applies an update; returns the record if it changed it. `known`: the record as far as the caller knows it.
 
         A caller that knows too little, or something old, only costs one more round: the condition of the write tells.
         """
@@ -56,7 +56,10 @@ class RunTracker:
         return self._change(known, lambda record: lifecycle.apply_update(record, update, self._now(), self._settings))
 
     def announce(self, known: ExportFile) -> bool:
-        """Announces a finished file if it is due and nobody else does; True if it was announced now."""
+        """Announces a finished file if it is due and nobody else does; True if that changed its record.
+
+        For the sweep alone: it is one process, so that the pace of what it publishes is the pace of all alerts.
+        """
         return self._change_recorded(known, lambda record: lifecycle.claim_due(record, self._now(), self._settings))
 
     def check_failed(self, known: ExportFile, *, ask_later: bool) -> bool:
@@ -79,13 +82,17 @@ class RunTracker:
         return True
 
     def _change_recorded(self, known: ExportFile, decide: Decide) -> bool:
-        return self._change(known, lambda record: decide(record) if record else None)
+        return self._change(known, lambda record: decide(record) if record else None) is not None
 
-    def _change(self, known: ExportFile | None, decide: Callable[[ExportFile | None], Transition | None]) -> bool:
+    def _change(
+        self, known: ExportFile | None, decide: Callable[[ExportFile | None], Transition | None]
+    ) -> ExportFile | None:
         stored = self._store(known, decide)
-        if stored is not None and stored.claimed:
+        if stored is None:
+            return None
+        if stored.claimed:
             self._publish(stored.claimed, stored.record)
-        return stored is not None
+        return stored.record
 
     def _store(
         self, known: ExportFile | None, decide: Callable[[ExportFile | None], Transition | None]

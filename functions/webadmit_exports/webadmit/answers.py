@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from webadmit_exports.domain.foreign_text import printable, quoted, shortened
 from webadmit_exports.domain.ids import parse_id
 from webadmit_exports.domain.status import Status, parse_status
 from webadmit_exports.errors import InvalidInput, Unavailable
-from webadmit_exports.messages.text import printable, quoted, shortened
 from webadmit_exports.webadmit.api_key import ApiKey
 
 _NAME_LENGTH = 120

@@ -14,7 +14,15 @@ import urllib3
 
 from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
-from webadmit_exports.errors import AccessRefused, ApiKeyRefused, InvalidInput, RateLimited, RequestRefused, Unavailable
+from webadmit_exports.errors import (
+    AccessRefused,
+    AnswerTooLong,
+    ApiKeyRefused,
+    InvalidInput,
+    RateLimited,
+    RequestRefused,
+    Unavailable,
+)
 from webadmit_exports.webadmit.answers import (
     Answer,
     DownloadUrl,
@@ -95,7 +103,7 @@ class WebAdmit:
         return parse_run(entry, path), DownloadUrl(url) if isinstance(url, str) and url else None
 
     def recent_runs(self, key: ApiKey, user_identity_id: int) -> tuple[list[Run], RateLimit]:
-        """The identity's recent runs (how recent is not documented); entries that cannot be read are left out."""
+        """The identity's recent runs (how recent is not documented), without those that cannot be read."""
         path = f"/user_identities/{user_identity_id}/export_files"
         answer = self._call("GET", path, key, most=_RUNS_BYTES)
         runs = []
@@ -187,5 +195,5 @@ def _read(response: requests.Response, path: str, most: int) -> bytes:
     while chunk := response.raw.read1(65536, decode_content=True):  # what has come so far, unlike iter_content
         body += chunk
         if len(body) > most:
-            raise Unavailable(path, f"the answer was longer than {most:,} bytes")
+            raise AnswerTooLong(path, f"the answer was longer than {most:,} bytes")
     return bytes(body)

@@ -10,15 +10,27 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import ANNOUNCED, EXPORT, FILE_ID, NIGHT, WRITER, Clock, FakeBucket, FakeTable, FakeTopics, after
+from tests.fakes import (
+    ANNOUNCED,
+    EXPORT,
+    FILE_ID,
+    READY_FILE,
+    READY_MESSAGE,
+    WRITER,
+    Clock,
+    FakeBucket,
+    FakeTable,
+    FakeTopics,
+    after,
+)
 from webadmit_exports.archive.alerts import RETRY_EVERY, ArchiveAlerts
+from webadmit_exports.archive.announced_file import ReadyMessage
 from webadmit_exports.archive.archive_file import RESERVE_SECONDS, ArchiveFile, ArchiveOutcome
 from webadmit_exports.archive.bucket import AlreadyThere
 from webadmit_exports.archive.messages import ArchiveMessages
-from webadmit_exports.archive.ready_message import AnnouncedFile
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile
 from webadmit_exports.archive.watch import NotArchived, Watch
-from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.lifecycle import LEASE
 from webadmit_exports.errors import (
@@ -128,12 +140,12 @@ class World:
 
     def archive(
         self,
-        announced: AnnouncedFile = ANNOUNCED,
+        message: ReadyMessage = READY_MESSAGE,
         receives: int = 1,
         time_left: Callable[[], float] = lambda: 900.0,
     ) -> ArchiveOutcome:
         self.time_left = time_left
-        return self.archive_file.archive(announced, receives, time_left)
+        return self.archive_file.archive(message, receives, time_left)
 
     @property
     def alert(self) -> dict[str, Any]:
@@ -198,7 +210,7 @@ def test_the_object_has_the_ids_and_what_was_declared(world: World) -> None:
 
 def test_connections_that_may_have_died_are_dropped_before_webadmit_is_asked(world: World) -> None:
     world.archive()
-    world.archive(replace(ANNOUNCED, export_file_id=74781))
+    world.archive(replace(READY_MESSAGE, export_file_id=74781))
 
     assert world.dropped_before == [0]  # of the second no run is recorded, so that it is not asked for
 
@@ -242,7 +254,7 @@ def test_the_same_announcement_twice_leaves_one_object_and_one_receipt(world: Wo
 def test_what_a_person_had_announced_again_gets_its_receipt_again(world: World) -> None:
     world.archive()
 
-    world.archive(replace(ANNOUNCED, is_repeated=True))
+    world.archive(replace(READY_MESSAGE, is_repeated=True))
 
     first, second = (message.body for message in world.topics.messages)
     assert second == {**first, "repeated": True}
@@ -409,7 +421,9 @@ def test_what_a_person_can_repair_is_told_at_once_and_waits(
     put(world.table, ANNOUNCED.finished_at, reused=False, file_id=74781)
 
     assert world.archive() is ArchiveOutcome.DEFERRED
-    assert world.archive(replace(ANNOUNCED, export_file_id=74781)) is ArchiveOutcome.DEFERRED  # the next file: no mail
+    assert (
+        world.archive(replace(READY_MESSAGE, export_file_id=74781)) is ArchiveOutcome.DEFERRED
+    )  # the next file: no mail
 
     assert problem in world.alert["reason"]
     assert advice in world.alert["advice"]
@@ -428,10 +442,11 @@ def test_a_missing_key_is_told_with_the_command_that_stores_it(world: World) -> 
 
 def test_half_a_day_later_the_same_is_told_again(world: World) -> None:
     world.downloads = [HostRefused("new-storage.example")]
+    put(world.table, ANNOUNCED.finished_at, reused=False, file_id=74781)
     world.archive()
     world.clock.go_on(hours=12)
 
-    world.archive(replace(ANNOUNCED, export_file_id=74781))
+    world.archive(replace(READY_MESSAGE, export_file_id=74781))
 
     assert len(world.topics.messages) == 2
 
@@ -495,8 +510,9 @@ def test_the_announcement_of_the_newest_run_is_not(world: World, reused: bool) -
         None,
     ],
 )
-def test_only_what_is_recorded_as_finished_with_a_file_is_fetched(
-    world: World, change: dict[str, object] | None
+@pytest.mark.parametrize("message", [READY_MESSAGE, replace(READY_MESSAGE, is_repeated=True)])
+def test_a_made_up_announcement_is_dropped_and_not_a_word_of_it_is_told(
+    world: World, change: dict[str, object] | None, message: ReadyMessage
 ) -> None:
     """Whoever else may publish to ReadyTopic could have anything fetched that the API key reaches."""
     record = world.table.only
@@ -504,25 +520,49 @@ def test_only_what_is_recorded_as_finished_with_a_file_is_fetched(
     if change is not None:
         world.table.records[EXPORT.export_id, FILE_ID] = replace(record, **change)  # type: ignore[arg-type]
 
-    assert world.archive() is ArchiveOutcome.FAILED
+    assert world.archive(message) is ArchiveOutcome.MADE_UP
 
-    assert (world.asked, world.bucket.contents) == (0, [])
-    assert "no run of this stack is recorded" in world.alert["reason"].lower()
-    assert "ReadyTopic" in world.alert["advice"]
+    assert (world.asked, world.bucket.calls, world.topics.messages) == (0, [], [])
 
 
 def put(table: FakeTable, finished_at: datetime | None, *, reused: bool = True, file_id: int = FILE_ID) -> None:
-    table.records[EXPORT.export_id, file_id] = ExportFile(
-        export=EXPORT,
-        export_file_id=file_id,
-        status="Available",
-        first_scheduled_for=NIGHT,
-        scheduled_for=NIGHT,
-        started_at=NIGHT,
-        updated_at=NIGHT,
-        finished_at=finished_at,
-        reused=reused,
-    )
+    record = replace(READY_FILE, export_file_id=file_id, finished_at=finished_at, reused=reused)
+    table.records[EXPORT.export_id, file_id] = record
+
+
+def test_what_a_message_claims_beside_its_ids_is_not_repeated(world: World) -> None:
+    world.table.records[EXPORT.export_id, FILE_ID] = replace(READY_FILE, status="Success With Errors")
+
+    world.archive()
+
+    receipt = world.topics.messages[0].body
+    assert receipt["status"] == "Success With Errors"
+    assert receipt["event_id"] == event_id(EventType.ARCHIVED, ANNOUNCED.event_id)
+
+
+def test_a_stored_file_whose_record_a_newer_run_has_taken_over_still_gets_its_receipt(world: World) -> None:
+    world.topics.failing = 1
+    world.archive()
+    assert world.topics.messages == []
+    newer = replace(READY_FILE, scheduled_for=after(days=1), status="In Progress", finished_at=None, reused=True)
+    world.table.records[EXPORT.export_id, FILE_ID] = newer
+    world.clock.go_on(minutes=16)
+
+    assert world.archive(receives=2) is ArchiveOutcome.ARCHIVED
+
+    receipt = world.topics.messages[0].body
+    assert (receipt["status"], receipt["scheduled_for"]) == ("Available", "2026-11-23T03:30:00Z")
+    assert receipt["event_id"] == event_id(EventType.ARCHIVED, ANNOUNCED.event_id)
+    assert world.asked == 1
+
+
+def test_without_its_record_nothing_is_told_and_it_comes_again(world: World) -> None:
+    world.table.failing.append("read")
+
+    with pytest.raises(AwsUnavailable):
+        world.archive(receives=ATTEMPTS)
+
+    assert world.topics.messages == []
 
 
 def test_a_run_that_is_under_way_again_is_waited_for(world: World) -> None:

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from tests.fakes import EXPORT, FILE_ID, NAMES, NIGHT, after
 from webadmit_exports.aws.table import ExportFilesTable, WriteConflict
-from webadmit_exports.domain.export_file import ExportFile, Names
+from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, Names
 
 OPEN = ExportFile(
     export=EXPORT,
@@ -16,6 +16,7 @@ OPEN = ExportFile(
     href="/api/v1/exports/86446/export_files/74780",
     first_scheduled_for=NIGHT,
     scheduled_for=NIGHT,
+    answered=frozenset({AnsweredStart(37442, NIGHT), AnsweredStart(40001, NIGHT)}),
     started_at=after(seconds=1),
     updated_at=after(seconds=2),
     overdue_at=after(hours=4),
@@ -36,6 +37,15 @@ def test_what_is_stored_is_read_the_same(moto_table: ExportFilesTable) -> None:
     assert replace(ended, version="") == ENDED
     assert moto_table.read(EXPORT.export_id, FILE_ID) == ended
     assert list(moto_table.unfinished(after(hours=6))) == [ended]
+
+
+def test_a_run_that_was_joined_every_minute_for_a_week_fits_into_an_item(moto_table: ExportFilesTable) -> None:
+    starts = frozenset(AnsweredStart(10**18 - 1, after(minutes=number)) for number in range(7 * 24 * 60 + 1))
+
+    stored = moto_table.store(replace(OPEN, answered=starts), replacing=None)
+
+    assert moto_table.read(EXPORT.export_id, FILE_ID) == stored
+    assert sum(len(str(start)) for start in starts) < 400 * 1024  # DynamoDB's limit
 
 
 def test_reads_that_decide_ask_for_what_is_there_now(moto_table: ExportFilesTable) -> None:
@@ -63,7 +73,7 @@ def test_a_record_that_a_person_has_spoilt_does_not_hide_the_others(
     assert moto_table.newest(EXPORT.export_id, NIGHT) == [good]
 
 
-def test_a_record_of_the_first_version_is_read(moto_table: ExportFilesTable) -> None:
+def test_an_item_with_what_must_be_there_alone_is_read(moto_table: ExportFilesTable) -> None:
     item = {
         "export_id": {"N": "86446"},
         "export_file_id": {"N": "74780"},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import identity
 from tests.sandbox import template
-from webadmit_exports.domain.export_name import ExportName, is_startable, match_name
+from webadmit_exports.domain.export_name import ExportName, match_name, startable
 from webadmit_exports.domain.identities import Identity, ListedExport, Listing, followed
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.start_request import parse_entries
@@ -205,19 +205,21 @@ def test_what_is_suggested_can_be_listed() -> None:
     assert name(near).matches('Slate "nightly", [all]')
 
 
-@pytest.mark.parametrize(("count", "startable"), [(0, False), (1, True), (1000, True), (1001, False)])
-def test_more_than_a_thousand_are_too_many(count: int, startable: bool) -> None:
+@pytest.mark.parametrize(("count", "started"), [(0, 0), (1, 1), (1000, 1000), (1001, 0)])
+def test_more_than_a_thousand_of_one_program_are_too_many(count: int, started: int) -> None:
     one = identity(1)
     there = listing(one, i1=["Slate"] * count)
 
-    assert is_startable(name("Slate"), match_name(name("Slate"), there, 2)) == startable
+    chosen = startable(name("Slate"), match_name(name("Slate"), there, 2))
+
+    assert (len(chosen.exports), sum(chosen.refused.values())) == (started, count - started)
 
 
 @pytest.mark.parametrize("text", ["*", "**"])
 def test_a_name_of_everything_is_not_meant(text: str) -> None:
     one = identity(1)
 
-    assert not is_startable(name(text), match_name(name(text), listing(one, i1=["Slate x"]), 2))
+    assert not startable(name(text), match_name(name(text), listing(one, i1=["Slate x"]), 2)).exports
 
 
 # ── Cycles ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes import EXPORT, NAMES, NIGHT, SETTINGS, after, update
 from webadmit_exports.domain import status as statuses
 from webadmit_exports.domain.announcement import Announcement, EventType
-from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
+from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, StatusUpdate, UpdateSource
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.lifecycle import (
     LEASE,
@@ -44,9 +44,17 @@ def announced(record: ExportFile, claimed: Announcement | None, **duration: floa
     return marked.record if marked else record
 
 
+def swept(record: ExportFile, **duration: float) -> Transition:
+    """What the sweep claims."""
+    step = claim_due(record, after(**duration), SETTINGS)
+    assert step
+    return step
+
+
 def finished(status: str = "Available", minutes: float = 4) -> ExportFile:
     """A run that finished by a callback and was announced."""
     step = applied(begun(), update(CALLBACK, status, after(minutes=minutes)), minutes=minutes)
+    step = step if step.claimed else swept(step.record, minutes=minutes)
     return announced(step.record, step.claimed, minutes=minutes, seconds=1)
 
 
@@ -79,23 +87,36 @@ def test_a_start_answer_may_itself_be_finished() -> None:
 # ── How they go on ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    ("status", "event_type"),
-    [
-        ("Available", EventType.READY),
-        ("Success With Errors", EventType.READY),
-        ("Failed", EventType.FAILED),
-        ("Empty List", EventType.EMPTY),
-    ],
-)
-def test_the_write_that_finishes_a_file_claims_its_announcement(status: str, event_type: EventType) -> None:
-    step = applied(begun(), update(CALLBACK, status, after(minutes=4)), minutes=4)
+@pytest.mark.parametrize("source", [START, CALLBACK, POLL])
+@pytest.mark.parametrize("status", ["Available", "Success With Errors"])
+def test_the_write_that_finishes_a_ready_file_claims_its_announcement(status: str, source: UpdateSource) -> None:
+    step = applied(begun(), update(source, status, after(minutes=4)), minutes=4)
 
     assert step.claimed
-    assert step.claimed.event_type is event_type
+    assert step.claimed.event_type is EventType.READY
     assert step.record.status == status
     assert step.record.finished_at == after(minutes=4)
     assert step.record.due_at == after(minutes=4) + LEASE
+
+
+@pytest.mark.parametrize("source", [START, CALLBACK, POLL])
+@pytest.mark.parametrize(("status", "event_type"), [("Failed", EventType.FAILED), ("Empty List", EventType.EMPTY)])
+def test_a_run_that_ends_without_a_file_is_due_at_once_for_the_sweep_which_alone_claims_it(
+    status: str, event_type: EventType, source: UpdateSource
+) -> None:
+    step = applied(begun(), update(source, status, after(minutes=4)), minutes=4)
+
+    assert step.claimed is None
+    assert (step.record.finished_at, step.record.due_at) == (after(minutes=4), after(minutes=4))
+    for told in (START, CALLBACK, POLL):  # nor does the same again claim it
+        assert apply_update(step.record, update(told, status, after(minutes=3)), after(minutes=5), SETTINGS) is None
+
+    claimed = claim_due(step.record, after(minutes=5), SETTINGS)
+
+    assert claimed
+    assert claimed.claimed
+    assert claimed.claimed.event_type is event_type
+    assert claimed.record.due_at == after(minutes=5) + LEASE
 
 
 @pytest.mark.parametrize("status", Status)
@@ -107,8 +128,9 @@ def test_ready_is_only_what_has_a_file(status: Status) -> None:
     step = apply_update(None, update(START, status, after(seconds=1)), after(seconds=2), SETTINGS)
 
     assert step
-    assert (step.claimed is not None) is has_ended
-    assert (step.claimed is not None and step.claimed.event_type is EventType.READY) is has_file
+    assert (step.claimed is not None) is has_file
+    swept = claim_due(step.record, after(minutes=5), SETTINGS)
+    assert (swept is not None and swept.claimed is not None) is has_ended
 
 
 def test_a_new_status_without_a_file_is_not_announced_as_ready(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,8 +139,11 @@ def test_a_new_status_without_a_file_is_not_announced_as_ready(monkeypatch: pyte
     step = apply_update(None, update(START, "Cancelled", after(seconds=1)), after(seconds=2), SETTINGS)
 
     assert step
-    assert step.claimed
-    assert step.claimed.event_type is EventType.FAILED
+    assert step.claimed is None
+    claimed = claim_due(step.record, after(seconds=3), SETTINGS)
+    assert claimed
+    assert claimed.claimed
+    assert claimed.claimed.event_type is EventType.FAILED
 
 
 def test_an_empty_list_is_no_alert_where_that_is_switched_off() -> None:
@@ -177,13 +202,17 @@ def test_a_join_only_moves_the_run_on_to_the_newer_scheduled_time() -> None:
 
     step = applied(record, update(START, "In Progress", after(hours=1), later), hours=1, seconds=1)
 
-    changed = replace(record, scheduled_for=later, updated_at=after(hours=1, seconds=1))
+    answered = frozenset({AnsweredStart(37442, NIGHT), AnsweredStart(37442, later)})
+    changed = replace(record, scheduled_for=later, answered=answered, updated_at=after(hours=1, seconds=1))
     assert step == Transition(record=changed, claimed=None)
     assert step.record.serves(EXPORT, NIGHT)
     assert step.record.serves(EXPORT, later)
 
 
-@pytest.mark.parametrize("scheduled_for", [NIGHT - timedelta(seconds=1), NIGHT + timedelta(hours=1, seconds=1)])
+@pytest.mark.parametrize(
+    "scheduled_for",
+    [NIGHT - timedelta(seconds=1), NIGHT + timedelta(minutes=30), NIGHT + timedelta(hours=1, seconds=1)],
+)
 @pytest.mark.parametrize("status", ["In Progress", "Failed"])
 def test_a_callback_changes_nothing_at_the_address_of_a_scheduled_time_that_the_run_does_not_serve(
     status: str, scheduled_for: datetime
@@ -197,6 +226,42 @@ def test_a_callback_changes_nothing_at_the_address_of_a_scheduled_time_that_the_
             is None
         )
     assert apply_update(joined, update(CALLBACK, "Available", after(hours=2), later), after(hours=2), SETTINGS)
+
+
+def test_a_record_from_before_the_set_serves_all_times_between_its_first_and_its_last() -> None:
+    later, latest = NIGHT + timedelta(hours=1), NIGHT + timedelta(hours=2)
+    old = replace(begun(), answered=None, scheduled_for=later)
+
+    joined = applied(old, update(START, "In Progress", after(hours=2), latest), hours=2).record
+
+    assert joined.answered is None
+    for record, last in ((old, later), (joined, latest)):
+        assert all(record.serves(EXPORT, moment) for moment in (NIGHT, after(minutes=30), last))
+        assert not record.serves(EXPORT, last + timedelta(seconds=1))
+
+
+def test_times_whose_addresses_have_expired_fall_out_so_that_a_record_does_not_outgrow_its_item() -> None:
+    record = begun()
+    for hours in range(1, 24 * 30):
+        joined = update(START, "In Progress", after(hours=hours), after(hours=hours))
+        record = applied(record, joined, hours=hours).record
+
+    assert record.answered
+    assert len(record.answered) == 7 * 24 + 1
+    assert record.covers(EXPORT, NIGHT)
+    assert not record.serves(EXPORT, NIGHT)
+
+
+def test_a_run_that_two_identities_have_joined_answers_to_both() -> None:
+    other = Export(user_identity_id=2, export_id=EXPORT.export_id)
+    joined = applied(begun(), update(START, "In Progress", after(seconds=9), export=other), seconds=9).record
+
+    for export in (EXPORT, other):
+        assert joined.is_of(export)
+        assert applied(joined, update(CALLBACK, "Available", after(minutes=2), export=export), minutes=2).claimed
+    assert joined.export == EXPORT
+    assert not joined.is_of(Export(user_identity_id=3, export_id=EXPORT.export_id))
+    assert not joined.is_of(Export(user_identity_id=2, export_id=1))
 
 
 def test_a_callback_for_another_identity_changes_nothing() -> None:
@@ -419,7 +484,7 @@ def test_a_claim_that_another_process_has_taken_over_is_not_released() -> None:
 
 
 def test_an_announcement_that_another_outcome_has_replaced_marks_nothing() -> None:
-    failed = applied(begun(), update(CALLBACK, "Failed", after(minutes=4)), minutes=4)
+    failed = swept(applied(begun(), update(CALLBACK, "Failed", after(minutes=4)), minutes=4).record, minutes=4)
     ready = applied(failed.record, update(CALLBACK, "Available", after(minutes=5)), minutes=5)
 
     assert announced(ready.record, failed.claimed, minutes=6) == ready.record

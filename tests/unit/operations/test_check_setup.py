@@ -75,6 +75,7 @@ class FakeSubscriptions:
     confirmed: dict[str, set[str]] = field(default_factory=dict)
     pending: dict[str, set[str]] = field(default_factory=dict)
     others: set[str] = field(default_factory=set)
+    queues: set[str] = field(default_factory=set)
     errors: dict[str, Exception] = field(default_factory=dict)
 
     def of(self, topic_arn: str) -> Subscribers:
@@ -85,6 +86,7 @@ class FakeSubscriptions:
             confirmed_mails=confirmed,
             pending_mails=frozenset(self.pending.get(topic_arn, ())),
             has_any=bool(confirmed) or topic_arn in self.others,
+            queues=frozenset(self.queues) if topic_arn == READY else frozenset(),
         )
 
 
@@ -128,6 +130,7 @@ class World:
     probe: FakeProbe = field(default_factory=FakeProbe)
     notification_email: str = "files@example.edu"
     alert_email: str = "alerts@example.edu"
+    archive_queue: str = ""
     clock: Clock = field(default_factory=Clock)
 
     def check(self, time_left: Callable[[], float] = lambda: 60.0) -> Findings:
@@ -138,6 +141,8 @@ class World:
             schedules=self.schedules,  # type: ignore[arg-type]
             subscriptions=self.subscriptions,  # type: ignore[arg-type]
             probe=self.probe,  # type: ignore[arg-type]
+            ready_arn=READY,
+            archive_queue_arn=self.archive_queue,
             callback_url="https://callbacks.example",
             mailboxes=[
                 Mailbox(parameter="NotificationEmail", address=self.notification_email, topic_arn=READY),
@@ -188,7 +193,7 @@ def test_the_pairs_can_be_pasted() -> None:
             "  Exports: on, cron(30 3 * * ? *) America/New_York, 2 exports, 2 runs in the next 24 hours",
         ),
         (
-            schedule("1:10", is_on=False),
+            replace(schedule("1:10", is_on=False), wanted_on=False),
             (
                 "  Exports: off (ScheduleState is DISABLED), cron(30 3 * * ? *) America/New_York, 1 export,"
                 " 0 runs in the next 24 hours"
@@ -344,10 +349,10 @@ def test_a_name_of_too_much_is_a_problem_with_the_number(entries: str) -> None:
 
     what, fix = world.problem()
 
-    assert what.startswith(f'"{entries}" stands for 1490 exports; nothing of it is started')
+    assert what.startswith(f'"{entries}" stands for 1490 exports of School of Nursing; none of these is started')
     lines = world.check().lines
     assert lines[1].endswith("0 exports, 0 runs in the next 24 hours")
-    assert lines[2] == f'    "{entries}": 1490 exports, refused: too many, nothing of it is started'
+    assert lines[2] == f'    "{entries}": 1490 exports, of which 1490 are refused: too many of one program'
     assert not any(line.endswith("scheduled") for line in lines)
     assert fix.startswith("write more of the name into Exports")
 
@@ -721,3 +726,40 @@ def test_several_problems_are_counted_and_each_is_followed_by_its_repair() -> No
     assert report[start - 1] == ""
     assert [line[:4] for line in report[start + 1 :]] == ["  - ", "    ", "  - ", "    "]
     assert "Everything is in order" not in report
+
+
+# ── What somebody has changed by hand ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("is_on", "what", "states"),
+    [
+        (False, "The schedule of Exports is off, switched by hand: nothing of it is started.", ["DISABLED", "ENABLED"]),
+        (True, "The schedule of Exports is on, switched by hand: it goes on", ["ENABLED", "DISABLED"]),
+    ],
+)
+def test_a_schedule_that_was_switched_by_hand_is_a_problem_with_the_command_that_repairs_it(
+    is_on: bool, what: str, states: list[str]
+) -> None:
+    world = World(schedules=FakeSchedules([replace(schedule(is_on=is_on), wanted_on=not is_on)]))
+
+    found, fix = world.problem()
+
+    assert found.startswith(what)
+    assert [fix.index(f"`sam deploy --parameter-overrides ScheduleState={state}`") for state in states] == sorted(
+        fix.index(f"ScheduleState={state}`") - len("`sam deploy --parameter-overrides ") for state in states
+    )
+    assert "switched by hand" in "\n".join(world.check().lines)
+
+
+def test_an_archive_that_gets_no_announcements_is_a_problem() -> None:
+    world = World(archive_queue="arn:aws:sqs:us-east-1:123456789012:Archive")
+
+    what, fix = world.problem()
+    world.subscriptions.queues.add(world.archive_queue)
+
+    assert what.startswith("ArchiveQueue is no longer subscribed to ReadyTopic")
+    assert fix.endswith(
+        f"--protocol sqs --notification-endpoint {world.archive_queue} --attributes RawMessageDelivery=true"
+    )
+    assert world.check().problems == []

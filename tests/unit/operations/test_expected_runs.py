@@ -9,19 +9,11 @@ import pytest
 
 from tests.fakes import EXPORT, FILE_ID, NIGHT, after
 from webadmit_exports.aws.schedules import Schedule
-from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.export_file import AnsweredStart, ExportFile
 from webadmit_exports.domain.ids import Export
-from webadmit_exports.operations.expected_runs import (
-    GRACE,
-    DailyReport,
-    ExpectedRun,
-    Queues,
-    RunOutcome,
-    expected_exports,
-    match_runs,
-    same_time_yesterday,
-    times_of,
-)
+from webadmit_exports.operations.cron import same_time_yesterday, times_of
+from webadmit_exports.operations.daily_report import DailyReport, ExpectedRun, Queues, RunOutcome
+from webadmit_exports.operations.expected_runs import GRACE, expected_exports, match_runs
 from webadmit_exports.operations.name_history import NameHistory
 
 MORNING = after(hours=5)  # 08:30 UTC
@@ -60,7 +52,7 @@ def file(
     )
 
 
-def look(schedules: list[Schedule], files: Mapping[Export, Sequence[ExportFile]], now: datetime) -> list[ExpectedRun]:
+def look(schedules: list[Schedule], files: Mapping[int, Sequence[ExportFile]], now: datetime) -> list[ExpectedRun]:
     """As the morning mail of that moment does."""
     until = now - GRACE
     since = same_time_yesterday(until, "UTC")
@@ -71,9 +63,9 @@ def look(schedules: list[Schedule], files: Mapping[Export, Sequence[ExportFile]]
 def runs(
     *files: ExportFile, schedules: Iterable[Schedule] = (NIGHTLY,), until: datetime = MORNING
 ) -> list[ExpectedRun]:
-    by_export: dict[Export, list[ExportFile]] = {}
+    by_export: dict[int, list[ExportFile]] = {}
     for one in files:
-        by_export.setdefault(one.export, []).append(one)
+        by_export.setdefault(one.export.export_id, []).append(one)
     return look(list(schedules), by_export, until)
 
 
@@ -130,7 +122,7 @@ def test_an_export_without_a_run_was_not_started() -> None:
 
 def test_a_run_of_another_time_or_another_identity_does_not_stand_in_for_one_that_is_missing() -> None:
     namesake = Export(user_identity_id=1, export_id=EXPORT.export_id)
-    files = {EXPORT: [file(scheduled_for=after(hours=1)), file(export=namesake)]}
+    files = {EXPORT.export_id: [file(scheduled_for=after(hours=1)), file(export=namesake)]}
 
     found = look([NIGHTLY], files, MORNING)
 
@@ -205,12 +197,29 @@ def test_a_run_is_not_counted_besides_as_well_when_its_export_is_on_both_lists()
 # ── Times that are expected ─────────────────────────────────────────────────────────────────────────────────────────
 
 
+OFF = replace(NIGHTLY, is_on=False, wanted_on=False)
+
+
 def test_a_schedule_that_is_off_expects_nothing() -> None:
-    assert runs(schedules=[replace(NIGHTLY, is_on=False)]) == []
+    assert runs(schedules=[OFF]) == []
 
 
 def test_what_ran_of_a_schedule_that_is_off_is_counted() -> None:
-    assert outcomes(runs(file(), schedules=[replace(NIGHTLY, is_on=False)])) == [(NIGHT, RunOutcome.READY)]
+    assert outcomes(runs(file(), schedules=[OFF])) == [(NIGHT, RunOutcome.READY)]
+
+
+def test_what_a_schedule_that_was_switched_off_by_hand_did_not_start_is_missing() -> None:
+    assert outcomes(runs(schedules=[replace(NIGHTLY, is_on=False)])) == [(NIGHT, RunOutcome.NOT_STARTED)]
+
+
+def test_a_run_that_two_pairs_have_joined_stands_for_both() -> None:
+    namesake = Export(user_identity_id=1, export_id=EXPORT.export_id)
+    answered = frozenset({AnsweredStart(EXPORT.user_identity_id, NIGHT), AnsweredStart(1, NIGHT)})
+    both = replace(NIGHTLY, entries=(EXPORT, namesake))
+
+    found = runs(replace(file(), answered=answered), schedules=[both])
+
+    assert outcomes(found) == [(NIGHT, RunOutcome.READY)] * 2
 
 
 def test_a_schedule_without_exports_expects_nothing() -> None:

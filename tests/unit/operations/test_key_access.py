@@ -8,7 +8,8 @@ from tests.fakes import WRITER, identity
 from webadmit_exports.domain.identities import Identity, ListedExport, Listing
 from webadmit_exports.domain.ids import join_entries
 from webadmit_exports.domain.start_request import parse_entries
-from webadmit_exports.operations.key_access import KeyAccess, SetupProblem
+from webadmit_exports.operations.key_access import KeyAccess
+from webadmit_exports.operations.setup_problem import SetupProblem
 
 AGAIN = "run `sam build` and `sam deploy` in the folder that you deploy webadmit-exports from"
 

@@ -24,6 +24,7 @@ from tests.fakes import (
     after,
     identity,
 )
+from webadmit_exports.aws.alarms import RingingAlarm
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.domain.announcement import EventType
 from webadmit_exports.domain.export_file import ExportFile
@@ -33,7 +34,8 @@ from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.start_request import parse_entries
 from webadmit_exports.errors import ApiKeyUnusable, AwsUnavailable, Unavailable
 from webadmit_exports.messages.message import Message
-from webadmit_exports.operations.expected_runs import GRACE, DailyReport, ExpectedRun, Queues, RunOutcome
+from webadmit_exports.operations.daily_report import DailyReport, ExpectedRun, Queues, RunOutcome
+from webadmit_exports.operations.expected_runs import GRACE
 from webadmit_exports.operations.morning_mail import SendMorningMail
 from webadmit_exports.operations.name_history import LookUp
 from webadmit_exports.operations.report_message import report_message
@@ -208,7 +210,7 @@ def test_a_night_without_a_file_names_no_last_one() -> None:
     [
         ([NIGHTLY], "No runs were scheduled since Sun Nov 22 07:00 (America/New_York)."),
         (
-            [replace(NIGHTLY, is_on=False), NIGHTLY],
+            [replace(NIGHTLY, entries=(), is_on=False), NIGHTLY],
             "No runs were scheduled since Sun Nov 22 07:00 (America/New_York).",
         ),
         (
@@ -217,11 +219,11 @@ def test_a_night_without_a_file_names_no_last_one() -> None:
         ),
         ([], "No exports are listed yet, so nothing was to run. The list is the parameter Exports."),
         (
-            [replace(NIGHTLY, entries=(), is_on=False)],
+            [replace(NIGHTLY, entries=(), is_on=False, wanted_on=False)],
             "No exports are listed yet, so nothing was to run. The list is the parameter Exports.",
         ),
         (
-            [replace(NIGHTLY, is_on=False), replace(NIGHTLY, entries=())],
+            [replace(NIGHTLY, is_on=False, wanted_on=False), replace(NIGHTLY, entries=(), wanted_on=False)],
             "The schedules are off (ScheduleState is DISABLED): nothing is started, and open runs are still followed.",
         ),
     ],
@@ -326,6 +328,10 @@ def test_a_night_is_told_to_machines_as_the_contract_says() -> None:
         "names_not_looked_up": 0,
         "new_since_yesterday": 0,
         "no_longer_started": 0,
+        "schedules_switched_by_hand": 0,
+        "not_archived": 0,
+        "archive_given_up": 0,
+        "alarms_ringing": 0,
         "last_ready_at": "2026-11-23T07:40:00Z",
     }
 
@@ -387,6 +393,8 @@ class World:
     topics: FakeTopics = field(default_factory=FakeTopics)
     queues: Queues = QUIET
     queues_error: Exception | None = None
+    alarms: list[RingingAlarm] = field(default_factory=list)
+    alarms_error: Exception | None = None
     matches: FakeNameMatches = field(default_factory=FakeNameMatches)
     lists: FakeLists = field(default_factory=FakeLists)
     keys: FakeKeys = field(default_factory=FakeKeys)
@@ -400,6 +408,11 @@ class World:
             raise self.queues_error
         return self.queues
 
+    def ringing(self) -> list[RingingAlarm]:
+        if self.alarms_error:
+            raise self.alarms_error
+        return self.alarms
+
     def send(self, now: datetime = MORNING) -> DailyReport:
         return SendMorningMail(
             schedules=self.schedules,  # type: ignore[arg-type]
@@ -411,6 +424,7 @@ class World:
                 followed_cycles=2,
             ),
             count_queues=self.count_queues,
+            alarms=self,  # type: ignore[arg-type]
             topics=self.topics,  # type: ignore[arg-type]
             writer=WRITER,
         ).send(now, lambda: 120.0)
@@ -430,6 +444,75 @@ def test_what_the_table_and_the_queues_tell_is_sent() -> None:
     (sent,) = world.topics.messages
     assert sent.subject == "webadmit-exports: ACTION NEEDED: 1 of 2 ready, 1 failed"
     assert (sent.body["waiting_for_retry"], sent.body["given_up"]) == (1, 2)
+
+
+def test_a_schedule_that_was_switched_off_by_hand_needs_action_with_the_command_that_repairs_it() -> None:
+    world = World(FakeSchedules([replace(NIGHTLY, is_on=False)]))
+    world.put(file(finished_at=READY_AT), file(export=OTHER, file_id=2, finished_at=READY_AT))
+
+    world.send()
+
+    (sent,) = world.topics.messages
+    assert sent.subject == "webadmit-exports: ACTION NEEDED: 2 of 2 ready, the schedule of Exports is off"
+    assert "The schedule of Exports is off, switched by hand: nothing of it is started." in sent.mail
+    assert "`sam deploy --parameter-overrides ScheduleState=DISABLED` and `sam deploy" in sent.mail
+    assert sent.body["schedules_switched_by_hand"] == 1
+
+
+def test_a_schedule_that_was_switched_on_by_hand_needs_action_too() -> None:
+    world = World(FakeSchedules([replace(NIGHTLY, wanted_on=False)]))
+
+    world.send()
+
+    assert "it goes on starting runs. ScheduleState is DISABLED." in world.topics.messages[0].mail
+
+
+@pytest.mark.parametrize(("minutes", "not_archived"), [(59, 0), (61, 1)])
+def test_a_file_that_is_not_archived_an_hour_after_its_announcement_needs_action(
+    minutes: int, not_archived: int
+) -> None:
+    world = World(
+        FakeSchedules([replace(NIGHTLY, entries=(EXPORT,))]), queues=Queues(retries=0, given_up=0, not_archived=1)
+    )
+    announced_at = MORNING - timedelta(minutes=minutes)
+    world.put(replace(file(finished_at=announced_at), updated_at=announced_at))
+
+    world.send()
+
+    (sent,) = world.topics.messages
+    assert sent.body["not_archived"] == not_archived
+    assert ("ACTION NEEDED: 1 of 1 ready, 1 not archived" in sent.subject) == bool(not_archived)
+    assert ("Announced more than an hour ago, and not archived (1)" in sent.mail) == bool(not_archived)
+
+
+def test_files_that_the_archive_has_given_up_need_action() -> None:
+    world = World(FakeSchedules([]), queues=Queues(retries=0, given_up=0, archive_given_up=2))
+
+    world.send()
+
+    (sent,) = world.topics.messages
+    assert sent.subject.endswith("ACTION NEEDED: no runs were scheduled since yesterday, 2 not archived")
+    assert "with the output ArchiveDeadLetterQueueArn" in sent.mail
+    assert sent.body["archive_given_up"] == 2
+
+
+def test_alarms_that_ring_are_listed_with_since_when() -> None:
+    world = World(FakeSchedules([]), alarms=[RingingAlarm(name="SetupProblemsAlarm", since=after(days=-2, hours=8))])
+
+    world.send()
+
+    (sent,) = world.topics.messages
+    assert sent.subject.endswith("ACTION NEEDED: no runs were scheduled since yesterday, 1 alarm ringing")
+    assert "Alarms that ring (1):\n  SetupProblemsAlarm, since Sat Nov 21 06:30\n" in sent.mail
+    assert sent.body["alarms_ringing"] == 1
+
+
+def test_alarms_that_cannot_be_read_do_not_keep_the_mail_back() -> None:
+    world = World(FakeSchedules([]), alarms_error=AwsUnavailable("CloudWatch answered AccessDenied"))
+
+    world.send()
+
+    assert "Whether an alarm rings could not be read" in world.topics.messages[0].mail
 
 
 def test_a_night_on_which_nothing_was_started_is_told() -> None:
@@ -493,7 +576,7 @@ def test_a_finished_run_that_waits_for_its_announcement_is_not_called_open() -> 
 
 
 def test_a_finished_run_of_before_yesterday_is_not_told_again() -> None:
-    world = World(FakeSchedules([replace(NIGHTLY, is_on=False)]))
+    world = World(FakeSchedules([replace(NIGHTLY, is_on=False, wanted_on=False)]))
     world.put(file(scheduled_for=after(days=-1), finished_at=after(days=-1, hours=1)))
 
     assert world.send().runs == []
@@ -568,6 +651,24 @@ def test_the_mail_expects_what_the_name_stood_for_when_it_was_started() -> None:
     assert world.lists.asked == []
 
 
+@pytest.mark.parametrize("under", [1, 2, 9])
+def test_an_export_that_two_identities_list_is_expected_once_and_runs_under_any(under: int) -> None:
+    both = [identity(1), identity(2)]
+    world = named_world()
+    world.matches.add(SLATE, NIGHT, found("2:100", "1:100", identities=both))
+    world.put(file(export=Export(user_identity_id=under, export_id=100), finished_at=READY_AT))
+
+    assert outcomes(world.send()) == [("1:100", RunOutcome.READY)]
+
+
+def test_an_export_that_is_listed_as_a_pair_too_is_expected_under_that_identity() -> None:
+    pair = Export(user_identity_id=2, export_id=100)
+    world = named_world(replace(BY_NAME, entries=(SLATE, pair)))
+    world.matches.add(SLATE, NIGHT, found("1:100", "2:100", identities=[identity(1), identity(2)]))
+
+    assert outcomes(world.send()) == [("2:100", RunOutcome.NOT_STARTED)]
+
+
 def test_each_time_of_the_schedule_has_its_own_exports() -> None:
     world = named_world(replace(BY_NAME, expression="cron(30 2,3 * * ? *)"))
     world.matches.add(SLATE, NIGHT, found("1:100"))
@@ -584,7 +685,7 @@ def test_each_time_of_the_schedule_has_its_own_exports() -> None:
 
 @pytest.mark.parametrize("hours", [-10, 2])  # since the mail of the day before, and by hand after the schedule
 def test_a_run_that_was_started_by_name_at_another_time_is_counted_too(hours: float) -> None:
-    world = named_world(replace(BY_NAME, is_on=False))
+    world = named_world(replace(BY_NAME, is_on=False, wanted_on=False))
     world.matches.add(SLATE, after(hours=hours), found("1:100"))
     by_hand = Export(user_identity_id=1, export_id=100)
     world.put(file(export=by_hand, scheduled_for=after(hours=hours), finished_at=READY_AT))

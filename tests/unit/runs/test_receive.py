@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes import EXPORT, FILE_ID, NIGHT, Clock, FakeTable, FakeTopics, after, tracker, update
 from webadmit_exports.domain.callback_url import CallbackUrl
-from webadmit_exports.domain.export_file import ExportFile, UpdateSource
+from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, UpdateSource
 from webadmit_exports.errors import AwsUnavailable, InvalidInput
 from webadmit_exports.runs.receive import NotFound, ReceiveCallback
 
@@ -51,8 +51,19 @@ class World:
         self.slept.append(seconds)
         self.while_it_sleeps()
 
+    def receiver(self) -> ReceiveCallback:
+        """A process, with its memory."""
+        return ReceiveCallback(
+            signing_keys=self.keys,  # type: ignore[arg-type]
+            table=self.table,  # type: ignore[arg-type]
+            tracker=tracker(self.table, self.topics, self.clock),
+            now=self.clock.now,
+            sleep=self._sleep,
+        )
+
     def receive(
         self,
+        process: ReceiveCallback | None = None,
         *,
         key: bytes = KEY,
         scheduled_for: datetime = NIGHT,
@@ -70,15 +81,8 @@ class World:
             "signature": signature,
             **parts,
         }
-        files = tracker(self.table, self.topics, self.clock)
         body = f"export_file[id]={file_id}&export_file[export_id]={export_id}&export_file[status]={status}"
-        ReceiveCallback(
-            signing_keys=self.keys,  # type: ignore[arg-type]
-            table=self.table,  # type: ignore[arg-type]
-            tracker=files,
-            now=self.clock.now,
-            sleep=self._sleep,
-        ).receive(segments, body, is_base64=False, content_type=None)
+        (process or self.receiver()).receive(segments, body, is_base64=False, content_type=None)
 
 
 def test_a_good_callback_needs_one_read_two_writes_and_no_look_at_the_keys() -> None:
@@ -149,6 +153,47 @@ def test_a_file_that_no_start_was_answered_with_is_looked_for_for_two_seconds_an
     assert sum(world.slept) == pytest.approx(2)
 
 
+def test_an_address_that_was_refused_less_than_a_minute_ago_is_looked_up_once_without_waiting() -> None:
+    world = World()
+    world.start()
+    received = world.receiver()
+    for number in range(1, 40):
+        with pytest.raises(NotFound):
+            world.receive(received, file_id=FILE_ID + number)
+
+    assert sum(world.slept) == pytest.approx(2)  # the first
+    assert world.table.calls.count("read") == 5 + 38
+    world.receive(received)  # the true one is taken at once
+    assert world.topics.event_types == ["export_file.ready"]
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(59, False), (60, True)])
+def test_a_minute_after_its_last_refusal_an_address_is_waited_for_again(seconds: int, *, waits: bool) -> None:
+    world = World()
+    received = world.receiver()
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            world.receive(received)
+        world.slept.clear()
+        world.clock.go_on(seconds=30)
+    world.clock.go_on(seconds=seconds - 30)
+
+    with pytest.raises(NotFound):
+        world.receive(received)
+
+    assert bool(world.slept) == waits
+
+
+def test_the_addresses_of_other_runs_are_waited_for_all_the_same() -> None:
+    world = World(clock=Clock(after(hours=1)))
+    received = world.receiver()
+    for scheduled_for in (NIGHT, after(minutes=30)):
+        world.slept.clear()
+        with pytest.raises(NotFound):
+            world.receive(received, scheduled_for=scheduled_for)
+        assert sum(world.slept) == pytest.approx(2)
+
+
 def test_a_callback_that_overtakes_the_answer_to_its_start_waits_for_the_record() -> None:
     world = World()
     world.while_it_sleeps = lambda: len(world.slept) == 3 and world.start()
@@ -183,7 +228,13 @@ def test_a_record_that_moves_on_to_another_scheduled_time_meanwhile_is_left_alon
     def begin_again(export_id: int, export_file_id: int) -> ExportFile | None:
         record = read(export_id, export_file_id)
         assert record
-        later = replace(record, first_scheduled_for=after(hours=1), scheduled_for=after(hours=1), reused=True)
+        later = replace(
+            record,
+            first_scheduled_for=after(hours=1),
+            scheduled_for=after(hours=1),
+            answered=frozenset({AnsweredStart(EXPORT.user_identity_id, after(hours=1))}),
+            reused=True,
+        )
         world.table.store(later, replacing=record)
         return record
 

@@ -12,6 +12,7 @@ from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.lifecycle import LEASE
 from webadmit_exports.errors import (
     AccessRefused,
+    AnswerTooLong,
     ApiKeyRefused,
     ApiKeyUnusable,
     AwsUnavailable,
@@ -282,6 +283,46 @@ def test_a_table_that_fails_once_does_not_stop_the_others() -> None:
         world.sweep()
 
     assert len(world.topics.messages) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "event_type"), [("Failed", "export_file.failed"), ("Empty List", "export_file.empty")]
+)
+def test_a_failure_that_is_found_by_polling_is_told_in_the_same_sweep(status: str, event_type: str) -> None:
+    world = World()
+    world.open_run(1, status=status)
+    world.open_run(2, status="Available")
+
+    assert world.sweep() == Figures(due=2, asked=2, found=2, announced=1)
+    assert sorted(world.topics.event_types) == sorted([event_type, "export_file.ready"])
+    assert world.sweep() == Figures()
+
+
+def test_what_callbacks_left_due_is_told_before_anything_is_asked() -> None:
+    world = World(key=FakeKey(ApiKeyUnusable("no value")))
+    world.open_run(1)
+    world.open_run(2)
+    failed = update(UpdateSource.CALLBACK, "Failed", after(minutes=9), export=world.record(1).export, export_file_id=1)
+    assert tracker(world.table, world.topics, world.clock).apply(failed, world.record(1))
+    assert world.topics.messages == []
+
+    with pytest.raises(ApiKeyUnusable):
+        world.sweep()
+
+    assert world.topics.event_types == ["export_file.failed"]
+
+
+def test_a_list_of_runs_that_is_too_long_to_read_has_each_run_asked_about_alone() -> None:
+    world = World()
+    for file_id in range(1, 51):
+        world.open_run(file_id, status="Available")
+    world.webadmit.lists = {37442: AnswerTooLong("/", "the answer was longer than 4,194,304 bytes")}
+    world.webadmit.limit = 12 * 8 * 10  # ten calls a sweep
+
+    world.sweep()
+
+    assert world.webadmit.asked == ["list 37442", *(f"one {file_id}" for file_id in range(1, 10))]
+    assert world.topics.event_types == ["export_file.ready"] * 9
 
 
 # ── Rate limit and time ─────────────────────────────────────────────────────────────────────────────────────────────

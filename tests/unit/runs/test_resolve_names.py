@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from tests.fakes import NIGHT, after, identity
-from tests.unit.runs.test_start import World, delivery
+from tests.unit.runs.test_start import World, delivery, run
 from webadmit_exports.domain.export_file import Names
 from webadmit_exports.domain.identities import ListedExport
+from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.start_request import parse_entries
 from webadmit_exports.errors import (
     AccessRefused,
@@ -40,6 +41,12 @@ def many_schools(*, down: int, of: int = 60) -> World:
         made.lists.add(identity(number, organization=f"School {number}"), "Slate")
         made.lists.errors[number] = [DOWN, DOWN] if number <= down else []
     return made
+
+
+def pair(text: str) -> Export:
+    (export,) = parse_entries(text)
+    assert isinstance(export, Export)
+    return export
 
 
 def start(made: World, text: str, **more: Any) -> dict[str, list[str]]:
@@ -76,6 +83,63 @@ def test_a_name_and_a_pair_of_the_same_export_start_it_once() -> None:
 
     assert start(made, "1:100,Slate*,slate nightly,Banner") == {"started": ["1:100", "1:101"]}
     assert [str(export) for export in made.webadmit.asked].count("1:100") == 1
+
+
+def shared(*identities: int) -> World:
+    """Identities of one program and cycle that all list export 500, "Slate"."""
+    made = World()
+    for number in identities:
+        made.lists.add(identity(number), "Banner")
+        made.lists.listed[number] = [ListedExport(id=500, name="Slate", format="CSV")]
+    return made
+
+
+def test_an_export_that_several_identities_list_is_started_once_under_the_lowest() -> None:
+    made = shared(7, 3, 5)
+
+    assert start(made, "Slate") == {"started": ["3:500"]}
+    assert start(made, "Slate") == {"already_started": ["3:500"]}
+    assert [str(export) for export in made.webadmit.asked] == ["3:500"]
+
+
+def test_where_its_lowest_identity_is_refused_it_is_started_under_the_next_and_nobody_is_woken() -> None:
+    made = shared(3, 5, 7)
+    made.webadmit.answers = {pair("3:500"): [REFUSED], pair("5:500"): [REFUSED]}
+
+    assert start(made, "Slate") == {"started": ["7:500"]}
+    assert alerts(made) == []
+    assert start(made, "Slate") == {"already_started": ["3:500"]}  # by name any record of the export counts
+
+
+def test_where_all_its_identities_are_refused_it_is_deferred_and_told_once() -> None:
+    made = shared(3, 5)
+    made.webadmit.answers = {pair("3:500"): [REFUSED], pair("5:500"): [REFUSED]}
+
+    assert start(made, "Slate") == {"deferred": ["3:500"]}
+    assert alerts(made) == [("start.delayed", "3:500")]
+    assert deferred(made) == ["3:500"]
+
+
+@pytest.mark.parametrize("entries", ["5:500,Slate", "Slate,5:500", "Slate,sl*,5:500"])
+def test_a_pair_says_under_which_identity_an_export_is_started(entries: str) -> None:
+    made = shared(3, 5)
+
+    assert start(made, entries) == {"started": ["5:500"]}
+
+
+def test_two_names_of_the_same_export_start_it_once() -> None:
+    made = shared(3, 5)
+
+    assert start(made, "Slate,sl*,*late") == {"started": ["3:500"]}
+
+
+def test_two_pairs_that_webadmit_joins_are_one_run_and_a_repeat_starts_nothing() -> None:
+    made = shared(3, 5)
+    made.webadmit.answers = {pair("3:500"): [run(9)], pair("5:500"): [run(9)]}
+
+    assert start(made, "3:500,5:500") == {"started": ["3:500", "5:500"]}
+    assert start(made, "3:500,5:500") == {"already_started": ["3:500", "5:500"]}
+    assert all(made.table.only.serves(pair(text), NIGHT) for text in ("3:500", "5:500"))
 
 
 def test_the_same_name_twice_in_one_identity_starts_both() -> None:
@@ -182,8 +246,24 @@ def test_a_name_of_everything_and_more_than_a_thousand_exports_are_refused_with_
     made = world(names=("Slate",) * count)
 
     assert start(made, text) == {"failed": [text]}
-    assert f"{text}: {count:,} exports." in str(made.topics.messages[0].body["reason"])
+    assert f"{text}: {count:,} exports of NursingCAS, School" in str(made.topics.messages[0].body["reason"])
     assert made.webadmit.asked == []
+
+
+def test_a_thousand_exports_in_another_program_do_not_stop_those_that_were_meant() -> None:
+    made = world("2026 - 2027", names=("Slate",))
+    for number in (501, 502):
+        made.lists.add(identity(number, organization=f"Copy {number}"), *["Slate"] * 1001)
+
+    assert start(made, "Slate") == {"started": ["1:100"], "failed": ["Slate"]}
+
+    (message,) = made.topics.messages
+    assert message.event_type == "start.failed"
+    assert "1,001 exports of NursingCAS, Copy 501, University of Examples, 1,001 exports of" in str(
+        message.body["reason"]
+    )
+    (recorded,) = made.matches.kept.values()
+    assert list(map(str, recorded.exports)) == ["1:100"]
 
 
 def test_a_thousand_exports_of_one_name_start() -> None:

@@ -463,18 +463,35 @@ def test_each_kind_of_refusal_is_told_in_one_message() -> None:
 
 def test_a_rate_limit_is_waited_for_as_long_as_webadmit_says() -> None:
     world = World()
-    world.webadmit.answers[EXPORT] = [RateLimited("/", "answered 429", retry_after=30)] * 3
+    world.webadmit.answers[EXPORT] = [RateLimited("/", "answered 429", retry_after=30)] * 2
 
     assert world.start(EXPORT) == {"started": [EXPORT]}
-    assert world.slept == [30, 30, 30]
+    assert world.slept == [30, 30]
 
 
 def test_a_rate_limit_that_does_not_say_how_long_is_waited_for_longer_each_time() -> None:
     world = World()
-    world.webadmit.answers[EXPORT] = [RateLimited("/", "answered 429", retry_after=None)] * 3
+    world.webadmit.answers[EXPORT] = [RateLimited("/", "answered 429", retry_after=None)] * 2
 
     assert world.start(EXPORT) == {"started": [EXPORT]}
-    assert world.slept == [5, 10, 20]
+    assert world.slept == [5, 10]
+
+
+@pytest.mark.parametrize("retry_after", [None, 1, 30])
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_an_export_that_is_always_refused_is_deferred_at_the_third_time_and_holds_nobody_up(
+    count: int, retry_after: float | None
+) -> None:
+    world, requested = World(), exports(count)
+    refused = requested[count // 2]
+    world.webadmit.answers[refused] = [RateLimited("/", "answered 429", retry_after=retry_after)] * 99
+
+    outcomes = world.start(*requested)
+
+    assert outcomes["deferred"] == [refused]
+    assert set(outcomes.get("started", [])) == set(requested) - {refused}
+    assert world.webadmit.asked.count(refused) == 3 if count == 1 else world.webadmit.asked.count(refused) <= 5
+    assert sum(world.slept) <= 150
 
 
 def test_a_rate_limit_that_outlasts_the_invocation_goes_to_the_start_queue() -> None:

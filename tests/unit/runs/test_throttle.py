@@ -1,7 +1,9 @@
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 
+from webadmit_exports.domain.ids import Export
 from webadmit_exports.messages.problems import Problem
 from webadmit_exports.runs.throttle import NotStarted, Throttle
 from webadmit_exports.webadmit.answers import RateLimit
@@ -125,3 +127,63 @@ def test_requests_in_flight_that_meet_the_same_limit_make_one_pause() -> None:
 
 def test_when_the_time_is_up_nothing_more_is_asked_for() -> None:
     assert refused(gate_with(Seconds(), time=0)) is Problem.OUT_OF_TIME
+
+
+# ── One export, or the whole key? ───────────────────────────────────────────────────────────────────────────────────
+
+
+def start_all(
+    throttle: Throttle, exports: list[Export], is_refused: Callable[[Export], float | bool | None]
+) -> list[Export]:
+    """Sixteen at once, as workers do; returns those that are deferred. `is_refused`: False, or the Retry-After."""
+    waiting, deferred = list(exports), []
+    while waiting:
+        at_once, waiting = waiting[:16], waiting[16:]
+        throttle.acquire()
+        for export in at_once:
+            retry_after = is_refused(export)
+            if retry_after is False:
+                throttle.learn(RateLimit())
+                continue
+            try:
+                throttle.refuse(export, retry_after)
+            except NotStarted:
+                deferred.append(export)
+            else:
+                waiting.insert(0, export)
+    return deferred
+
+
+EXPORTS = [Export(user_identity_id=1, export_id=number) for number in range(1, 41)]
+
+
+@pytest.mark.parametrize("retry_after", [None, 1, 10, 45])
+@pytest.mark.parametrize("answered_first", [0, 1, 20])
+def test_forty_exports_behind_a_limit_of_the_key_all_start(retry_after: float | None, answered_first: int) -> None:
+    seconds, asked = Seconds(), 0
+    throttle, until = gate_with(seconds), seconds.now + 45
+
+    def is_refused(_: Export) -> float | bool | None:
+        nonlocal asked
+        asked += 1
+        return False if asked <= answered_first or seconds.now >= until else retry_after
+
+    assert start_all(throttle, EXPORTS, is_refused) == []
+
+
+@pytest.mark.parametrize("retry_after", [None, 1, 30])
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_an_export_that_is_always_refused_holds_the_others_up_three_times_at_most(
+    count: int, retry_after: float | None
+) -> None:
+    seconds = Seconds()
+    began, refusals = seconds.now, 0
+
+    def is_refused(export: Export) -> float | bool | None:
+        nonlocal refusals
+        refusals += export == EXPORTS[0]
+        return retry_after if export == EXPORTS[0] else False
+
+    assert start_all(gate_with(seconds), EXPORTS[:count], is_refused) == EXPORTS[:1]
+    assert refusals == 3
+    assert seconds.now - began <= 60

@@ -66,7 +66,7 @@ def test_a_repeated_callback_is_announced_once(repeats: int) -> None:
     table, topics, clock = FakeTable(), FakeTopics(), Clock(after(minutes=2))
     files = started(table, topics, clock)
 
-    changed = [files.apply(READY, table.read(86446, FILE_ID)) for _ in range(repeats)]
+    changed = [bool(files.apply(READY, table.read(86446, FILE_ID))) for _ in range(repeats)]
 
     assert changed == [True] + [False] * (repeats - 1)
     assert len(topics.messages) == 1
@@ -83,7 +83,26 @@ def test_what_the_caller_knew_may_be_out_of_date() -> None:
 
     files.apply(READY, replace(old, version="unheard of"))
 
-    assert topics.event_types == ["export_file.failed", "export_file.ready"]
+    assert (table.only.status, topics.event_types) == ("Available", ["export_file.ready"])
+
+
+@pytest.mark.parametrize("source", [START, CALLBACK, POLL])
+@pytest.mark.parametrize(
+    ("status", "event_type"), [("Failed", "export_file.failed"), ("Empty List", "export_file.empty")]
+)
+def test_what_has_no_file_is_told_by_the_sweep_alone_and_once(
+    source: UpdateSource, status: str, event_type: str
+) -> None:
+    table, topics, clock = FakeTable(), FakeTopics(), Clock(after(minutes=2))
+    files = started(table, topics, clock)
+    ended = update(source, status, after(minutes=2))
+
+    for _ in range(3):
+        files.apply(ended, table.only)
+    assert topics.messages == []
+
+    assert [files.announce(table.only) for _ in range(3)] == [True, False, False]
+    assert topics.event_types == [event_type]
 
 
 def test_a_failed_publish_gives_the_lease_back_and_the_next_one_announces() -> None:

@@ -18,6 +18,7 @@ import responses
 from tests.fakes import EXPORT
 from webadmit_exports.errors import (
     AccessRefused,
+    AnswerTooLong,
     ApiKeyRefused,
     InvalidInput,
     RateLimited,
@@ -313,7 +314,7 @@ def test_an_answer_that_does_not_come_may_pass_and_its_error_does_not_repeat_the
 def test_an_endless_answer_is_cut_off(http: responses.RequestsMock) -> None:
     http.get(LIST, body=b"x" * (4 * 1024 * 1024 + 1))
 
-    with pytest.raises(Unavailable, match="longer than 4,194,304 bytes"):
+    with pytest.raises(AnswerTooLong, match="longer than 4,194,304 bytes"):
         WebAdmit(BASE).recent_runs(KEY, 37442)
 
 

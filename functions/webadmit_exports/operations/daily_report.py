@@ -1,0 +1,107 @@
+"""The facts of the morning mail: the runs of a day and their outcomes, and what waits, rings or was changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from webadmit_exports.aws.alarms import RingingAlarm
+from webadmit_exports.aws.schedules import Schedule
+from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.export_name import ExportName
+from webadmit_exports.domain.ids import Export
+from webadmit_exports.operations.name_history import Changes
+
+
+class RunOutcome(StrEnum):
+    """The outcome of an expected run; the worst comes first."""
+
+    NOT_STARTED = "not started"
+    FAILED = "failed"
+    LATE = "late"
+    EMPTY = "empty"
+    RUNNING = "still running"
+    READY = "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedRun:
+    """One export at one time of its schedule, or a run that somebody started besides. `file`: None if none was.
+
+    `is_guess`: what its name stood for is not recorded; it is what the name matches now.
+    """
+
+    export: Export
+    scheduled_for: datetime
+    outcome: RunOutcome
+    file: ExportFile | None = None
+    name: str = ""
+    is_guess: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledName:
+    """A name at a time of its schedule."""
+
+    name: ExportName
+    scheduled_for: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """How many messages wait: `retries` are tried again without anyone, `given_up` wait for a person.
+
+    `not_archived`, `archive_given_up`: the same of files that are to be archived; 0 where no files are.
+    """
+
+    retries: int
+    given_up: int
+    not_archived: int = 0
+    archive_given_up: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyReport:
+    """The day from `since` to `until`. `older`: runs from before it that are still open.
+
+    `without_exports`: names that stood for nothing that can be started. `not_known`: those of which it is not known
+    what they stood for, and `why_not_known`. `changes`: what names stand for now, and did not the day before.
+    `alarms`: those that ring now; None where that cannot be read.
+    """
+
+    since: datetime
+    until: datetime
+    schedules: Sequence[Schedule]
+    runs: Sequence[ExpectedRun]
+    older: Sequence[ExportFile]
+    queues: Queues
+    without_exports: Sequence[ScheduledName] = ()
+    not_known: Sequence[ScheduledName] = ()
+    why_not_known: str = ""
+    changes: Changes = field(default_factory=Changes)
+    alarms: Sequence[RingingAlarm] | None = ()
+
+    def of(self, outcome: RunOutcome) -> list[ExpectedRun]:
+        """The runs that ended like this, earliest first."""
+        found = [run for run in self.runs if run.outcome is outcome]
+        return sorted(found, key=lambda run: (run.scheduled_for, run.export.user_identity_id, run.export.export_id))
+
+    @property
+    def switched(self) -> list[Schedule]:
+        """The schedules that somebody has switched on or off by hand."""
+        return [schedule for schedule in self.schedules if schedule.was_switched]
+
+    @property
+    def is_tried_again(self) -> bool:
+        """Whether no more is missing than what the start queue brings back by itself."""
+        missing = self.of(RunOutcome.NOT_STARTED)
+        guesses = [run for run in missing if run.is_guess]  # they wait as one name, or as one whole start
+        return len(missing) - len(guesses) + bool(guesses) + len(self.not_known) <= self.queues.retries
+
+    @property
+    def last_ready_at(self) -> datetime | None:
+        """When the last file became ready."""
+        return max(
+            (run.file.finished_at for run in self.of(RunOutcome.READY) if run.file and run.file.finished_at),
+            default=None,
+        )
