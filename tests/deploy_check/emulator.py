@@ -1,4 +1,4 @@
-"""Starts ministack with what AWS does otherwise put right, in nine places. Nothing of the project is changed for it.
+"""Starts ministack with what AWS does otherwise put right, in ten places. Nothing of the project is changed for it.
 
 Runs in a virtual environment of its own, which has ministack. Each correction cites AWS's documentation.
 """
@@ -133,17 +133,20 @@ def correct_schedules() -> None:
 
 
 def correct_iam() -> None:
-    """Each request counts as one over TLS; a schedule's ARN has its group; batches need the single action.
+    """Each request counts as one over TLS; ARNs of schedules and lists of alarms are right; batches need one action.
 
     IAM user guide, `aws:SecureTransport`; service authorization reference, "Amazon EventBridge Scheduler" (the ARN is
-    schedule/GROUP/NAME) and "Amazon SQS" (there is no action sqs:SendMessageBatch).
+    schedule/GROUP/NAME), "Amazon CloudWatch" (DescribeAlarms is about alarm:NAME, a list about alarm:*) and "Amazon
+    SQS" (there is no action sqs:SendMessageBatch).
     """
     pin, arn_of = iam_evaluator.pin_request_origin, iam_actions.extract_resource_arn
     action_of, signature = iam_actions.extract_iam_action, inspect.signature(arn_of)
 
     def arn(*arguments: Any, **options: Any) -> Any:
-        found = arn_of(*arguments, **options)
-        query = signature.bind(*arguments, **options).arguments.get("query_params") or {}
+        found, request = arn_of(*arguments, **options), signature.bind(*arguments, **options).arguments
+        if request["service"] == "monitoring" and found == "*":
+            return f"arn:aws:cloudwatch:{request['region']}:{request['account_id']}:alarm:*"
+        query = request.get("query_params") or {}
         group = query.get("groupName")
         group = group[0] if isinstance(group, list) else group
         return found.replace(":schedule/default/", f":schedule/{group}/") if isinstance(found, str) and group else found
