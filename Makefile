@@ -16,7 +16,7 @@ help:
 	@echo "make reliability   breaks it in every way and counts what is lost (SHORT=1: within three minutes)"
 	@echo "make chaos         a bad night of 10,000 exports"
 	@echo "make fuzz          two million made-up callbacks"
-	@echo "make mutants       measures how strong the unit tests are (an hour; ROOMS=domain: a quarter)"
+	@echo "make mutants       measures how strong the unit tests are (an hour; PACKAGES=domain: a quarter)"
 	@echo "make large-file    archives a large file, and measures memory and speed (MIB=2048; else 200)"
 	@echo "make bench         measures speed and memory against a typical peer (six minutes)"
 	@echo "make package       validates and builds what sam deploys (needs python3.13)"

@@ -11,11 +11,11 @@ from webadmit_exports.archive.announced_file import AnnouncedFile, ReadyMessage
 from webadmit_exports.archive.bucket import AlreadyThere
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile
 from webadmit_exports.aws.table import WriteConflict, from_item, to_item
-from webadmit_exports.domain.export_file import ExportFile, Names, StatusUpdate, UpdateSource
-from webadmit_exports.domain.export_name import ExportName, Matches
+from webadmit_exports.domain.export_file import ExportFile, Labels, StatusUpdate, UpdateSource
 from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.lifecycle import LifecycleSettings
+from webadmit_exports.domain.name_pattern import Matches, NamePattern
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.message import Message, MessageWriter
 from webadmit_exports.runs.tracker import RunTracker
@@ -25,7 +25,7 @@ NIGHT = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
 EXPORT = Export(user_identity_id=37442, export_id=86446)
 API_KEY = ApiKey("0123456789abcdef0123456789abcdef")
 SIGNING_KEY = b"a signing key of thirty-two bytes"
-NAMES = Names(export_name="Nursing applicants", cycle="2026 - 2027", organization="School of Nursing")
+LABELS = Labels(export_name="Nursing applicants", cycle="2026 - 2027", organization="School of Nursing")
 FILE_ID = 74780
 SETTINGS = LifecycleSettings(
     overdue_after=timedelta(hours=4), keep_records=timedelta(days=90), alert_on_empty_list=True
@@ -48,7 +48,7 @@ READY_FILE = ExportFile(
     started_at=NIGHT,
     updated_at=NIGHT + timedelta(minutes=4),
     finished_at=NIGHT + timedelta(minutes=4, seconds=10),
-    names=NAMES,
+    labels=LABELS,
 )
 ANNOUNCED = AnnouncedFile.by_record(READY_FILE)
 READY_MESSAGE = ReadyMessage(export=EXPORT, export_file_id=FILE_ID, finished_at=ANNOUNCED.finished_at)
@@ -157,17 +157,17 @@ class FakeKeys:
         return SIGNING_KEY
 
 
-class FakeNames:
+class FakeLabels:
     """Knows what one export is called."""
 
-    def learn(self, listing: object) -> None:
+    def remember(self, listing: object) -> None:
         pass
 
     def look_up(self, key: object, exports: object) -> None:
         pass
 
-    def of(self, export: Export) -> Names:
-        return NAMES if export == EXPORT else Names()
+    def of(self, export: Export) -> Labels:
+        return LABELS if export == EXPORT else Labels()
 
 
 @dataclass
@@ -177,7 +177,7 @@ class FakeNameMatches:
     kept: dict[tuple[str, datetime], Matches] = field(default_factory=dict)
     failing: bool = False
 
-    def add(self, name: ExportName, scheduled_for: datetime, found: Matches) -> bool:
+    def add(self, name: NamePattern, scheduled_for: datetime, found: Matches) -> bool:
         self._called()
         if name.user_identity_id and (name.text, scheduled_for) not in self.kept:
             return bool(found.exports)
@@ -192,7 +192,7 @@ class FakeNameMatches:
         self.kept[name.text, scheduled_for] = kept
         return bool(kept.exports or kept.unlisted)
 
-    def before(self, name: ExportName, moment: datetime) -> Iterator[tuple[datetime, Matches]]:
+    def before(self, name: NamePattern, moment: datetime) -> Iterator[tuple[datetime, Matches]]:
         self._called()
         times = [(time, found) for (text, time), found in self.kept.items() if text == name.text and time < moment]
         yield from sorted(times, key=lambda one: one[0], reverse=True)
@@ -264,7 +264,6 @@ class FakeBucket:
     calls: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
-    replaced: list[StoredFile | None] = field(default_factory=list)
     name: str = "archive"
 
     def called(self, name: str) -> None:
@@ -289,18 +288,15 @@ class FakeBucket:
         metadata: dict[str, str],
         content_type: str,
         content_encoding: str = "",
-        replacing: StoredFile | None = None,
     ) -> StoredFile:
         self.called("put")
-        if self.stored and (replacing is None or replacing.etag != self.stored.etag):
+        if self.stored:
             raise AlreadyThere
         self.metadata = metadata
-        self.replaced.append(replacing)
         self.contents.append(content.read())
         self.stored = StoredFile(
             key=key,
             version_id=f"v{len(self.contents)}",
-            etag=f"e{len(self.contents)}",
             size=len(self.contents[-1]),
             content_type=content_type,
             stored_at=self.clock.now(),

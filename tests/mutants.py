@@ -1,6 +1,7 @@
 """How strong the unit tests are: `make mutants` changes the code in a thousand ways and counts what no test notices.
 
-mutmut needs the package beside the tests, so that a copy is laid out in .build/mutants. `ROOMS=domain` takes one room.
+mutmut needs the code beside the tests, so that a copy is laid out in .build/mutants. `PACKAGES=domain` takes one of
+them.
 """
 
 import collections
@@ -14,7 +15,7 @@ from pathlib import Path
 from tests.sandbox.package import FUNCTIONS, ROOT
 
 FOLDER = ROOT / ".build" / "mutants"
-ROOMS = ("domain", "messages", "runs", "archive")
+PACKAGES = ("domain", "messages", "runs", "archive")
 COPIED = ("tests", "docs", "events", "template.yaml", "samconfig.toml", "README.md")
 _CONFIG = """[mutmut]
 source_paths =
@@ -31,7 +32,7 @@ addopts = "--import-mode=importlib"
 """
 
 
-def lay_out(rooms: tuple[str, ...]) -> None:
+def lay_out(packages: tuple[str, ...]) -> None:
     """The copy, with the settings of mutmut and pytest."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
@@ -39,15 +40,15 @@ def lay_out(rooms: tuple[str, ...]) -> None:
     for name in COPIED:
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, FOLDER / name)
-    sources = "\n".join(f"    webadmit_exports/{room}" for room in rooms)
+    sources = "\n".join(f"    webadmit_exports/{package}" for package in packages)
     copies = "\n".join(f"    {name}" for name in ("webadmit_exports", *COPIED))
     (FOLDER / "setup.cfg").write_text(_CONFIG.format(sources=sources, copies=copies), encoding="utf-8")
     (FOLDER / "pyproject.toml").write_text(_PYTEST, encoding="utf-8")
 
 
 def main() -> int:
-    rooms = tuple(os.environ.get("ROOMS", "").split()) or ROOMS
-    lay_out(rooms)
+    packages = tuple(os.environ.get("PACKAGES", "").split()) or PACKAGES
+    lay_out(packages)
     mutmut = Path(sys.executable).with_name("mutmut")
     ran = subprocess.run([mutmut, "run"], cwd=FOLDER, check=False)
     told = subprocess.run([mutmut, "results", "--all", "true"], cwd=FOLDER, check=False, capture_output=True, text=True)

@@ -1,5 +1,7 @@
 """The README and the list of cases say what is so."""
 
+import collections
+import dataclasses
 import itertools
 import json
 import re
@@ -9,15 +11,16 @@ from typing import Any
 import botocore.session
 import pytest
 
-from tests.fakes import ANNOUNCED, EXPORT, NAMES, NIGHT, WRITER
+from tests.fakes import ANNOUNCED, EXPORT, LABELS, NIGHT, READY_FILE, WRITER
 from tests.sandbox import template
 from tests.sandbox.package import ROOT
 from tests.schemas import SCHEMAS
 from webadmit_exports.archive.csv_facts import CsvFacts
 from webadmit_exports.archive.messages import ArchiveMessages
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile
+from webadmit_exports.aws.table import to_item
 from webadmit_exports.domain.announcement import Announcement, EventType
-from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.export_file import AnsweredStart, ExportFile
 from webadmit_exports.messages.file_messages import file_message
 from webadmit_exports.messages.problems import Problem
 from webadmit_exports.messages.start_messages import StartAlert, start_message
@@ -92,7 +95,7 @@ def test_outputs_that_are_named_exist() -> None:
 
 
 FILE = ExportFile(
-    names=NAMES,
+    labels=LABELS,
     export=EXPORT,
     export_file_id=74780,
     status="Available",
@@ -118,7 +121,6 @@ def test_the_receipt_shown_has_the_fields_of_a_real_one() -> None:
     stored = StoredFile(
         key=ANNOUNCED.key("a.csv"),
         version_id="v",
-        etag="e",
         size=1,
         content_type="text/csv",
         stored_at=NIGHT,
@@ -139,13 +141,22 @@ def test_the_table_of_events_is_complete_and_names_fields_that_are_there() -> No
 
 
 def test_the_table_of_attributes_is_that_of_the_items() -> None:
-    source = (ROOT / "functions" / "webadmit_exports" / "aws" / "table.py").read_text(encoding="utf-8")
-    written = set(re.findall(r'^        "(\w+)": ', source, re.MULTILINE))
+    every = {field.name: NIGHT for field in dataclasses.fields(ExportFile) if field.name.endswith("_at")}
+    full = dataclasses.replace(
+        READY_FILE,
+        answered=frozenset({AnsweredStart(1, NIGHT)}),
+        href="/",
+        reason="x",
+        reused=True,
+        labels=LABELS,
+        version="1",
+        **every,
+    )
     documented = {
         name for row in table_under("The records", DOCS["reference.md"]) for name in re.findall(r"`(\w+)`", row[0])
     }
 
-    assert documented == written
+    assert documented == set(to_item(full))
 
 
 def test_files_that_are_linked_exist_and_every_event_is_linked() -> None:
@@ -224,3 +235,21 @@ def test_sam_commands_name_what_is_there(command: list[str]) -> None:
 
 def test_no_inner_words_stand_in_the_readme() -> None:
     assert re.findall(r"\b(lease|claim|occurrence)\w*", README) == []
+
+
+def test_what_is_to_be_touched_to_add_something_exists() -> None:
+    rows = table_under("To add something, touch", DOCS["architecture.md"])
+    package = ROOT / "functions" / "webadmit_exports"
+
+    named = {path for _, touch in rows for path in re.findall(r"`([\w/]+\.(?:py|yaml|md))`", touch)}
+
+    assert "domain/status.py" in named
+    assert [path for path in named - {"app.py"} if not (package / path).exists() and not (ROOT / path).exists()] == []
+
+
+def test_no_test_has_the_name_of_another() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "tests").rglob("test_*.py"))]
+    names = [name for source in sources for name in re.findall(r"^def (test_\w+)", source, re.MULTILINE)]
+
+    assert len(names) > 700
+    assert [name for name, count in collections.Counter(names).items() if count > 1] == []

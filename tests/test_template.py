@@ -1,10 +1,10 @@
 """What template.yaml promises and sam validate does not see."""
 
-import ast
+import importlib.util
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +16,8 @@ from webadmit_exports.archive.alerts import RETRY_EVERY as ARCHIVE_RETRY_EVERY
 from webadmit_exports.aws.start_queue import RETRY_EVERY
 from webadmit_exports.aws.table import UNFINISHED_INDEX
 from webadmit_exports.domain.callback_url import LIFETIME
+from webadmit_exports.errors import InvalidInput
+from webadmit_exports.shared_services import Settings
 
 SOURCE = template.source()
 RESOURCES: dict[str, Any] = template.translated()["Resources"]
@@ -290,32 +292,65 @@ FUNCTION_FOLDERS = {
 SET_BY_LAMBDA = {"AWS_LAMBDA_RUNTIME_API", "AWS_REGION"}
 
 
-def settings_read_in(path: str) -> set[str]:
-    """The names that a module reads, wherever it reads them through `setting` and `number`."""
-    tree = ast.parse((FUNCTIONS / path).read_text(encoding="utf-8"))
-    return {
-        call.args[0].value
-        for call in ast.walk(tree)
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and call.func.attr in ("setting", "number", "optional")
-        and call.args
-        and isinstance(call.args[0], ast.Constant)
-    }
+def settings_read_by(folder: str, variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The names that a function reads while its app.py is imported; raises InvalidInput where one must be there."""
+    read: set[str] = set()
+    for name in ("setting", "optional"):
+        method = getattr(Settings, name)
+        monkeypatch.setattr(Settings, name, lambda self, key, method=method: (read.add(key), method(self, key))[1])
+    for key in set().union(*map(variables_of, FUNCTION_FOLDERS)):
+        monkeypatch.delenv(key, raising=False)
+    for key, text in {**variables, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(key, text)
+    spec = importlib.util.spec_from_file_location(f"app_of_{folder}", FUNCTIONS / folder / "app.py")
+    assert spec
+    assert spec.loader
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    return read
 
 
-def test_every_setting_that_a_function_reads_is_set_and_every_one_that_is_set_is_read() -> None:
-    shared = settings_read_in("webadmit_exports/wiring.py") | settings_read_in("webadmit_exports/services.py")
-    read = shared.union(*(settings_read_in(f"{folder}/app.py") for folder in FUNCTION_FOLDERS.values()))
-    powertools = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_DISABLED"}
+POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_DISABLED"}
+VALUES = {"WEBADMIT_BASE_URL": "https://api.webadmit.org"}  # all others may be 1
 
-    declared: set[str] = set()
-    for name, folder in FUNCTION_FOLDERS.items():
-        variables = set(RESOURCES[name]["Properties"]["Environment"]["Variables"])
-        assert settings_read_in(f"{folder}/app.py") <= variables | SET_BY_LAMBDA
-        declared |= variables
 
-    assert declared - powertools == read - SET_BY_LAMBDA
+def variables_of(name: str) -> dict[str, str]:
+    return {one: VALUES.get(one, "1") for one in RESOURCES[name]["Properties"]["Environment"]["Variables"]}
+
+
+@pytest.mark.parametrize("name", FUNCTION_FOLDERS)
+def test_every_setting_that_a_function_reads_is_set_and_its_own_are_read(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = set(variables_of(name))
+    shared = set(SOURCE["Globals"]["Function"]["Environment"]["Variables"])
+
+    read = settings_read_by(FUNCTION_FOLDERS[name], variables_of(name), monkeypatch)
+
+    # Mails that tell how to store the API key name its secret; the function that faces the internet sends none.
+    not_told = {"WEBADMIT_API_KEY_ARN"} if name == "ReceiveCallbackFunction" else set()
+    assert read - not_told <= declared | SET_BY_LAMBDA
+    assert declared - shared <= read
+
+
+def test_every_setting_that_all_functions_have_is_read_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = set(SOURCE["Globals"]["Function"]["Environment"]["Variables"])
+
+    read = [settings_read_by(folder, variables_of(name), monkeypatch) for name, folder in FUNCTION_FOLDERS.items()]
+
+    assert shared - POWERTOOLS <= set().union(*read)
+
+
+@pytest.mark.parametrize("name", FUNCTION_FOLDERS)
+def test_a_setting_that_is_taken_out_of_a_function_is_missed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the test above would be one that cannot fail."""
+    folder, variables = FUNCTION_FOLDERS[name], variables_of(name)
+    for missing in settings_read_by(folder, variables, monkeypatch) & set(variables):
+        rest = {one: text for one, text in variables.items() if one != missing}
+        try:
+            is_missed = missing in settings_read_by(folder, rest, monkeypatch) - set(rest)
+        except InvalidInput as error:
+            is_missed = missing in str(error)
+        assert is_missed, missing
 
 
 def test_nothing_else_reads_the_environment() -> None:

@@ -7,17 +7,56 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from webadmit_exports import wiring
-from webadmit_exports.operations.check_setup import SetupHasProblems
-from webadmit_exports.services import Services
+from webadmit_exports.aws import clients
+from webadmit_exports.aws.schedules import Schedules
+from webadmit_exports.aws.subscriptions import Subscriptions
+from webadmit_exports.operations.callback_probe import Probe
+from webadmit_exports.operations.check_setup import CheckSetup, Mailbox, SetupHasProblems
+from webadmit_exports.operations.key_access import READ_SECONDS
+from webadmit_exports.shared_services import SharedServices
 from webadmit_exports.telemetry import instrumented, seconds_left
+from webadmit_exports.webadmit.client import WebAdmit
+from webadmit_exports.webadmit.listing import SIDE_BY_SIDE, Lister
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-check_setup = wiring.check_setup(Services(os.environ, now))
+shared = SharedServices(os.environ, now)
+ready, alerts = shared.setting("READY_TOPIC_ARN"), shared.setting("ALERTS_TOPIC_ARN")
+check_setup = CheckSetup(
+    lister=Lister(
+        webadmit=WebAdmit(
+            shared.setting("WEBADMIT_BASE_URL"),
+            version=shared.setting("VERSION"),
+            connections=SIDE_BY_SIDE,
+            read_seconds=READ_SECONDS,
+        ),
+        followed_cycles=int(shared.number("FOLLOWED_CYCLES")),
+    ),
+    api_key=shared.api_key,
+    signing_keys=shared.signing_keys,
+    schedules=Schedules(
+        clients.scheduler(),
+        shared.setting("SCHEDULE_GROUP"),
+        exports=shared.setting("EXPORTS_SCHEDULE"),
+        frequent_exports=shared.setting("FREQUENT_EXPORTS_SCHEDULE"),
+        state=shared.setting("SCHEDULE_STATE"),
+    ),
+    subscriptions=Subscriptions(clients.sns()),
+    probe=Probe(),
+    callback_url=shared.setting("CALLBACK_URL"),
+    mailboxes=[
+        Mailbox("NotificationEmail", shared.optional("NOTIFICATION_EMAIL"), ready),
+        Mailbox("AlertEmail", shared.optional("ALERT_EMAIL"), alerts),
+    ],
+    alerts_arn=alerts,
+    ready_arn=ready,
+    archive_queue_arn=shared.optional("ARCHIVE_QUEUE_ARN"),
+    commands=shared.writer.commands,
+    now=now,
+)
 
 
 @instrumented
@@ -31,9 +70,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     sys.stdout.write("\n".join(report) + "\n")
     if problems and event.get("raise_problems") is True:
         raise SetupHasProblems(" ".join(problems))
-    return {
-        "ok": not problems,
-        "problems": problems,
-        "ids": [str(pair) for pair in findings.pairs],
-        "report": report,
-    }
+    pairs = [str(pair) for pair in findings.pairs]
+    return {"ok": not problems, "problems": problems, "pairs": pairs, "report": report}

@@ -2,15 +2,15 @@
 
 import json
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from webadmit_exports import wiring
 from webadmit_exports.errors import AwsUnavailable, InvalidInput
-from webadmit_exports.runs.receive import NotFound
-from webadmit_exports.services import Services
+from webadmit_exports.runs.receive import NotFound, ReceiveCallback
+from webadmit_exports.shared_services import SharedServices
 from webadmit_exports.telemetry import instrumented, logger
 
 
@@ -18,12 +18,23 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-receive_callback = wiring.receive_callback(Services(os.environ, now))
+def read_signing_keys_ahead(shared: SharedServices) -> None:
+    """Asks Secrets Manager while the process starts: nobody waits for it yet."""
+    with suppress(AwsUnavailable):  # the first callback finds it out again, and says so
+        shared.signing_keys.known()
+
+
+shared = SharedServices(os.environ, now)
+receive_callback = ReceiveCallback(
+    signing_keys=shared.signing_keys, table=shared.table, tracker=shared.tracker, now=now
+)
+if shared.is_in_lambda:
+    read_signing_keys_ahead(shared)
 
 
 @instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Takes an HTTP API event (payload format 2.0); the README lists the answers."""
+    """Takes an HTTP API event (payload format 2.0); docs/reference.md, "The callback", lists the answers."""
     parameters, content_type = event.get("pathParameters") or {}, event.get("headers", {}).get("content-type")
     is_base64 = bool(event.get("isBase64Encoded"))
     try:

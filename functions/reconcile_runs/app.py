@@ -7,17 +7,28 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from webadmit_exports import wiring
-from webadmit_exports.services import Services
+from webadmit_exports.runs.reannounce import Reannounce
+from webadmit_exports.runs.reconcile import ReconcileRuns
+from webadmit_exports.shared_services import SharedServices
 from webadmit_exports.telemetry import instrumented, logger, seconds_left
+from webadmit_exports.webadmit.client import WebAdmit
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-services = Services(os.environ, now)
-reconcile_runs, reannounce = wiring.reconcile_runs(services), wiring.reannounce(services)
+shared = SharedServices(os.environ, now)
+reannounce = Reannounce(table=shared.table, tracker=shared.tracker)
+reconcile_runs = ReconcileRuns(
+    webadmit=WebAdmit(shared.setting("WEBADMIT_BASE_URL"), version=shared.setting("VERSION")),
+    api_key=shared.api_key,
+    table=shared.table,
+    tracker=shared.tracker,
+    topics=shared.topics,
+    writer=shared.writer,
+    now=now,
+)
 
 
 @instrumented

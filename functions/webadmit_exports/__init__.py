@@ -1,8 +1,8 @@
 """Starts WebAdMIT exports, follows their runs, announces their files once, and archives them where that is wanted.
 
-The rooms, from the top; imports point downwards only, and `runs`, `archive` and `operations` do not know each other:
+The packages, from the top; imports point downwards only, and `runs`, `archive` and `operations` do not know each other:
 
-- `wiring`, `services`: put the use cases together; read the environment
+- `shared_services`: the settings of a function, and the services that several functions use
 - `runs`: follow a run, from its start to its announcement
 - `archive`: fetch a file that is ready, and keep it
 - `operations`: help the operator: the setup check and the morning mail

@@ -22,32 +22,29 @@ No message holds the API key, a callback's signature, a download URL or a body: 
 
 
 class WebAdmitExportsError(Exception):
-    """The base of every error that this project raises on purpose. `problem`: its name in the catalogue of messages."""
+    """The base of every error that this project raises on purpose.
+
+    `problem`: its name in the catalogue of messages. `says_all`: whether that says everything in our words.
+    """
 
     problem = "UNEXPECTED"
+    says_all = False
 
     @property
     def detail(self) -> str:
-        """What a person should read beyond the kind of the error; may be empty."""
-        return str(self)
+        """What a person should read beyond the problem; may be empty."""
+        return "" if self.says_all else str(self)
 
 
 class InvalidInput(WebAdmitExportsError):
     """Something that a person or WebAdMIT sent cannot be used; the text names the part and says what is expected."""
 
 
-class _SaysItAll(WebAdmitExportsError):
-    """An error whose kind says everything."""
-
-    @property
-    def detail(self) -> str:
-        return ""
-
-
-class ApiKeyUnusable(_SaysItAll):
+class ApiKeyUnusable(WebAdmitExportsError):
     """The secret for the WebAdMIT API key is empty, or what it holds is not a key."""
 
     problem = "API_KEY_MISSING"
+    says_all = True
 
 
 class AwsUnavailable(WebAdmitExportsError):
@@ -60,10 +57,11 @@ class AnnouncementDelayed(AwsUnavailable):
     """The update is stored, but its announcement could not be finished; it stays due."""
 
 
-class SigningKeyUnusable(_SaysItAll, AwsUnavailable):
+class SigningKeyUnusable(AwsUnavailable):
     """Callback URLs can be neither made nor checked until a person stores a proper key."""
 
     problem = "SIGNING_KEY_UNUSABLE"
+    says_all = True
 
 
 class HostRefused(WebAdmitExportsError):
@@ -97,27 +95,21 @@ class WebAdmitError(WebAdmitExportsError):
 
     @property
     def detail(self) -> str:
-        return self.quote or self.what
+        return self.quote if self.says_all else self.quote or self.what
 
 
-class _SaysWhy(WebAdmitError):
-    """An error whose status says everything but what WebAdMIT adds."""
-
-    @property
-    def detail(self) -> str:
-        return self.quote
-
-
-class ApiKeyRefused(_SaysWhy):
+class ApiKeyRefused(WebAdmitError):
     """401: the key is wrong, or its owner has made a new one."""
 
     problem = "API_KEY_REFUSED"
+    says_all = True
 
 
-class AccessRefused(_SaysWhy):
+class AccessRefused(WebAdmitError):
     """403: the key's owner may not use this identity."""
 
     problem = "ACCESS_REFUSED"
+    says_all = True
 
 
 class RequestRefused(WebAdmitError):
@@ -129,10 +121,11 @@ class RequestRefused(WebAdmitError):
         self.problem = "NOT_FOUND" if status == 404 else "REJECTED"
 
 
-class RateLimited(_SaysWhy):
+class RateLimited(WebAdmitError):
     """429; `retry_after` is how many seconds WebAdMIT asks us to wait, None where it does not say."""
 
     problem = "RATE_LIMITED"
+    says_all = True
 
     def __init__(self, path: str, what: str, quote: str = "", *, retry_after: float | None) -> None:
         super().__init__(path, what, quote)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from webadmit_exports.aws.table import to_item
-from webadmit_exports.domain.export_file import ExportFile, Names
+from webadmit_exports.domain.export_file import ExportFile, Labels
 from webadmit_exports.domain.ids import Export
 
 SIGNING_KEY = "the signing key of the benchmark"
@@ -112,7 +112,7 @@ def open_record(export_id: int, export_file_id: int) -> ExportFile:
         started_at=began,
         updated_at=began,
         due_at=began,
-        names=Names(export_name=f"Export {export_id}", cycle="2026 - 2027", organization="Example School"),
+        labels=Labels(export_name=f"Export {export_id}", cycle="2026 - 2027", organization="Example School"),
         version="0" * 32,
     )
 

@@ -14,10 +14,10 @@ from tests.fakes import ANNOUNCED
 from webadmit_exports.archive import archive_file
 from webadmit_exports.archive.archive_file import ArchiveFile, ArchiveOutcome
 from webadmit_exports.archive.bucket import AlreadyThere, ArchiveBucket
+from webadmit_exports.archive.download_limits import NotArchived
 from webadmit_exports.archive.stored_file import StoredFile
-from webadmit_exports.archive.watch import NotArchived
 from webadmit_exports.aws import table
-from webadmit_exports.aws.clients import asking
+from webadmit_exports.aws.clients import aws_errors
 from webadmit_exports.domain import lifecycle
 from webadmit_exports.domain.announcement import Announcement, event_id
 from webadmit_exports.domain.export_file import ExportFile
@@ -57,7 +57,7 @@ class Bug:
 
 def _write(self: Any, record: ExportFile, **condition: Any) -> ExportFile:
     record = replace(record, version=table.uuid.uuid4().hex)
-    with asking("DynamoDB"):
+    with aws_errors("DynamoDB"):
         self._client.put_item(TableName=self._name, Item=table.to_item(record), **condition)
     return record
 

@@ -34,7 +34,7 @@ from tests.explore.ports import (
     number_of,
     scheduled_for,
 )
-from tests.fakes import EXPORT, SETTINGS, SIGNING_KEY, WRITER, FakeNames
+from tests.fakes import EXPORT, SETTINGS, SIGNING_KEY, WRITER, FakeLabels
 from webadmit_exports.aws.start_queue import Delivery
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.domain.announcement import EventType
@@ -161,7 +161,7 @@ class Runs:
             signing_keys=Keys(),  # type: ignore[arg-type]
             callback_url="",
             start_queue=QueuePort(replay),  # type: ignore[arg-type]
-            names=FakeNames(),  # type: ignore[arg-type]
+            labels=FakeLabels(),  # type: ignore[arg-type]
             resolve_names=None,  # type: ignore[arg-type]  # exports that are listed as pairs
             clock=lambda: 0.0,
             sleep=lambda _: None,
@@ -169,7 +169,7 @@ class Runs:
         request = StartRequest(entries=(EXPORT,), scheduled_for=scheduled_for(process.about))  # type: ignore[arg-type]
         try:
             if process.kind == "retry":
-                delivery = Delivery(message_id="message", request=request, is_last=False, is_whole=False)
+                delivery = Delivery(message_id="message", request=request, is_last=False, is_failed_invocation=False)
                 return "stays" if starts.retry([delivery], lambda: _PLENTY) else "done"
             starts.start(request, lambda: _PLENTY)
         except AwsUnavailable:

@@ -157,7 +157,7 @@ def test_a_year_with_a_rollover_and_a_renamed_export_needs_no_redeploy(stack: St
 # ── Single nights ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_same_name_twice_in_one_identity_starts_both(stack: Stack) -> None:
+def test_two_exports_of_one_name_both_start(stack: Stack) -> None:
     stack.sandbox.webadmit.add_export(OLD, 86500, "BANNER LOAD", callbacks=0)
 
     assert stack.start() == {"started": pairs(OLD, 86446, 86447, 86448, 86500)}
@@ -175,7 +175,7 @@ def test_an_identity_without_a_cycle_or_with_a_cycle_without_a_year_is_followed(
     assert stack.start()["started"] == ["1:1", *pairs(OLD, 86446, 86447, 86448), "3:3"]
 
 
-def test_two_identities_of_one_program_and_cycle_are_both_followed(stack: Stack) -> None:
+def test_exports_of_two_identities_of_one_program_and_cycle_start(stack: Stack) -> None:
     webadmit = stack.sandbox.webadmit
     for number, cycle in ((1, "2026 - 2027"), (2, "2026 - 2027")):
         webadmit.add_identity(number, cycle)
@@ -218,7 +218,7 @@ def test_a_list_of_five_hundred_exports_is_started_as_far_as_it_has_the_name(sta
     assert len(stack.start()["started"]) == 3 + 10
 
 
-def test_three_hundred_identities_take_three_hundred_and_one_calls(stack: Stack) -> None:
+def test_a_start_over_three_hundred_identities_takes_three_hundred_and_one_calls(stack: Stack) -> None:
     webadmit = stack.sandbox.webadmit
     for number in range(1, 300):
         webadmit.add_identity(number, "2026 - 2027", organization=f"School {number}")
@@ -310,7 +310,7 @@ def test_a_key_that_loses_one_identity_is_told_the_next_morning(stack: Stack) ->
     assert f"identity {NEW} (SANDCAS, " in mail["text"].partition("No longer started since yesterday (1):")[2]
 
 
-def test_a_schedule_that_fires_twice_starts_by_name_once(stack: Stack) -> None:
+def test_two_firings_of_a_schedule_by_name_start_one_run(stack: Stack) -> None:
     stack.start()
 
     assert stack.start() == {"already_started": pairs(OLD, 86446, 86447, 86448)}

@@ -43,36 +43,19 @@ def raw(form: dict[str, object]) -> str:
     return "&".join(f"{name}={value}" for name, value in form.items())
 
 
-@pytest.mark.parametrize(
-    ("spell", "content_type"),
-    [
-        (raw, FORM),
-        (urlencode, FORM),
-        (lambda form: urlencode(form).replace("%5B", "%5b").replace("%5D", "%5d"), f"{FORM}; charset=utf-8"),
-        (urlencode, FORM.upper()),
-        (raw, None),
-        (lambda form: urlencode({**form, "more": "fields"}), FORM),
-    ],
-)
-def test_a_form_is_taken_in_every_spelling(
-    world: World, pair: str, spell: Callable[[dict[str, object]], str], content_type: str | None
-) -> None:
-    headers = {} if content_type is None else {"Content-Type": content_type}
+def test_a_form_is_taken_as_the_http_api_brings_it(world: World) -> None:
+    """The spellings of forms are tested in tests/unit/domain/test_callback_url.py."""
+    spellings = [(raw, FORM), (urlencode, f"{FORM.upper()}; charset=utf-8"), (raw, None), (urlencode, "text/plain")]
+    for spell, content_type in spellings:
+        pair = world.add_export()
+        world.start(pair)
+        headers = {} if content_type is None else {"Content-Type": content_type}
+        form = spell(world.form(pair, "success_with_errors"))
 
-    answer = world.post(world.callback_url(pair), spell(world.form(pair)).encode(), headers=headers)
+        answer = world.post(world.callback_url(pair), form.encode(), headers=headers)
 
-    assert (answer.status_code, answer.content) == (200, b"")
-    assert [message["status"] for message in world.ready()] == ["Available"]
-
-
-@pytest.mark.parametrize("status", ["success_with_errors", "SUCCESS WITH ERRORS", "SuccessWithErrors"])
-@pytest.mark.parametrize("space", ["+", "%20"])
-def test_a_status_is_taken_in_every_spelling(world: World, pair: str, status: str, space: str) -> None:
-    body = raw(world.form(pair, status.replace(" ", space)))
-
-    world.post(world.callback_url(pair), body, headers={"Content-Type": FORM})
-
-    assert [message["status"] for message in world.ready()] == ["Success With Errors"]
+        assert (answer.status_code, answer.content) == (200, b"")
+    assert [message["status"] for message in world.ready()] == ["Success With Errors"] * len(spellings)
 
 
 def test_the_http_api_sends_forms_in_base64_and_text_as_it_is(world: World, pair: str) -> None:
@@ -85,44 +68,27 @@ def test_the_http_api_sends_forms_in_base64_and_text_as_it_is(world: World, pair
 # ── What cannot be used ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("value", ["", "0", "-1", "%2B9", "9_9", "+9+", "%D9%A9%D9%A9", "9" * 40, "1e3", "9%00"])
-@pytest.mark.parametrize("field", ["id", "export_id"])
-def test_ids_that_are_none_are_refused(world: World, pair: str, field: str, value: str) -> None:
-    before = world.record(pair)
+def test_a_form_that_cannot_be_used_is_answered_with_the_reason_and_changes_nothing(world: World, pair: str) -> None:
+    """What makes a form unusable is tested in tests/unit/domain/test_callback_url.py."""
+    other = world.add_export()
+    world.start(other)
+    before = world.records()
+    bodies = {
+        b"": "must have the field",
+        b"\xff\xfe\x00": "form",
+        b"x" * 4_000_000: "longer than",
+        b"a=1&" * 100_000: "longer than",
+        raw(world.form(pair, id="%D9%A9")).encode(): "export_file[id] must be a whole number",
+        raw(world.form(pair, "x" * 65)).encode(): "the status must be",
+        raw(world.form(other)).encode(): "must be the export of the URL",
+    }
 
-    answer = world.post(
-        world.callback_url(pair), raw(world.form(pair, **{field: value})), headers={"Content-Type": FORM}
-    )
+    for body, reason in bodies.items():
+        answer = world.post(world.callback_url(pair), body, headers={"Content-Type": FORM})
 
-    assert answer.status_code == 400
-    assert f"export_file[{field}] must be a whole number" in answer.json()["message"]
-    assert world.record(pair) == before
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type"),
-    [
-        (b"", FORM),
-        (b"&", FORM),
-        (b"\xff\xfe\x00", FORM),
-        (b"export_file[id]=%ff&export_file[export_id]=1&export_file[status]=Available", FORM),
-        (b"{}", "application/json"),
-        (b'{"export_file": {"id": 1}}', FORM),
-        (b"x" * 5000, FORM),
-        (b"x" * 4_000_000, FORM),
-        (b"a=1&" * 100_000, FORM),
-    ],
-)
-def test_a_body_that_is_no_form_is_refused_whatever_its_size(
-    world: World, pair: str, body: bytes, content_type: str
-) -> None:
-    before = world.record(pair)
-
-    answer = world.post(world.callback_url(pair), body, headers={"Content-Type": content_type})
-
-    assert answer.status_code == 400
-    assert answer.json()["message"]
-    assert world.record(pair) == before
+        assert answer.status_code == 400
+        assert reason in answer.json()["message"]
+    assert world.records() == before
 
 
 def test_ten_megabytes_do_not_arrive(world: World, pair: str) -> None:
@@ -132,47 +98,6 @@ def test_ten_megabytes_do_not_arrive(world: World, pair: str) -> None:
         status = 413
 
     assert status == 413
-
-
-@pytest.mark.parametrize("missing", ["id", "export_id", "status"])
-def test_a_missing_field_is_refused_by_its_name(world: World, pair: str, missing: str) -> None:
-    form = {name: value for name, value in world.form(pair).items() if name != f"export_file[{missing}]"}
-
-    answer = world.post(world.callback_url(pair), form)
-
-    assert (answer.status_code, answer.json()["message"]) == (
-        400,
-        f"the form must have the field export_file[{missing}]",
-    )
-
-
-def test_a_field_that_comes_twice_is_refused_unless_it_says_the_same(world: World, pair: str) -> None:
-    good = raw(world.form(pair, "Queued"))
-
-    answers = [
-        world.post(world.callback_url(pair), f"{good}&{more}", headers={"Content-Type": FORM}).status_code
-        for more in ("export_file[status]=Queued", "export_file[status]=Available", "export_file[id]=1")
-    ]
-
-    assert answers == [200, 400, 400]
-
-
-@pytest.mark.parametrize("status", ["", "+", "%00", "x" * 65])
-def test_a_status_that_cannot_be_used_is_refused(world: World, pair: str, status: str) -> None:
-    answer = world.post(world.callback_url(pair), raw(world.form(pair, status)), headers={"Content-Type": FORM})
-
-    assert answer.status_code == 400
-    assert world.record(pair)["status"] == "Initializing"
-
-
-def test_the_form_must_be_about_the_export_of_the_address(world: World, pair: str) -> None:
-    other = world.add_export()
-    world.start(other)
-
-    answer = world.post(world.callback_url(pair), world.form(other))
-
-    assert answer.status_code == 400
-    assert world.record(other)["status"] == "Initializing"
 
 
 # ── What is not proven ──────────────────────────────────────────────────────────────────────────────────────────────

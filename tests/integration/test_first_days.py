@@ -46,7 +46,7 @@ def test_a_key_that_was_never_stored_is_told_once_with_the_command_that_stores_i
     assert len(fresh.records()) == 40
 
 
-def test_an_empty_list_is_no_alert_where_that_is_switched_off(fresh: Sandbox) -> None:
+def test_without_alerts_on_empty_lists_nobody_is_told(fresh: Sandbox) -> None:
     fresh.store_api_key(fresh.api_key)
     fresh.webadmit.add_export(37442, 999, seconds=0, status="Empty List", callbacks=0)
     before = len(fresh.mails())

@@ -73,7 +73,7 @@ def test_a_setup_in_order_is_said_to_be_so_with_the_pairs_to_paste(night: Sandbo
     answer = check(night)
 
     assert (answer["ok"], answer["problems"]) == (True, [])
-    assert answer["ids"] == [f"{IDENTITY}:1", f"{IDENTITY}:2", f"{IDENTITY}:3"]
+    assert answer["pairs"] == [f"{IDENTITY}:1", f"{IDENTITY}:2", f"{IDENTITY}:3"]
     assert "    37442:1  Nursing (CSV)  scheduled" in answer["report"]
     wait_until(lambda: len(log) >= before + 2)  # what a process prints is read beside its answer
     assert log[before : before + 2] == ["Schedules:", answer["report"][1]]

@@ -9,7 +9,7 @@ from tests.integration.conftest import ALERT_EMAIL, NOTIFICATION_EMAIL, World
 from tests.sandbox.stack import Sandbox
 
 
-def test_a_ready_file_is_announced_as_the_contract_says(world: World) -> None:
+def test_subscribers_get_a_ready_file_as_the_contract_says(world: World) -> None:
     pair = world.add_export()
     world.start(pair)
     world.finish(pair)

@@ -30,7 +30,7 @@ importlib.import_module(sys.argv[1])
 roots = [pathlib.Path(root) for root in sys.path[1:3]]
 found = {name.partition(".")[0] for name, module in sys.modules.items()
          if any(root in pathlib.Path(getattr(module, "__file__", None) or "/").parents for root in roots)}
-found |= {name for name in sys.modules if name.endswith(".export_name")}
+found |= {name for name in sys.modules if name.endswith(".name_pattern")}
 print(json.dumps(sorted(found)))
 """
 REFUSES_CLIENTS = """
@@ -72,7 +72,7 @@ def test_a_function_imports_what_it_needs_and_no_more(sandbox: Sandbox, function
     allowed = RUNTIME | SDK | POWERTOOLS | {OURS, function} | (HTTP if needs_http else set())
     assert {OURS, function, "boto3", "aws_lambda_powertools"} <= imported
     assert ("requests" in imported) == needs_http
-    knows_names = {"webadmit_exports.domain.export_name"} & imported
+    knows_names = {"webadmit_exports.domain.name_pattern"} & imported
     assert bool(knows_names) == (function not in ("receive_callback", "archive_file"))
     assert imported - knows_names <= allowed
 

@@ -70,7 +70,7 @@ def test_the_callback_goes_out_in_the_query_and_in_the_body(sandbox: Sandbox, wo
 # ── Once ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_schedule_that_fires_twice_starts_an_export_once(world: World) -> None:
+def test_two_firings_of_a_schedule_start_one_run(world: World) -> None:
     pair = world.add_export()
 
     assert world.start(pair) == {"started": [pair]}
@@ -247,7 +247,7 @@ def test_a_refused_key_is_told_once_and_the_nights_runs_start_when_it_is_repaire
     assert len(world.alerts()) == 1
 
 
-def test_an_identity_without_access_is_deferred_and_the_others_go_on(sandbox: Sandbox, world: World) -> None:
+def test_an_identity_that_answers_403_keeps_no_other_from_starting(sandbox: Sandbox, world: World) -> None:
     other = world.identity + 100_000
     refused, good = [world.add_export() for _ in range(3)], [world.add_export(identity=other) for _ in range(3)]
     sandbox.webadmit.forbidden.add(world.identity)
@@ -420,7 +420,7 @@ def test_by_hand_the_time_may_be_left_out(sandbox: Sandbox, world: World) -> Non
     assert datetime.fromisoformat(world.record(pair)["scheduled_for"]) >= world.now
 
 
-# ── Names ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Labels ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_start_is_neither_failed_nor_held_up_by_names_that_cannot_be_had(sandbox: Sandbox, world: World) -> None:

@@ -14,8 +14,8 @@ from botocore.stub import Stubber
 
 from tests.fakes import EXPORT, NIGHT, after
 from webadmit_exports.aws.alarms import Alarms, RingingAlarm
+from webadmit_exports.aws.queue_lengths import QueueLengths, WatchedQueues
 from webadmit_exports.aws.schedules import Schedule, Schedules
-from webadmit_exports.aws.start_queue import waiting_in
 from webadmit_exports.aws.subscriptions import Subscribers, Subscriptions
 from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
@@ -95,8 +95,14 @@ def read(stub: Stub, *documents: dict[str, Any], state: str = "ENABLED") -> list
     client, stubber = stub("scheduler")
     for name, document in zip(NAMES.values(), documents, strict=False):
         stubber.add_response("get_schedule", document, {"GroupName": "stack-group", "Name": name})
-    names = dict(list(NAMES.items())[: len(documents)])
-    return Schedules(client, "stack-group", names, state=state).read()
+    if len(documents) == 1:
+        stubber.add_response("get_schedule", documents[0])
+    return schedules(client, state).read()[: len(documents)]
+
+
+def schedules(client: Any, state: str = "ENABLED") -> Schedules:
+    exports, frequent_exports = NAMES.values()
+    return Schedules(client, "stack-group", exports=exports, frequent_exports=frequent_exports, state=state)
 
 
 def test_schedules_are_read_by_the_parameters_that_fill_them(stub: Stub) -> None:
@@ -216,14 +222,14 @@ def test_a_schedule_that_cannot_be_read_is_a_failure(stub: Stub, first: bool) ->
     stubber.add_client_error("get_schedule", "ResourceNotFoundException", http_status_code=404)
 
     with pytest.raises(AwsUnavailable, match=r"^EventBridge Scheduler answered ResourceNotFoundException$"):
-        Schedules(client, "stack-group", NAMES, state="ENABLED").read()
+        schedules(client).read()
 
 
 def test_a_scheduler_that_is_out_of_reach_is_a_failure() -> None:
     client = unreachable("scheduler")
 
     with pytest.raises(AwsUnavailable, match=r"^EventBridge Scheduler gave no answer \(EndpointConnectionError\)$"):
-        Schedules(client, "stack-group", NAMES, state="ENABLED").read()
+        schedules(client).read()
 
 
 # ── Subscriptions ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -329,6 +335,11 @@ def test_a_topic_that_is_out_of_reach_is_a_failure() -> None:
 QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/failed-starts"
 
 
+def watched(client: Any) -> WatchedQueues:
+    """Where files are not archived."""
+    return WatchedQueues(client, retries=QUEUE, given_up=QUEUE, not_archived="", archive_given_up="")
+
+
 @pytest.mark.parametrize(
     ("visible", "delayed", "in_flight", "total"),
     [(0, 0, 0, 0), (3, 0, 0, 3), (0, 4, 0, 4), (0, 0, 5, 5), (1, 20, 300, 321)],
@@ -342,11 +353,12 @@ def test_messages_count_whether_or_not_they_can_be_seen_now(
         "ApproximateNumberOfMessagesDelayed": str(delayed),
         "ApproximateNumberOfMessagesNotVisible": str(in_flight),
     }
-    stubber.add_response(
-        "get_queue_attributes", {"Attributes": counts}, {"QueueUrl": QUEUE, "AttributeNames": list(counts)}
-    )
+    for _ in range(2):
+        stubber.add_response(
+            "get_queue_attributes", {"Attributes": counts}, {"QueueUrl": QUEUE, "AttributeNames": list(counts)}
+        )
 
-    assert waiting_in(client, QUEUE) == total
+    assert watched(client).count() == QueueLengths(retries=total, given_up=total)
 
 
 def test_a_queue_that_cannot_be_read_is_a_failure(stub: Stub) -> None:
@@ -354,12 +366,12 @@ def test_a_queue_that_cannot_be_read_is_a_failure(stub: Stub) -> None:
     stubber.add_client_error("get_queue_attributes", "AWS.SimpleQueueService.NonExistentQueue", http_status_code=400)
 
     with pytest.raises(AwsUnavailable, match=r"^SQS answered AWS\.SimpleQueueService\.NonExistentQueue$"):
-        waiting_in(client, QUEUE)
+        watched(client).count()
 
 
 def test_a_queue_that_is_out_of_reach_is_a_failure() -> None:
     with pytest.raises(AwsUnavailable, match=r"^SQS gave no answer \(EndpointConnectionError\)$"):
-        waiting_in(unreachable("sqs"), QUEUE)
+        watched(unreachable("sqs")).count()
 
 
 # ── Ourselves ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from webadmit_exports.archive.announced_file import AnnouncedFile
+from webadmit_exports.archive.download_limits import NotArchived
 from webadmit_exports.archive.messages import ArchiveAlert, ArchiveMessages
-from webadmit_exports.archive.watch import NotArchived
 from webadmit_exports.aws.topics import Topics
 from webadmit_exports.messages.problem_kinds import Retry
 from webadmit_exports.messages.problems import Problem

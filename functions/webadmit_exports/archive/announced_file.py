@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from webadmit_exports.archive.stored_file import StoredFile, ascii_text, safe_name
 from webadmit_exports.domain.announcement import Announcement, EventType, event_id
-from webadmit_exports.domain.export_file import ExportFile, Names
+from webadmit_exports.domain.export_file import ExportFile, Labels
 from webadmit_exports.domain.ids import Export, ExportFileId, parse_id
 from webadmit_exports.domain.status import has_file
 from webadmit_exports.domain.times import parse_time, utc_seconds
@@ -52,7 +52,7 @@ class AnnouncedFile(FinishedRun):
     event_id: str
     status: str
     scheduled_for: datetime
-    names: Names
+    labels: Labels
     is_superseded: bool = False
 
     @classmethod
@@ -66,7 +66,7 @@ class AnnouncedFile(FinishedRun):
             status=record.status,
             scheduled_for=record.scheduled_for,
             finished_at=record.finished_at,
-            names=record.names,
+            labels=record.labels,
         )
 
     def as_stored(self, stored: StoredFile) -> Self:
@@ -110,7 +110,7 @@ def true_of(message: ReadyMessage, record: ExportFile | None) -> AnnouncedFile |
         status=record.status,
         scheduled_for=record.scheduled_for,
         finished_at=message.finished_at,
-        names=record.names,
+        labels=record.labels,
         is_superseded=True,
     )
 

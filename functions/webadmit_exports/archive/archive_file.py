@@ -15,9 +15,9 @@ from webadmit_exports.archive.announced_file import AnnouncedFile, ReadyMessage,
 from webadmit_exports.archive.bucket import AlreadyThere, ArchiveBucket
 from webadmit_exports.archive.csv_facts import csv_facts, is_csv
 from webadmit_exports.archive.download import Download, Storage
+from webadmit_exports.archive.download_limits import DownloadLimits, NotArchived
 from webadmit_exports.archive.messages import ArchiveMessages
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile, ascii_text
-from webadmit_exports.archive.watch import NotArchived, Watch
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.aws.topics import Topics
 from webadmit_exports.domain.foreign_text import quoted
@@ -121,8 +121,7 @@ class ArchiveFile:
                 return ArchiveOutcome.ALREADY_ARCHIVED
             if stored and self.now() - stored.stored_at < LEASE:
                 raise AlreadyThere
-            if stored is None or stored.facts is None:
-                stored = self._fetch(announced, stored, time_left)
+            stored = stored or self._fetch(announced, time_left)
             self.topics.publish(self.messages.receipt(announced, stored))
             self.bucket.mark_receipt(stored)
         except WebAdmitExportsError as error:
@@ -132,9 +131,7 @@ class ArchiveFile:
             raise NotArchived(problem, error.detail) from None
         return ArchiveOutcome.ARCHIVED
 
-    def _fetch(
-        self, announced: AnnouncedFile, unfinished: StoredFile | None, time_left: Callable[[], float]
-    ) -> StoredFile:
+    def _fetch(self, announced: AnnouncedFile, time_left: Callable[[], float]) -> StoredFile:
         """The file as an object with its facts. A download that fails is begun anew, with a fresh URL."""
         if announced.is_superseded:
             raise NotArchived(Problem.SUPERSEDED)
@@ -144,7 +141,7 @@ class ArchiveFile:
         while True:
             attempt += 1
             try:
-                return self._fetch_once(announced, unfinished, lambda: time_left() - RESERVE_SECONDS, whole_time)
+                return self._fetch_once(announced, lambda: time_left() - RESERVE_SECONDS, whole_time)
             except (Unavailable, RateLimited, DownloadFailed) as error:
                 logger.info("not fetched", **announced.ids, attempt=attempt, reason=str(error))
                 if attempt == _ATTEMPTS or time_left() < RESERVE_SECONDS:
@@ -154,7 +151,6 @@ class ArchiveFile:
     def _fetch_once(
         self,
         announced: AnnouncedFile,
-        unfinished: StoredFile | None,
         time_left: Callable[[], float],
         whole_time: float,
     ) -> StoredFile:
@@ -164,22 +160,20 @@ class ArchiveFile:
                 raise DownloadFailed("WebAdMIT gave no download URL")
             raise NotArchived(Problem.NO_FILE, quoted(run.status))
         with self.storage.open(url, time_left()) as download:
-            watch = Watch(
+            limits = DownloadLimits(
                 size=download.size, largest=self.largest, time_left=time_left, whole_time=whole_time, clock=self.clock
             )
-            stored = self._store(announced, download, unfinished, watch)
-        logger.info("stored", **announced.ids, bytes=stored.size, bytes_per_second=round(watch.rate))
+            stored = self._store(announced, download, limits)
+        logger.info("stored", **announced.ids, bytes=stored.size, bytes_per_second=round(limits.rate))
         return stored
 
-    def _store(
-        self, announced: AnnouncedFile, download: Download, unfinished: StoredFile | None, watch: Watch
-    ) -> StoredFile:
+    def _store(self, announced: AnnouncedFile, download: Download, limits: DownloadLimits) -> StoredFile:
         metadata = {**announced.metadata, "content-type": download.media_type, "declared-charset": download.charset}
-        key = unfinished.key if unfinished else announced.key(download.file_name)
+        key = announced.key(download.file_name)
         digest = hashlib.sha256()
         with tempfile.TemporaryFile() as content:  # it has no name, and Lambda encrypts that disk
             for chunk in download.chunks():
-                watch.take(chunk)
+                limits.take(chunk)
                 digest.update(chunk)
                 content.write(chunk)
             content.seek(0)
@@ -193,5 +187,4 @@ class ArchiveFile:
                 metadata={name: ascii_text(text) for name, text in metadata.items() if text},
                 content_type=download.content_type,
                 content_encoding=download.encoding,
-                replacing=unfinished,
             )

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile, parse_facts
-from webadmit_exports.aws.clients import asking, error_code
+from webadmit_exports.aws.clients import aws_errors, error_code
 from webadmit_exports.errors import AwsUnavailable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class ArchiveBucket:
 
     def find(self, prefix: str) -> StoredFile | None:
         """The object whose key begins so; None where there is none."""
-        with asking("S3"):
+        with aws_errors("S3"):
             found = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1).get("Contents", [])
         return self._look_at(found[0]["Key"])[0] if found else None
 
@@ -46,7 +46,7 @@ class ArchiveBucket:
             if number == _LOOKED_AT:
                 break
             stored, _ = self._look_at(earlier)
-            if stored and stored.facts and stored.facts.header_sha256:
+            if stored and stored.facts.header_sha256:
                 return stored.facts
         return None
 
@@ -59,19 +59,16 @@ class ArchiveBucket:
         metadata: Mapping[str, str],
         content_type: str,
         content_encoding: str = "",
-        replacing: StoredFile | None = None,
     ) -> StoredFile:
-        """Stores an object, which replaces that very one, or there must be none; raises AlreadyThere if there is.
+        """Stores an object; raises AlreadyThere if there is one.
 
         S3 takes 5 GiB at once, and stores nothing whose SHA-256 is not that of the facts.
         """
         mark = uuid.uuid4().hex
-        conditions: dict[str, Any] = {"IfMatch": replacing.etag} if replacing else {"IfNoneMatch": "*"}
-        if content_encoding:
-            conditions["ContentEncoding"] = content_encoding
+        encoding: dict[str, Any] = {"ContentEncoding": content_encoding} if content_encoding else {}
         problem = AwsUnavailable("S3 does not have what it has just stored")
         try:
-            with asking("S3"):
+            with aws_errors("S3"):
                 self._client.put_object(
                     Bucket=self.name,
                     Key=key,
@@ -79,7 +76,8 @@ class ArchiveBucket:
                     ChecksumSHA256=base64.b64encode(bytes.fromhex(facts.sha256)).decode(),
                     ContentType=content_type,
                     Metadata={**metadata, **facts.metadata, _UPLOAD: mark},
-                    **conditions,
+                    IfNoneMatch="*",
+                    **encoding,
                 )
         except AwsUnavailable as error:  # perhaps it was done, and only its answer was lost
             problem = error
@@ -93,7 +91,7 @@ class ArchiveBucket:
     def mark_receipt(self, stored: StoredFile) -> None:
         """Notes that the receipt of an object was sent."""
         tags = {**stored.tags, "receipt": "sent"}
-        with asking("S3"):
+        with aws_errors("S3"):
             self._client.put_object_tagging(
                 Bucket=self.name,
                 Key=stored.key,
@@ -102,29 +100,30 @@ class ArchiveBucket:
 
     def _look_at(self, key: str) -> tuple[StoredFile | None, str]:
         """An object, and the mark of its upload."""
-        with asking("S3"):
+        with aws_errors("S3"):
             try:
                 head = self._client.head_object(Bucket=self.name, Key=key)
             except ClientError as error:
                 if error_code(error) in _NOT_THERE:
                     return None, ""
                 raise
-        tags = self._tags(key) if head.get("TagCount") else {}
+        facts = parse_facts(head["Metadata"])
+        if facts is None:
+            return None, ""  # not put by us
         stored = StoredFile(
             key=key,
             version_id=head.get("VersionId", ""),
-            etag=head["ETag"],
             size=head["ContentLength"],
             content_type=head["ContentType"],
             stored_at=head["LastModified"],
-            facts=parse_facts(head["Metadata"]) or parse_facts(tags),  # earlier versions wrote them as tags
+            facts=facts,
             metadata=head["Metadata"],
-            tags=tags,
+            tags=self._tags(key) if head.get("TagCount") else {},
         )
         return stored, head["Metadata"].get(_UPLOAD, "")
 
     def _tags(self, key: str) -> dict[str, str]:
-        with asking("S3"):
+        with aws_errors("S3"):
             tags = self._client.get_object_tagging(Bucket=self.name, Key=key)["TagSet"]
         return {tag["Key"]: tag["Value"] for tag in tags}
 
@@ -132,11 +131,11 @@ class ArchiveBucket:
         """The keys below a prefix that come before a key, last first. S3 lists forwards, so this goes by folders."""
         folders, keys = [], []
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix, Delimiter="/")
-        with asking("S3"):
+        with aws_errors("S3"):
             for page in pages:
-                folders += [one["Prefix"] for one in page.get("CommonPrefixes", [])]
-                keys += [one["Key"] for one in page.get("Contents", [])]
-        yield from (one for one in sorted(keys, reverse=True) if one < key)
+                folders += [folder["Prefix"] for folder in page.get("CommonPrefixes", [])]
+                keys += [found["Key"] for found in page.get("Contents", [])]
+        yield from (earlier for earlier in sorted(keys, reverse=True) if earlier < key)
         for folder in sorted(folders, reverse=True):
             if folder <= key:
                 yield from self._keys_before(folder, key)

@@ -3,15 +3,12 @@
 Nothing of ours is sent there, above all not the API key, and no redirect is followed.
 """
 
-import base64
 import email.message
-import hashlib
 import re
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -57,41 +54,6 @@ class Hosts:
             raise HostRefused(host)
 
 
-class Digest(Protocol):
-    """A checksum in the making."""
-
-    def update(self, data: bytes, /) -> None: ...
-    def digest(self) -> bytes: ...
-
-
-class _Crc32:
-    def __init__(self) -> None:
-        self._value = 0
-
-    def update(self, data: bytes, /) -> None:
-        self._value = zlib.crc32(data, self._value)
-
-    def digest(self) -> bytes:
-        return self._value.to_bytes(4, "big")
-
-
-def _md5() -> Digest:
-    return hashlib.md5(usedforsecurity=False)
-
-
-def _sha1() -> Digest:
-    return hashlib.sha1(usedforsecurity=False)
-
-
-# Those of S3 that the standard library can check. S3's ETag is none of them: often it is no checksum.
-_CHECKSUMS: dict[str, Callable[[], Digest]] = {
-    "x-amz-checksum-sha256": hashlib.sha256,
-    "x-amz-checksum-sha1": _sha1,
-    "x-amz-checksum-crc32": _Crc32,
-    "content-md5": _md5,
-}
-
-
 class Download:
     """A file that comes in. `size` in bytes; None where the storage does not say."""
 
@@ -112,29 +74,17 @@ class Download:
         """All bytes, as they come; raises DownloadFailed at their end unless it is all that was promised."""
         if self.size is None and not self._is_chunked:
             raise DownloadFailed("the storage does not say how long the file is")
-        digests = [(given, make()) for header, make in _CHECKSUMS.items() if (given := self._checksum(header))]
         received = 0
         while chunk := self._next():
             received += len(chunk)
-            for _, digest in digests:
-                digest.update(chunk)
             yield chunk
         if self.size is not None and received != self.size:
             raise DownloadFailed(f"the file was cut off after {received} of {self.size} bytes")
-        if any(digest.digest() != given for given, digest in digests):
-            raise DownloadFailed("the file does not have the checksum that the storage gives")
 
     def _next(self) -> bytes:
         """What has come so far."""
         with _answering():
             return bytes(self._response.raw.read1(_CHUNK, decode_content=False))
-
-    def _checksum(self, header: str) -> bytes | None:
-        """A checksum of the whole file; those of its parts, which end with their number, are of no use."""
-        try:
-            return base64.b64decode(self._response.headers.get(header, ""), validate=True) or None
-        except ValueError:
-            return None
 
 
 class Storage:

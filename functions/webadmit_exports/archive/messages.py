@@ -42,7 +42,6 @@ class ArchiveMessages:
 
     def receipt(self, announced: AnnouncedFile, stored: StoredFile, *, repeated: bool = False) -> Message:
         """The file is in the archive; `repeated` if that was said before and a person wants it once more."""
-        assert stored.facts, "an object without facts is not done"
         fields: Body = {
             "bucket": self.bucket,
             "key": stored.key,
@@ -89,7 +88,7 @@ class ArchiveMessages:
         not_archived = "not archived yet" if alert.retry_until else "not archived"
         rows = {
             "Export": f"{announced.export.export_id} (identity {announced.export.user_identity_id})",
-            "Name": shown(announced.names.export_name),
+            "Name": shown(announced.labels.export_name),
             "File": str(announced.export_file_id),
             "Scheduled": self.writer.time(announced.scheduled_for),
             "Finished": self.writer.time(announced.finished_at),
@@ -118,7 +117,7 @@ class ArchiveMessages:
             "status": announced.status,
             "scheduled_for": utc_seconds(announced.scheduled_for),
             "finished_at": utc_seconds(announced.finished_at),
-            **announced.names.known,
+            **announced.labels.known,
         }
         return self.writer.message(
             event_type,
@@ -126,12 +125,12 @@ class ArchiveMessages:
             subject=subject,
             mail=mail,
             fields={**about, **fields},
-            attributes=file_attributes(announced.status, announced.export, announced.names),
+            attributes=file_attributes(announced.status, announced.export, announced.labels),
         )
 
     def _advice(self, alert: ArchiveAlert) -> str:
         commands = self.writer.commands
-        hosts = ",".join(one for one in (self.download_hosts, alert.detail) if one)
+        hosts = ",".join(host for host in (self.download_hosts, alert.detail) if host)
         enough = min((alert.size or 0) // _MIB + 1, _LARGEST)
         again = self._again(alert.announced)
         advice = alert.problem.advice(

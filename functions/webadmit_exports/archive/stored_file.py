@@ -73,8 +73,7 @@ class FileFacts:
 
 
 def parse_facts(texts: Mapping[str, str]) -> FileFacts | None:
-    """What `FileFacts.metadata` wrote, or an earlier version as tags (`header_sha256`); None where it is neither."""
-    texts = {name.replace("_", "-"): text for name, text in texts.items()}
+    """What `FileFacts.metadata` wrote; None where it is not there."""
 
     def number(name: str) -> int | None:
         text = texts.get(name, "")
@@ -94,18 +93,14 @@ def parse_facts(texts: Mapping[str, str]) -> FileFacts | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """An object of the archive. `etag` and `stored_at` are S3's; `metadata`: what was known before it was fetched.
-
-    `facts`: None where an earlier version stored the object and died before it wrote them.
-    """
+    """An object of the archive. `stored_at` is S3's time; `metadata`: what was known before it was fetched."""
 
     key: str
     version_id: str
-    etag: str
     size: int
     content_type: str
     stored_at: datetime
-    facts: FileFacts | None
+    facts: FileFacts
     metadata: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from webadmit_exports.aws.clients import asking
+from webadmit_exports.aws.clients import aws_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -34,7 +34,7 @@ class Alarms:
         pages = self._client.get_paginator("describe_alarms").paginate(
             AlarmNamePrefix=self._prefix, AlarmTypes=["MetricAlarm"]
         )
-        with asking("CloudWatch"):
+        with aws_errors("CloudWatch"):
             found = [alarm for page in pages for alarm in page["MetricAlarms"] if alarm["StateValue"] == "ALARM"]
         ringing = []
         for alarm in found:

@@ -67,7 +67,7 @@ def error_code(error: ClientError) -> str:
 
 
 @contextmanager
-def asking(service: str) -> Iterator[None]:
+def aws_errors(service: str) -> Iterator[None]:
     """Within it, every error of a call to AWS is raised as AwsUnavailable, naming the service."""
     try:
         yield
@@ -81,7 +81,7 @@ def query_pages(client: "DynamoDBClient", **query: Any) -> Iterator[list[dict[st
     """The items of a query of DynamoDB, page by page, read as far as the caller goes on; raises AwsUnavailable."""
     pages = iter(client.get_paginator("query").paginate(**query))
     while True:
-        with asking("DynamoDB"):
+        with aws_errors("DynamoDB"):
             page = next(pages, None)
         if page is None:
             return

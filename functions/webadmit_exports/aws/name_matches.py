@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from webadmit_exports.aws.clients import asking, error_code, query_pages
-from webadmit_exports.domain.export_name import ExportName, Matches
+from webadmit_exports.aws.clients import aws_errors, error_code, query_pages
 from webadmit_exports.domain.identities import Identity
 from webadmit_exports.domain.ids import Export, parse_pair
+from webadmit_exports.domain.name_pattern import Matches, NamePattern
 from webadmit_exports.domain.times import utc_seconds
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class NameMatches:
         self._client = client
         self._table = table
 
-    def add(self, name: ExportName, scheduled_for: datetime, found: Matches) -> bool:
+    def add(self, name: NamePattern, scheduled_for: datetime, found: Matches) -> bool:
         """Adds to what is known of that time; returns whether an export is known then, or an identity not listed yet.
 
         Adding twice changes nothing, and neither of two starts takes away what the other one has found. A name in one
@@ -48,7 +48,7 @@ class NameMatches:
         condition: dict[str, Any] = {}
         if name.user_identity_id is not None:
             condition = {"ConditionExpression": "attribute_exists(expires_at)"}
-        with asking("DynamoDB"):
+        with aws_errors("DynamoDB"):
             try:
                 item = self._client.update_item(
                     TableName=self._table,
@@ -65,7 +65,7 @@ class NameMatches:
         known = _matches(item)
         return bool(known.exports or known.unlisted)
 
-    def before(self, name: ExportName, moment: datetime) -> Iterator[tuple[datetime, Matches]]:
+    def before(self, name: NamePattern, moment: datetime) -> Iterator[tuple[datetime, Matches]]:
         """What the name stood for at scheduled times before that moment, newest first."""
         for items in query_pages(
             self._client,
@@ -85,8 +85,8 @@ def _matches(item: Mapping[str, Any]) -> Matches:
     listed = {int(number) for number in item.get("listed", {}).get("NS", ())}
     return Matches(
         exports=dict(_export(text) for text in sorted(item.get("exports", {}).get("SS", ()))),
-        identities={one.id: one for one in identities},
-        unlisted=frozenset(one.id for one in identities if one.id not in listed),
+        identities={identity.id: identity for identity in identities},
+        unlisted=frozenset(identity.id for identity in identities if identity.id not in listed),
     )
 
 
@@ -102,4 +102,6 @@ def _text(identity: Identity) -> str:
 
 
 def _identity(text: str) -> Identity:
-    return Identity(**json.loads(text))
+    """Without what a later version may have written besides: after a rollback it is read by this one."""
+    known = {field.name for field in fields(Identity)}
+    return Identity(**{name: value for name, value in json.loads(text).items() if name in known})

@@ -1,13 +1,12 @@
 """The schedules as they are deployed: which exports run when, and whether they are on."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from webadmit_exports.aws.clients import asking
-from webadmit_exports.domain.export_name import Entry
+from webadmit_exports.aws.clients import aws_errors
+from webadmit_exports.domain.name_pattern import Entry
 from webadmit_exports.domain.start_request import parse_entries
 from webadmit_exports.errors import InvalidInput
 
@@ -42,25 +41,22 @@ class Schedule:
 
 
 class Schedules:
-    """Reads schedules of one group; `names` are their names by the parameter that fills them.
-
-    `state` is the parameter ScheduleState.
-    """
+    """Reads the two schedules of a group by their names; `state` is the parameter ScheduleState."""
 
     def __init__(
-        self, client: "EventBridgeSchedulerClient", group: str, names: Mapping[str, str], *, state: str
+        self, client: "EventBridgeSchedulerClient", group: str, *, exports: str, frequent_exports: str, state: str
     ) -> None:
         self._client = client
         self._wanted_on = state == "ENABLED"
         self._group = group
-        self._names = names
+        self._names = {"Exports": exports, "FrequentExports": frequent_exports}
 
     def read(self) -> list[Schedule]:
         """Both; raises AwsUnavailable if EventBridge Scheduler does not answer."""
         return [self._one(parameter, name) for parameter, name in self._names.items()]
 
     def _one(self, parameter: str, name: str) -> Schedule:
-        with asking("EventBridge Scheduler"):
+        with aws_errors("EventBridge Scheduler"):
             found = self._client.get_schedule(GroupName=self._group, Name=name)
         return Schedule(
             name=parameter,

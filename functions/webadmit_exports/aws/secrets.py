@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from webadmit_exports.aws.clients import asking, error_code
+from webadmit_exports.aws.clients import aws_errors, error_code
 from webadmit_exports.errors import AwsUnavailable, SigningKeyUnusable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Secrets:
 
     def read(self, arn: str, stage: str = "AWSCURRENT") -> str | None:
         """The text of a secret; None while it has no value at that stage."""
-        with asking("Secrets Manager"):
+        with aws_errors("Secrets Manager"):
             try:
                 answer = self._client.get_secret_value(SecretId=arn, VersionStage=stage)
             except ClientError as error:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from webadmit_exports.aws.clients import asking
-from webadmit_exports.domain.export_name import Entry
+from webadmit_exports.aws.clients import aws_errors
+from webadmit_exports.domain.name_pattern import Entry
 from webadmit_exports.domain.start_request import StartRequest, parse_queued
 from webadmit_exports.errors import AwsUnavailable, InvalidInput
 from webadmit_exports.telemetry import logger
@@ -23,13 +23,13 @@ _BATCH = 10  # what SQS takes at once
 class Delivery:
     """One message as it came. `is_last`: if it fails again, SQS moves it to the dead-letter queue.
 
-    `is_whole`: a start that failed as a whole, so that nobody has been told about its exports yet.
+    `is_failed_invocation`: a start that failed as a whole, so that nobody has been told about its exports yet.
     """
 
     message_id: str
     request: StartRequest
     is_last: bool
-    is_whole: bool
+    is_failed_invocation: bool
 
 
 class StartQueue:
@@ -50,7 +50,7 @@ class StartQueue:
         bodies = [StartRequest(entries=(entry,), scheduled_for=scheduled_for).to_json() for entry in entries]
         for start in range(0, len(bodies), _BATCH):
             batch = bodies[start : start + _BATCH]
-            with asking("SQS"):
+            with aws_errors("SQS"):
                 answer = self._client.send_message_batch(
                     QueueUrl=self._url,
                     Entries=[{"Id": str(number), "MessageBody": body} for number, body in enumerate(batch)],
@@ -77,19 +77,5 @@ class StartQueue:
             message_id=record["messageId"],
             request=request,
             is_last=int(record["attributes"]["ApproximateReceiveCount"]) >= self._attempts,
-            is_whole=not is_ours or len(request.entries) > 1,
+            is_failed_invocation=not is_ours or len(request.entries) > 1,
         )
-
-
-def waiting_in(client: "SQSClient", url: str) -> int:
-    """How many messages a queue holds, about; raises AwsUnavailable if SQS does not do as asked."""
-    with asking("SQS"):
-        counts = client.get_queue_attributes(
-            QueueUrl=url,
-            AttributeNames=[
-                "ApproximateNumberOfMessages",
-                "ApproximateNumberOfMessagesDelayed",
-                "ApproximateNumberOfMessagesNotVisible",
-            ],
-        )["Attributes"]
-    return sum(int(number) for number in counts.values())

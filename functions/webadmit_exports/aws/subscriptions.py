@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from webadmit_exports.aws.clients import asking
+from webadmit_exports.aws.clients import aws_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -36,16 +36,16 @@ class Subscriptions:
         queues: set[str] = set()
         has_any = False
         pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
-        with asking("SNS"):
-            for one in (one for page in pages for one in page["Subscriptions"]):
-                if one["SubscriptionArn"] == _DELETED:
+        with aws_errors("SNS"):
+            for subscription in (subscription for page in pages for subscription in page["Subscriptions"]):
+                if subscription["SubscriptionArn"] == _DELETED:
                     continue
-                is_pending = one["SubscriptionArn"] == _PENDING
+                is_pending = subscription["SubscriptionArn"] == _PENDING
                 has_any = has_any or not is_pending
-                if one["Protocol"] in ("email", "email-json"):
-                    (pending if is_pending else confirmed).add(one["Endpoint"].casefold())
-                elif one["Protocol"] == "sqs":
-                    queues.add(one["Endpoint"])
+                if subscription["Protocol"] in ("email", "email-json"):
+                    (pending if is_pending else confirmed).add(subscription["Endpoint"].casefold())
+                elif subscription["Protocol"] == "sqs":
+                    queues.add(subscription["Endpoint"])
         return Subscribers(
             confirmed_mails=frozenset(confirmed),
             pending_mails=frozenset(pending),

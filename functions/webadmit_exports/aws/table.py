@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from webadmit_exports.aws.clients import asking, error_code, query_pages
-from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, Names
+from webadmit_exports.aws.clients import aws_errors, error_code, query_pages
+from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, Labels
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.times import utc_microseconds, utc_seconds
 from webadmit_exports.telemetry import logger
@@ -48,7 +48,7 @@ class ExportFilesTable:
     def read(self, export_id: int, export_file_id: int) -> ExportFile | None:
         """One record, as it is now; None where there is none."""
         key = {"export_id": {"N": str(export_id)}, "export_file_id": {"N": str(export_file_id)}}
-        with asking("DynamoDB"):
+        with aws_errors("DynamoDB"):
             answer = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True)
         item = answer.get("Item")
         return from_item(item) if item else None
@@ -99,7 +99,7 @@ class ExportFilesTable:
                 "ExpressionAttributeNames": {"#version": "version"},
                 "ExpressionAttributeValues": {":read": {"S": replacing.version}},
             }
-        with asking("DynamoDB"):
+        with aws_errors("DynamoDB"):
             try:
                 self._client.put_item(
                     TableName=self._name,
@@ -149,9 +149,7 @@ def to_item(record: ExportFile) -> "Item":
         "unfinished": _UNFINISHED if record.due_at else None,
         "expires_at": int(record.expires_at.timestamp()) if record.expires_at else None,
         "reused": "1" if record.reused else None,
-        "export_name": record.names.export_name,
-        "cycle": record.names.cycle,
-        "organization": record.names.organization,
+        **record.labels.known,
         "version": record.version,
     }
     return {name: _serialize(value) for name, value in attributes.items() if value not in (None, "")}
@@ -182,7 +180,7 @@ def from_item(item: Mapping[str, Any]) -> ExportFile:
         due_at=moment("due_at"),
         expires_at=datetime.fromtimestamp(int(attributes["expires_at"]), UTC) if "expires_at" in attributes else None,
         reused="reused" in attributes,
-        names=Names(**{name: attributes.get(name, "") for name in ("export_name", "cycle", "organization")}),
+        labels=Labels.among(attributes),
         version=attributes.get("version", ""),
     )
 

@@ -1,4 +1,4 @@
-"""Publishes messages to the two SNS topics."""
+"""Publishes messages to the three SNS topics."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from webadmit_exports.aws.clients import asking, error_code
+from webadmit_exports.aws.clients import aws_errors, error_code
 from webadmit_exports.domain.announcement import EventType
 from webadmit_exports.messages.message import Message
 from webadmit_exports.telemetry import logger
@@ -66,7 +66,7 @@ class Topics:
         """Publishes to the topic that the event type belongs to; raises AwsUnavailable if SNS does not take it."""
         topic = self._arns.get(message.event_type, self._alerts_arn)
         self._paces[topic].wait()
-        with asking("SNS"):
+        with aws_errors("SNS"):
             try:
                 self._client.publish(
                     TopicArn=topic,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.status import RunOutcome
 from webadmit_exports.domain.times import utc_microseconds
 
 _EVENT_IDS = uuid.UUID("6f1f3a52-51d5-4bd6-9f34-0c7f6a0f2f4e")
@@ -23,6 +24,14 @@ class EventType(StrEnum):
     REPORT_DAILY = "report.daily"
     ARCHIVED = "export_file.archived"
     ARCHIVE_FAILED = "archive.failed"
+
+
+# What is announced of a run that has ended, by its outcome.
+EVENT_TYPES = {
+    RunOutcome.READY: EventType.READY,
+    RunOutcome.EMPTY: EventType.EMPTY,
+    RunOutcome.FAILED: EventType.FAILED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

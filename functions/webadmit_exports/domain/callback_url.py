@@ -24,7 +24,7 @@ _SIGNATURE = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackUrl:
-    """The callback URL of one export for one scheduled time."""
+    """The callback URL of one export for one scheduled time, which the path has as `occurrence`."""
 
     export: Export
     scheduled_for: datetime
@@ -32,8 +32,8 @@ class CallbackUrl:
     @property
     def signed_part(self) -> str:
         """The path segments that the signature is made of, as they stand in the path."""
-        occurrence = self.scheduled_for.astimezone(UTC).strftime(_TIME_FORMAT)
-        return f"{self.export.user_identity_id}/{self.export.export_id}/{occurrence}"
+        scheduled_time = self.scheduled_for.astimezone(UTC).strftime(_TIME_FORMAT)
+        return f"{self.export.user_identity_id}/{self.export.export_id}/{scheduled_time}"
 
     def signed(self, base_url: str, key: bytes) -> str:
         """The URL to give to WebAdMIT; `base_url` is the stack's output CallbackUrl."""
@@ -46,15 +46,15 @@ class CallbackUrl:
 
 def parse_path(segments: Mapping[str, str]) -> tuple[CallbackUrl, str] | None:
     """The callback URL and the signature in the path parameters; None where they do not have that form."""
-    occurrence, signature = segments.get("occurrence", ""), segments.get("signature", "")
-    if not _TIME.fullmatch(occurrence) or not _SIGNATURE.fullmatch(signature):
+    scheduled_time, signature = segments.get("occurrence", ""), segments.get("signature", "")
+    if not _TIME.fullmatch(scheduled_time) or not _SIGNATURE.fullmatch(signature):
         return None
     try:
         export = Export(
             user_identity_id=parse_id(segments.get("user_identity_id", ""), "user_identity_id"),
             export_id=parse_id(segments.get("export_id", ""), "export_id"),
         )
-        scheduled_for = datetime.fromisoformat(occurrence)
+        scheduled_for = datetime.fromisoformat(scheduled_time)
     except (InvalidInput, ValueError):
         return None
     return CallbackUrl(export=export, scheduled_for=scheduled_for), signature

@@ -1,6 +1,7 @@
 """The record of one export file, and the updates that change it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Self
@@ -14,8 +15,11 @@ _LONGEST_CHECK = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
-    """What people call an export and its identity, as WebAdMIT has it; each may be empty."""
+class Labels:
+    """What people call an export and its identity, as WebAdMIT has it; each may be empty.
+
+    A field that is added here is in records, messages and their attributes; `runs.label_cache` fills it.
+    """
 
     export_name: str = ""
     cycle: str = ""
@@ -24,8 +28,12 @@ class Names:
     @property
     def known(self) -> dict[str, str]:
         """Those that are not empty, for messages and records."""
-        every = {"export_name": self.export_name, "cycle": self.cycle, "organization": self.organization}
-        return {name: text for name, text in every.items() if text}
+        return {name: text for name, text in asdict(self).items() if text}
+
+    @classmethod
+    def among(cls, attributes: Mapping[str, str]) -> Self:
+        """Those that are among the attributes of a record."""
+        return cls(**{field.name: attributes.get(field.name, "") for field in fields(cls)})
 
 
 class UpdateSource(Enum):
@@ -50,7 +58,7 @@ class StatusUpdate(ExportFileId):
     scheduled_for: datetime | None = None
     href: str | None = None
     reason: str | None = None
-    names: Names = Names()
+    labels: Labels = Labels()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -102,7 +110,7 @@ class ExportFile(ExportFileId):
     due_at: datetime | None = None
     expires_at: datetime | None = None
     reused: bool = False
-    names: Names = Names()
+    labels: Labels = Labels()
     version: str = ""
 
     def serves(self, export: Export, scheduled_for: datetime) -> bool:
@@ -142,7 +150,7 @@ class ExportFile(ExportFileId):
             started_at=update.as_of,
             updated_at=now,
             reused=reused,
-            names=update.names,
+            labels=update.labels,
         )
 
     def joined(self, start: StatusUpdate) -> Self:
@@ -150,7 +158,7 @@ class ExportFile(ExportFileId):
         assert start.scheduled_for is not None, "a start has a scheduled time"
         answered = None
         if self.answered is not None:  # a run that is joined every minute must not outgrow its item
-            alive = {one for one in self.answered if start.as_of - one.scheduled_for <= LIFETIME}
+            alive = {earlier for earlier in self.answered if start.as_of - earlier.scheduled_for <= LIFETIME}
             answered = frozenset({*alive, AnsweredStart.by(start)})
         return replace(
             self,

@@ -56,10 +56,12 @@ class ListedExport:
 class Listing:
     """The identities that the key reaches, by id, and the exports of those that were listed.
 
-    `unlisted`: those that should have been listed too, and why they were not; None: there was no time.
+    `followed`: those that names are looked up in. `unlisted`: those that should have been listed too, and why they were
+    not; None: there was no time.
     """
 
     identities: Mapping[int, Identity]
+    followed: Sequence[Identity] = ()
     exports: dict[int, list[ListedExport]] = field(default_factory=dict)
     unlisted: dict[int, WebAdmitError | None] = field(default_factory=dict)
 
@@ -71,4 +73,4 @@ def followed(identities: Iterable[Identity], cycles: int) -> Sequence[Identity]:
     for identity in identities:
         years.setdefault(identity.program, set()).add(identity.year)
     newest = {program: sorted(found)[-cycles:] for program, found in years.items()}
-    return [one for one in identities if not one.year or one.year in newest[one.program]]
+    return [identity for identity in identities if not identity.year or identity.year in newest[identity.program]]

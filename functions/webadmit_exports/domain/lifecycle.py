@@ -12,9 +12,9 @@ ten messages a second.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from webadmit_exports.domain.announcement import Announcement, EventType
+from webadmit_exports.domain.announcement import EVENT_TYPES, Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
-from webadmit_exports.domain.status import Status, has_file, is_finished, progress_of
+from webadmit_exports.domain.status import RunOutcome, is_finished, outcome_of, progress_of
 from webadmit_exports.domain.which_run import is_a_new_run, is_about, may_be_about_an_earlier_run
 
 LEASE = timedelta(minutes=2)  # longer than any single publish takes with its retries
@@ -70,7 +70,7 @@ def _changed(before: ExportFile, after: Transition, now: datetime) -> Transition
     return None if after.record == before else replace(after, record=replace(after.record, updated_at=now))
 
 
-def check_failed(
+def on_no_answer(
     record: ExportFile, now: datetime, settings: LifecycleSettings, *, ask_later: bool
 ) -> Transition | None:
     """An open run about which WebAdMIT gave no answer: late all the same if it is; `ask_later` moves its next check."""
@@ -83,7 +83,7 @@ def check_failed(
 
 def past_announcement(record: ExportFile, settings: LifecycleSettings) -> Announcement | None:
     """What was announced, or is to be, when the run finished; None for an open run, or where nobody is told."""
-    event_type = _outcome(record, settings) if record.finished_at else None
+    event_type = _event_type(record, settings) if record.finished_at else None
     return Announcement(event_type=event_type, export_file=record) if event_type else None
 
 
@@ -138,9 +138,9 @@ def _finish_or_wait(record: ExportFile, update: StatusUpdate, now: datetime) -> 
 
 def _settle(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition:
     """Claims the announcement of a finished file that is due."""
-    if record.finished_at is None or record.due_at is None or _is_leased(record, now):
+    if record.finished_at is None or record.due_at is None or _is_not_due_yet(record, now):
         return Transition(record=record)
-    event_type = _outcome(record, settings)
+    event_type = _event_type(record, settings)
     if event_type is None:
         return Transition(record=replace(record, due_at=None, expires_at=now + settings.keep_records))
     return _claim(record, event_type, now)
@@ -148,25 +148,25 @@ def _settle(record: ExportFile, now: datetime, settings: LifecycleSettings) -> T
 
 def _settle_ready(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition:
     """The same where the file is ready, or nobody is told; any other outcome stays due for the sweep."""
-    if record.finished_at and _outcome(record, settings) in (EventType.READY, None):
+    if record.finished_at and _event_type(record, settings) in (EventType.READY, None):
         return _settle(record, now, settings)
     return Transition(record=record)
 
 
 def _settle_polled(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition:
     """The same after WebAdMIT was asked about the run: where it is still open, it is late, or asked about later."""
-    if record.finished_at or _is_leased(record, now):
+    if record.finished_at or _is_not_due_yet(record, now):
         return _settle_ready(record, now, settings)
     return _claim_if_late(record, now, settings) or Transition(record=replace(record, due_at=record.next_check(now)))
 
 
 def _claim_if_late(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition | None:
-    if record.overdue_at or now - record.started_at < settings.overdue_after or _is_leased(record, now):
+    if record.overdue_at or now - record.started_at < settings.overdue_after or _is_not_due_yet(record, now):
         return None
     return _claim(record, EventType.OVERDUE, now)
 
 
-def _is_leased(record: ExportFile, now: datetime) -> bool:
+def _is_not_due_yet(record: ExportFile, now: datetime) -> bool:
     """Whether another process has a claim: only what is due is asked about; what is due later was just claimed."""
     return record.due_at is not None and record.due_at > now
 
@@ -176,12 +176,12 @@ def _claim(record: ExportFile, event_type: EventType, now: datetime) -> Transiti
     return Transition(record=claimed, claimed=Announcement(event_type=event_type, export_file=claimed))
 
 
-def _outcome(record: ExportFile, settings: LifecycleSettings) -> EventType | None:
-    if has_file(record.status):
-        return EventType.READY
-    if record.status == Status.EMPTY_LIST:
-        return EventType.EMPTY if settings.alert_on_empty_list else None
-    return EventType.FAILED
+def _event_type(record: ExportFile, settings: LifecycleSettings) -> EventType | None:
+    """What is announced of a run that has ended; None where nobody is told."""
+    outcome = outcome_of(record.status)
+    if outcome is None or (outcome is RunOutcome.EMPTY and not settings.alert_on_empty_list):
+        return None
+    return EVENT_TYPES[outcome]
 
 
 def _is_pending(record: ExportFile, announcement: Announcement, settings: LifecycleSettings) -> bool:
@@ -190,5 +190,5 @@ def _is_pending(record: ExportFile, announcement: Announcement, settings: Lifecy
     if event_type is EventType.OVERDUE:
         waits = not record.finished_at and not record.overdue_at
     else:
-        waits = bool(record.finished_at) and not record.notified_at and _outcome(record, settings) is event_type
+        waits = bool(record.finished_at) and not record.notified_at and _event_type(record, settings) is event_type
     return waits and replace(announcement, export_file=record).event_id == announcement.event_id

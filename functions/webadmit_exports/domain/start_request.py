@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from webadmit_exports.domain.callback_url import CLOCK_SKEW, LIFETIME
-from webadmit_exports.domain.export_name import Entry, parse_name
 from webadmit_exports.domain.ids import join_entries, parse_pair
+from webadmit_exports.domain.name_pattern import Entry, parse_name
 from webadmit_exports.domain.times import parse_time, utc_seconds
 from webadmit_exports.errors import InvalidInput
 

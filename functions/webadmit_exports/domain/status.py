@@ -1,4 +1,4 @@
-"""WebAdMIT's statuses, and how far each means that a run has come."""
+"""WebAdMIT's statuses, and what each means: how far a run has come, or how it has ended. Pure."""
 
 import re
 from enum import IntEnum, StrEnum
@@ -20,6 +20,17 @@ class Status(StrEnum):
     FAILED = "Failed"
 
 
+class RunOutcome(StrEnum):
+    """What has become of a run that was expected; the worst comes first."""
+
+    NOT_STARTED = "not started"
+    FAILED = "failed"
+    LATE = "late"
+    EMPTY = "empty"
+    RUNNING = "still running"
+    READY = "ready"
+
+
 class Progress(IntEnum):
     """How far a run has come. Records only ever move to a higher one."""
 
@@ -30,15 +41,19 @@ class Progress(IntEnum):
     FINISHED_WITH_FILE = 4
 
 
-_PROGRESS: dict[str, Progress] = {
+# A status is in one of these two maps. What is announced, mailed and counted follows from the second.
+_UNDER_WAY: dict[str, Progress] = {
     Status.INITIALIZING: Progress.INITIALIZING,
     Status.QUEUED: Progress.QUEUED,
     Status.IN_PROGRESS: Progress.IN_PROGRESS,
-    Status.FAILED: Progress.FINISHED_WITHOUT_FILE,
-    Status.EMPTY_LIST: Progress.FINISHED_WITHOUT_FILE,
-    Status.AVAILABLE: Progress.FINISHED_WITH_FILE,
-    Status.SUCCESS_WITH_ERRORS: Progress.FINISHED_WITH_FILE,
 }
+_ENDS: dict[str, RunOutcome] = {
+    Status.AVAILABLE: RunOutcome.READY,
+    Status.SUCCESS_WITH_ERRORS: RunOutcome.READY,
+    Status.EMPTY_LIST: RunOutcome.EMPTY,
+    Status.FAILED: RunOutcome.FAILED,
+}
+assert _UNDER_WAY.keys() | _ENDS.keys() == set(Status), "every status means something"
 
 
 def _spelling(status: str) -> str:
@@ -61,19 +76,26 @@ def parse_status(text: str) -> str:
 
 def is_known(status: str) -> bool:
     """Whether the status is one that WebAdMIT documents."""
-    return status in _PROGRESS
+    return status in _UNDER_WAY or status in _ENDS
+
+
+def outcome_of(status: str) -> RunOutcome | None:
+    """How a run with this status has ended; None while it is under way, as one with an unknown status is."""
+    return _ENDS.get(status)
 
 
 def progress_of(status: str) -> Progress:
     """How far a run with this status has come; one with an unknown status counts as in progress."""
-    return _PROGRESS.get(status, Progress.IN_PROGRESS)
+    if is_finished(status):
+        return Progress.FINISHED_WITH_FILE if has_file(status) else Progress.FINISHED_WITHOUT_FILE
+    return _UNDER_WAY.get(status, Progress.IN_PROGRESS)
 
 
 def is_finished(status: str) -> bool:
     """Whether a run with this status has ended, with a file or without."""
-    return progress_of(status) >= Progress.FINISHED_WITHOUT_FILE
+    return outcome_of(status) is not None
 
 
 def has_file(status: str) -> bool:
     """Whether a run with this status has ended with a file."""
-    return progress_of(status) is Progress.FINISHED_WITH_FILE
+    return outcome_of(status) is RunOutcome.READY

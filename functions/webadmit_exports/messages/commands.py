@@ -15,6 +15,16 @@ class Commands:
     def _stack(self) -> str:
         return f"--stack-name {self.stack_name} --region {self.region}"
 
+    def fill_in(self, template: str, function: str, **texts: str) -> str:
+        """The template with the commands that it names in braces; `function` is the one whose log may help."""
+        return template.format(
+            store_key=self.store_key(),
+            list_ids=self.invoke("CheckSetupFunction"),
+            renew_signing_key=self.renew_signing_key(),
+            logs=self.logs(function),
+            **texts,
+        )
+
     def store_key(self) -> str:
         """Stores the API key that stands in webadmit-api-key.txt."""
         return (

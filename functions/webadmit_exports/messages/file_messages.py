@@ -19,7 +19,7 @@ def file_message(announcement: Announcement, writer: MessageWriter, *, repeated:
         "href": _href(file),
         "scheduled_for": utc_seconds(file.scheduled_for),
         moment: utc_seconds(getattr(file, moment)),
-        **file.names.known,
+        **file.labels.known,
     }
     if file.reason:
         fields["reason"] = file.reason
@@ -31,11 +31,11 @@ def file_message(announcement: Announcement, writer: MessageWriter, *, repeated:
         event_type,
         announcement.event_id,
         subject=writer.about_export(
-            f"again: {headline}" if repeated else headline, file.export.export_id, file.names.export_name
+            f"again: {headline}" if repeated else headline, file.export.export_id, file.labels.export_name
         ),
         mail=_mail(file, event_type, writer, repeated=repeated),
         fields=fields,
-        attributes=file_attributes(file.status, file.export, file.names),
+        attributes=file_attributes(file.status, file.export, file.labels),
     )
 
 
@@ -43,8 +43,8 @@ def _mail(file: ExportFile, event_type: EventType, writer: MessageWriter, *, rep
     opening, next_step = _UNKNOWN if file.reason else (_OPENINGS[event_type], _NEXT_STEPS[event_type])
     rows = {
         "Export": f"{file.export.export_id} (identity {file.export.user_identity_id})",
-        "Name": shown(file.names.export_name),
-        "Program": shown(", ".join(text for text in (file.names.organization, file.names.cycle) if text)),
+        "Name": shown(file.labels.export_name),
+        "Program": shown(", ".join(text for text in (file.labels.organization, file.labels.cycle) if text)),
         "File": str(file.export_file_id),
         "Status": "unknown" if file.reason else _status(file),
         "Scheduled": writer.time(file.scheduled_for),

@@ -1,7 +1,7 @@
 """A message, and what the messages of one stack have in common. Pure.
 
-The shapes are the public contract that the README documents. No message holds the API key, a callback's signature, a
-download URL or applicant data.
+The shapes are the public contract, which docs/consuming.md documents. No message holds the API key, a callback's
+signature, a download URL or applicant data.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from webadmit_exports.domain.announcement import EventType
-from webadmit_exports.domain.export_file import Names
+from webadmit_exports.domain.export_file import Labels
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.times import time_zone
 from webadmit_exports.messages.commands import Commands
@@ -110,9 +110,9 @@ class MessageWriter:
         return f"--\nStack {self.stack_name} in {self.region}"
 
 
-def file_attributes(status: str, export: Export, names: Names) -> Mapping[str, str | int]:
+def file_attributes(status: str, export: Export, labels: Labels) -> Mapping[str, str | int]:
     """The message attributes about one file.
 
     `export` is a text because SNS compares numbers only up to 10⁹ (filter policies), and ids may be larger.
     """
-    return {"status": status, "export": str(export), **export.ids, **names.known}
+    return {"status": status, "export": str(export), **export.ids, **labels.known}

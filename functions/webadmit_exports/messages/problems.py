@@ -13,7 +13,7 @@ from webadmit_exports.messages.text import sentence
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _ProblemText:
     headline: str  # for a subject
     sentence: str  # follows "because"
     advice_template: str
@@ -27,7 +27,7 @@ _SAVE_KEY = (
 )
 
 
-class Problem(_Entry, Enum):
+class Problem(_ProblemText, Enum):
     """Why an export did not start, or a file was not archived."""
 
     API_KEY_MISSING = (
@@ -181,13 +181,7 @@ class Problem(_Entry, Enum):
 
     def advice(self, commands: Commands, function: str = "StartRunsFunction", **texts: str) -> str:
         """What a person should do, with the commands for their stack; `texts` are those that only the archive has."""
-        return self.advice_template.format(
-            store_key=commands.store_key(),
-            list_ids=commands.invoke("CheckSetupFunction"),
-            renew_signing_key=commands.renew_signing_key(),
-            logs=commands.logs(function),
-            **texts,
-        )
+        return commands.fill_in(self.advice_template, function, **texts)
 
 
 def problem_of(error: WebAdmitExportsError) -> Problem:

@@ -8,8 +8,8 @@ from datetime import datetime
 from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.callback_url import LIFETIME
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.export_name import Entry, ExportName
 from webadmit_exports.domain.ids import Export, join_entries
+from webadmit_exports.domain.name_pattern import Entry, NamePattern
 from webadmit_exports.domain.times import utc_microseconds, utc_seconds
 from webadmit_exports.messages.message import Body, Message, MessageWriter
 from webadmit_exports.messages.problems import Problem
@@ -29,14 +29,14 @@ class StartAlert:
     """Exports, or names of exports, of one scheduled time that did not start, all because of the same problem.
 
     `details`: what is known about each beyond that; may be empty. `retry_until`: None where nobody will try again.
-    `names`: what the exports are called, as far as that is known.
+    `export_names`: what the exports are called, as far as that is known.
     """
 
     problem: Problem
     scheduled_for: datetime
     details: Mapping[Entry, str]
     retry_until: datetime | None
-    names: Mapping[Export, str] = field(default_factory=dict)
+    export_names: Mapping[Export, str] = field(default_factory=dict)
 
     @property
     def exports(self) -> str:
@@ -46,7 +46,7 @@ class StartAlert:
     @property
     def count(self) -> str:
         """`2 exports`, `1 name`, `2 exports and 1 name`."""
-        names = sum(isinstance(entry, ExportName) for entry in self.details)
+        names = sum(isinstance(entry, NamePattern) for entry in self.details)
         counts = {"export": len(self.details) - names, "name": names}
         return " and ".join(counted(number, noun) for noun, number in counts.items() if number)
 
@@ -88,7 +88,7 @@ def _subject(alert: StartAlert, writer: MessageWriter) -> str:
     if others:
         return f"{alert.count} {what_happened}"
     if isinstance(first, Export):
-        return writer.about_export(f"{{export}} {what_happened}", first.export_id, alert.names.get(first, ""))
+        return writer.about_export(f"{{export}} {what_happened}", first.export_id, alert.export_names.get(first, ""))
     return f"{first.quoted} {what_happened}"
 
 
@@ -106,8 +106,11 @@ def _start_mail(alert: StartAlert, advice: str, writer: MessageWriter) -> str:
         next_try,
         f"What to do: {advice}",
         listing("What is known of each:", _details(alert)),
-        listing(_EXPORTS, (named(one, alert.names.get(one, "")) for one in alert.details if isinstance(one, Export))),
-        listing(_NAMES, (one.quoted for one in alert.details if isinstance(one, ExportName))),
+        listing(
+            _EXPORTS,
+            (named(entry, alert.export_names.get(entry, "")) for entry in alert.details if isinstance(entry, Export)),
+        ),
+        listing(_NAMES, (entry.quoted for entry in alert.details if isinstance(entry, NamePattern))),
         writer.signature(),
     )
 
@@ -136,7 +139,7 @@ def _details(alert: StartAlert) -> list[str]:
 def refused_identity_message(refused: RefusedIdentity, writer: MessageWriter) -> Message:
     """The message about an identity whose open runs WebAdMIT no longer shows, one for all of them."""
     event_type, problem, identity = EventType.IDENTITY_REFUSED, Problem.ACCESS_REFUSED, refused.user_identity_id
-    names = {file.export: file.names.export_name for file in refused.files}
+    names = {file.export: file.labels.export_name for file in refused.files}
     exports = join_entries(names)
     oldest = min(utc_microseconds(file.started_at) for file in refused.files)
     runs = counted(len(refused.files), "open run")

@@ -1,6 +1,6 @@
 """Checks a deployed stack: the key, the exports that it lists, the callback API, the mail subscriptions.
 
-Changes nothing. Every problem comes with the command or the click that fixs it.
+Changes nothing. Every problem comes with the command or the click that fixes it.
 """
 
 import functools
@@ -21,7 +21,7 @@ from webadmit_exports.operations.key_access import KeyAccess, read_access
 from webadmit_exports.operations.schedule_lines import schedule_lines
 from webadmit_exports.operations.setup_problem import SetupProblem, known_problem, switched_schedule
 from webadmit_exports.webadmit.api_key import WebAdmitApiKey
-from webadmit_exports.webadmit.client import WebAdmit
+from webadmit_exports.webadmit.listing import Lister
 
 _NOBODY = Export(user_identity_id=1, export_id=1)  # whose callback URL is tried; its form is empty
 
@@ -64,7 +64,7 @@ class Mailbox:
 class CheckSetup:
     """The use case. `archive_queue_arn` is empty where files are not archived."""
 
-    webadmit: WebAdmit
+    lister: Lister
     api_key: WebAdmitApiKey
     signing_keys: SigningKeys
     schedules: Schedules
@@ -76,7 +76,6 @@ class CheckSetup:
     ready_arn: str
     archive_queue_arn: str
     commands: Commands
-    followed_cycles: int
     now: Callable[[], datetime]
 
     def run(self, time_left: Callable[[], float]) -> Findings:
@@ -92,12 +91,14 @@ class CheckSetup:
         except AwsUnavailable as error:
             findings.problems.append(known_problem(error, self.commands))
             schedules = []
-        findings.problems += [switched_schedule(one, self.commands) for one in schedules if one.was_switched]
+        findings.problems += [
+            switched_schedule(schedule, self.commands) for schedule in schedules if schedule.was_switched
+        ]
         access = self._look_at_webadmit(findings, schedules, time_left)
         findings.lines += ["Schedules:", *schedule_lines(schedules, access, self.now())]
         if access:
             findings.lines += ["", *access.lines()]
-        if schedules and not any(one.entries for one in schedules):
+        if schedules and not any(schedule.entries for schedule in schedules):
             fix = "fix the other problems first; then this check lists the exports that Exports can name"
             if findings.pairs:
                 fix = f"choose names of exports from the list above; {self.commands.deploy(Exports='…')}"
@@ -154,9 +155,9 @@ class CheckSetup:
         self, findings: Findings, schedules: Sequence[Schedule], time_left: Callable[[], float]
     ) -> KeyAccess | None:
         """What the key reaches; None where that cannot be read."""
-        entries = list(dict.fromkeys(entry for one in schedules for entry in one.entries))
+        entries = list(dict.fromkeys(entry for schedule in schedules for entry in schedule.entries))
         try:
-            access = read_access(self.webadmit, self.api_key.read(), entries, self.followed_cycles, time_left)
+            access = read_access(self.lister, self.api_key.read(), entries, time_left)
         except WebAdmitExportsError as error:
             findings.problems.append(known_problem(error, self.commands))
             return None

@@ -3,25 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from webadmit_exports.aws.alarms import RingingAlarm
+from webadmit_exports.aws.queue_lengths import QueueLengths
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.export_name import ExportName
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.name_pattern import NamePattern
+from webadmit_exports.domain.status import RunOutcome
 from webadmit_exports.operations.name_history import Changes
-
-
-class RunOutcome(StrEnum):
-    """The outcome of an expected run; the worst comes first."""
-
-    NOT_STARTED = "not started"
-    FAILED = "failed"
-    LATE = "late"
-    EMPTY = "empty"
-    RUNNING = "still running"
-    READY = "ready"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,21 +33,8 @@ class ExpectedRun:
 class ScheduledName:
     """A name at a time of its schedule."""
 
-    name: ExportName
+    name: NamePattern
     scheduled_for: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queues:
-    """How many messages wait: `retries` are tried again without anyone, `given_up` wait for a person.
-
-    `not_archived`, `archive_given_up`: the same of files that are to be archived; 0 where no files are.
-    """
-
-    retries: int
-    given_up: int
-    not_archived: int = 0
-    archive_given_up: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +51,7 @@ class DailyReport:
     schedules: Sequence[Schedule]
     runs: Sequence[ExpectedRun]
     older: Sequence[ExportFile]
-    queues: Queues
+    queues: QueueLengths
     without_exports: Sequence[ScheduledName] = ()
     not_known: Sequence[ScheduledName] = ()
     why_not_known: str = ""

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.export_name import ExportName, startable, started_once
 from webadmit_exports.domain.ids import Export
-from webadmit_exports.domain.status import Progress, Status, progress_of
+from webadmit_exports.domain.name_pattern import NamePattern, startable, started_once
+from webadmit_exports.domain.status import RunOutcome, outcome_of
 from webadmit_exports.operations.cron import times_of
-from webadmit_exports.operations.daily_report import ExpectedRun, RunOutcome, ScheduledName
+from webadmit_exports.operations.daily_report import ExpectedRun, ScheduledName
 from webadmit_exports.operations.name_history import NameHistory
 
 GRACE = timedelta(minutes=10)  # in which what is due now is started
@@ -41,16 +41,16 @@ def expected_exports(schedules: Sequence[Schedule], history: NameHistory, since:
     ]
     expected.exports |= {(moment, entry): "" for moment, entry in wanted if isinstance(entry, Export)}
     for moment, entry in wanted:
-        if isinstance(entry, ExportName):
+        if isinstance(entry, NamePattern):
             _expect(expected, entry, moment, history)
     return expected
 
 
-def _expect(expected: Expected, name: ExportName, moment: datetime, history: NameHistory) -> None:
+def _expect(expected: Expected, name: NamePattern, moment: datetime, history: NameHistory) -> None:
     recorded = history.recorded_at(name, moment)
-    found = recorded or history.now(name)
+    found = recorded or history.matches_now(name)
     unlisted = [name] if found is None else [name.within(number) for number in sorted(found.unlisted)]
-    expected.not_known += [ScheduledName(name=one, scheduled_for=moment) for one in unlisted]
+    expected.not_known += [ScheduledName(name=name, scheduled_for=moment) for name in unlisted]
     chosen = startable(name, found).exports if found else {}
     if chosen:
         there = [export for time, export in expected.exports if time == moment]
@@ -79,11 +79,11 @@ def match_runs(
     counted: set[tuple[int, int]] = set()
     for (moment, export), name in expected.exports.items():
         is_any = (moment, export) in expected.by_name
-        ones = [one for one in files.get(export.export_id, ()) if is_any or one.is_of(export)]
-        file = next((one for one in ones if one.spans(moment)), None)
+        ones = [run for run in files.get(export.export_id, ()) if is_any or run.is_of(export)]
+        file = next((run for run in ones if run.spans(moment)), None)
         if file:
             counted.add((export.export_id, file.export_file_id))
-        elif any(one.reused and moment < one.first_scheduled_for for one in ones):
+        elif any(run.reused and moment < run.first_scheduled_for for run in ones):
             continue  # its record was begun anew for a later run under the same id: nothing is known of it any more
         is_guess = (moment, export) in expected.guesses
         runs.append(
@@ -105,9 +105,4 @@ def match_runs(
 def _outcome(file: ExportFile | None) -> RunOutcome:
     if file is None:
         return RunOutcome.NOT_STARTED
-    progress = progress_of(file.status)
-    if progress is Progress.FINISHED_WITH_FILE:
-        return RunOutcome.READY
-    if progress is Progress.FINISHED_WITHOUT_FILE:
-        return RunOutcome.EMPTY if file.status == Status.EMPTY_LIST else RunOutcome.FAILED
-    return RunOutcome.LATE if file.overdue_at else RunOutcome.RUNNING
+    return outcome_of(file.status) or (RunOutcome.LATE if file.overdue_at else RunOutcome.RUNNING)

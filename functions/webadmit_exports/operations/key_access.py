@@ -1,25 +1,25 @@
 """What the API key reaches, held against what is scheduled."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from webadmit_exports.domain.export_name import (
+from webadmit_exports.domain.identities import Identity, Listing
+from webadmit_exports.domain.ids import Export, join_entries
+from webadmit_exports.domain.name_pattern import (
     MOST_MATCHES,
     Entry,
-    ExportName,
     Matches,
+    NamePattern,
     match_name,
     startable,
     started_once,
 )
-from webadmit_exports.domain.identities import Identity, Listing, followed
-from webadmit_exports.domain.ids import Export, join_entries
 from webadmit_exports.messages.commands import Commands
 from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.messages.text import counted
 from webadmit_exports.operations.setup_problem import SetupProblem
 from webadmit_exports.webadmit.api_key import ApiKey
-from webadmit_exports.webadmit.client import WebAdmit
-from webadmit_exports.webadmit.listing import read_listing
+from webadmit_exports.webadmit.listing import Lister
 
 READ_SECONDS = 5.0  # the whole check has a minute
 _RESERVE_SECONDS = 2.0
@@ -27,26 +27,25 @@ _NO_TIME = "there was no time left"
 
 
 class KeyAccess:
-    """What the key reaches, and what of it `entries` stand for; names in the newest `cycles` of each program."""
+    """What the key reaches, and what of it `entries` stand for."""
 
-    def __init__(self, listing: Listing, entries: Sequence[Entry], cycles: int) -> None:
+    def __init__(self, listing: Listing, entries: Sequence[Entry]) -> None:
         self._listing = listing
-        self._followed = followed(listing.identities.values(), cycles)
         self._pairs = [entry for entry in entries if isinstance(entry, Export)]
-        names = [entry for entry in entries if isinstance(entry, ExportName)]
-        self.matches: Mapping[ExportName, Matches] = {name: match_name(name, listing, cycles) for name in names}
+        names = [entry for entry in entries if isinstance(entry, NamePattern)]
+        self.matches: Mapping[NamePattern, Matches] = {name: match_name(name, listing) for name in names}
 
     def exports_of(self, entry: Entry) -> Mapping[Export, str]:
         """What an entry stands for, with the names."""
-        if isinstance(entry, ExportName):
+        if isinstance(entry, NamePattern):
             return startable(entry, self.matches[entry]).exports
         listed = self._listing.exports.get(entry.user_identity_id, ())
-        return {entry: next((one.name for one in listed if one.id == entry.export_id), "")}
+        return {entry: next((export.name for export in listed if export.id == entry.export_id), "")}
 
     def runs_of(self, entries: Iterable[Entry]) -> list[Export]:
         """What one time of a schedule with these entries starts."""
         pairs = dict.fromkeys(entry for entry in entries if isinstance(entry, Export))
-        by_name = (one for entry in entries if isinstance(entry, ExportName) for one in self.exports_of(entry))
+        by_name = (export for entry in entries if isinstance(entry, NamePattern) for export in self.exports_of(entry))
         return [*pairs, *started_once(by_name, pairs)]
 
     def _scheduled(self) -> Iterator[Export]:
@@ -57,9 +56,9 @@ class KeyAccess:
     def pairs(self) -> list[Export]:
         """All pairs that the key reaches, as the parameter `Exports` takes them."""
         return [
-            Export(user_identity_id=identity, export_id=one.id)
+            Export(user_identity_id=identity, export_id=export.id)
             for identity, ones in self._listing.exports.items()
-            for one in ones
+            for export in ones
         ]
 
     def lines(self) -> list[str]:
@@ -67,18 +66,16 @@ class KeyAccess:
         scheduled = set(self._scheduled())
         lines = ["Identities and exports that the key reaches (identity:export):"]
         for identity in self._listing.identities.values():
-            is_older = bool(self.matches) and identity not in self._followed
+            is_older = bool(self.matches) and identity not in self._listing.followed
             lines.append(
                 f"  {identity.id}  {identity.title}{'  (older than the cycles that names are looked up in)' * is_older}"
             )
             if identity.id not in self._listing.exports:
                 lines.append(f"    (not listed: {self._listing.unlisted.get(identity.id) or _NO_TIME})")
-            for one in self._listing.exports.get(identity.id, []):
-                pair = Export(user_identity_id=identity.id, export_id=one.id)
-                mark = "  scheduled" if pair in scheduled else ""
-                lines.append(
-                    f"    {pair}  {one.name or 'without a name'}{f' ({one.format})' if one.format else ''}{mark}"
-                )
+            for listed in self._listing.exports.get(identity.id, []):
+                pair = Export(user_identity_id=identity.id, export_id=listed.id)
+                text = f"{listed.name or 'without a name'}{f' ({listed.format})' if listed.format else ''}"
+                lines.append(f"    {pair}  {text}{'  scheduled' if pair in scheduled else ''}")
         return lines
 
     def problems(self, commands: Commands) -> Iterator[SetupProblem]:
@@ -114,7 +111,7 @@ class KeyAccess:
                 )
 
     def _unknown(self, identity_id: int, exports: Sequence[Export], commands: Commands) -> Iterator[SetupProblem]:
-        there = {one.id for one in self._listing.exports[identity_id]}
+        there = {export.id for export in self._listing.exports[identity_id]}
         unknown = [export for export in exports if export.export_id not in there]
         if unknown:
             yield SetupProblem(
@@ -126,17 +123,17 @@ class KeyAccess:
     def _outdated(self, identity: Identity, exports: Sequence[Export], commands: Commands) -> Iterator[SetupProblem]:
         """A newer cycle of the same program, unless some of its exports are scheduled already."""
         newer = [
-            one
-            for one in self._listing.identities.values()
-            if one.program == identity.program and one.year > identity.year > 0
+            other
+            for other in self._listing.identities.values()
+            if other.program == identity.program and other.year > identity.year > 0
         ]
         scheduled = list(self._scheduled())
-        if not newer or any(export.user_identity_id == one.id for export in scheduled for one in newer):
+        if not newer or any(export.user_identity_id == other.id for export in scheduled for other in newer):
             return
-        newest = max(newer, key=lambda one: one.year)
+        newest = max(newer, key=lambda other: other.year)
         listed = self._listing.exports
-        names = {one.id: one.name for one in listed.get(identity.id, [])}
-        there = {one.name: one.id for one in listed.get(newest.id, []) if one.name}
+        names = {export.id: export.name for export in listed.get(identity.id, [])}
+        there = {export.name: export.id for export in listed.get(newest.id, []) if export.name}
         found = [there[names[export.export_id]] for export in exports if names.get(export.export_id) in there]
         pairs = join_entries(Export(user_identity_id=newest.id, export_id=number) for number in found)
         by_name = f"the exports of the same names there are {pairs}" if found else "no export there has the same name"
@@ -149,7 +146,7 @@ class KeyAccess:
         )
 
 
-def _wrong_name(name: ExportName, found: Matches, commands: Commands) -> Iterator[SetupProblem]:
+def _wrong_name(name: NamePattern, found: Matches, commands: Commands) -> Iterator[SetupProblem]:
     change = f"in parameter_overrides in your samconfig file, then {commands.deploy()}"
     for program, count in startable(name, found).refused.items():
         yield SetupProblem(
@@ -158,7 +155,7 @@ def _wrong_name(name: ExportName, found: Matches, commands: Commands) -> Iterato
             fix=f"write more of the name into Exports, {change}",
         )
     if not found.exports and not found.unlisted:
-        near = ", ".join(f'"{one}"' for one in found.near)
+        near = ", ".join(f'"{similar}"' for similar in found.near)
         yield SetupProblem(
             what=f'"{name}" matches nothing: {Problem.NO_MATCH.sentence}.{f" Nearest: {near}." * bool(near)}',
             fix="put the right name from the list above into Exports (the whole name; * stands for any text, and is"
@@ -167,18 +164,19 @@ def _wrong_name(name: ExportName, found: Matches, commands: Commands) -> Iterato
         )
 
 
-def read_access(
-    webadmit: WebAdmit, key: ApiKey, entries: Sequence[Entry], cycles: int, time_left: Callable[[], float]
-) -> KeyAccess:
+def read_access(lister: Lister, key: ApiKey, entries: Sequence[Entry], time_left: Callable[[], float]) -> KeyAccess:
     """Lists the exports of all identities while there is time: first those of pairs, then the newest cycles.
 
     Raises a WebAdmitError if not even the identities can be listed.
     """
     scheduled = {entry.user_identity_id for entry in entries if isinstance(entry, Export)}
 
-    def choose(identities: Sequence[Identity]) -> Sequence[int]:
-        return [one.id for one in sorted(identities, key=lambda one: (one.id not in scheduled, -one.year, one.id))]
+    def in_order(listing: Listing) -> list[int]:
+        identities = listing.identities.values()
+        ordered = sorted(identities, key=lambda identity: (identity.id not in scheduled, -identity.year, identity.id))
+        return [identity.id for identity in ordered]
 
-    listing = read_listing(webadmit, key, choose, lambda: time_left() - _RESERVE_SECONDS)
-    in_order = {number: listing.identities[number] for number in choose(list(listing.identities.values()))}
-    return KeyAccess(Listing(in_order, listing.exports, listing.unlisted), entries, cycles)
+    listing = lister.list_chosen(key, in_order, lambda: time_left() - _RESERVE_SECONDS)
+    identities = {number: listing.identities[number] for number in in_order(listing)}
+    followed = [identity for identity in identities.values() if identity in listing.followed]
+    return KeyAccess(replace(listing, identities=identities, followed=followed), entries)

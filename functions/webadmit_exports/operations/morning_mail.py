@@ -7,20 +7,21 @@ from datetime import datetime, timedelta
 
 from webadmit_exports.aws.alarms import Alarms, RingingAlarm
 from webadmit_exports.aws.name_matches import NameMatches
+from webadmit_exports.aws.queue_lengths import QueueLengths, WatchedQueues
 from webadmit_exports.aws.schedules import Schedules
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.aws.topics import Topics
 from webadmit_exports.domain.callback_url import LIFETIME
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.export_name import ExportName
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.name_pattern import NamePattern
 from webadmit_exports.domain.status import has_file
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.operations.cron import same_time_yesterday
-from webadmit_exports.operations.daily_report import DailyReport, Queues
+from webadmit_exports.operations.daily_report import DailyReport
 from webadmit_exports.operations.expected_runs import GRACE, expected_exports, match_runs
-from webadmit_exports.operations.name_history import LookUp, read_history
+from webadmit_exports.operations.name_history import CurrentMatches, read_history
 from webadmit_exports.operations.report_message import report_message
 from webadmit_exports.telemetry import logger
 
@@ -29,13 +30,13 @@ _ARCHIVED_WITHIN = timedelta(hours=1)  # of its announcement: what is not is tol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendMorningMail:
-    """The use case. `count_queues` tells how many messages wait."""
+    """The use case."""
 
     schedules: Schedules
     table: ExportFilesTable
     name_matches: NameMatches
-    look_up: LookUp
-    count_queues: Callable[[], Queues]
+    current_matches: CurrentMatches
+    queues: WatchedQueues
     alarms: Alarms
     topics: Topics
     writer: MessageWriter
@@ -48,10 +49,10 @@ class SendMorningMail:
         schedules = self.schedules.read()
         until = now.replace(second=0, microsecond=0) - GRACE
         since = same_time_yesterday(until, self.writer.timezone)
-        entries = list(dict.fromkeys(entry for one in schedules for entry in one.entries))
-        names = [entry for entry in entries if isinstance(entry, ExportName)]
+        entries = list(dict.fromkeys(entry for schedule in schedules for entry in schedule.entries))
+        names = [entry for entry in entries if isinstance(entry, NamePattern)]
         history = read_history(
-            self.name_matches, names, since, until, lambda names: self.look_up.match(names, time_left)
+            self.name_matches, names, since, until, lambda names: self.current_matches.match(names, time_left)
         )
         expected = expected_exports(schedules, history, since, until)
         pairs = [entry for entry in entries if isinstance(entry, Export)]
@@ -74,15 +75,15 @@ class SendMorningMail:
         self.topics.publish(report_message(report, self.writer))
         return report
 
-    def _count_queues(self, files: Mapping[int, Sequence[ExportFile]], now: datetime) -> Queues:
+    def _count_queues(self, files: Mapping[int, Sequence[ExportFile]], now: datetime) -> QueueLengths:
         """What waits; without the files that were announced in the last hour, which are just being archived."""
-        queues = self.count_queues()
+        lengths = self.queues.count()
         new = sum(
             has_file(file.status) and file.updated_at > now - _ARCHIVED_WITHIN
             for same in files.values()
             for file in same
         )
-        return replace(queues, not_archived=max(0, queues.not_archived - new))
+        return replace(lengths, not_archived=max(0, lengths.not_archived - new))
 
     def _ringing(self) -> Sequence[RingingAlarm] | None:
         try:
@@ -104,6 +105,6 @@ class SendMorningMail:
             ]
         for file in unfinished:
             same = files.setdefault(file.export.export_id, [])
-            if file.scheduled_for >= since and file.export_file_id not in {one.export_file_id for one in same}:
+            if file.scheduled_for >= since and file.export_file_id not in {known.export_file_id for known in same}:
                 same.append(file)
         return files

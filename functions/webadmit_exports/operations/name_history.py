@@ -5,17 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from webadmit_exports.aws.name_matches import NameMatches
-from webadmit_exports.domain.export_name import ExportName, Matches, match_name
 from webadmit_exports.domain.foreign_text import shown
 from webadmit_exports.domain.identities import Identity
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.name_pattern import Matches, NamePattern, match_name
 from webadmit_exports.errors import WebAdmitExportsError
 from webadmit_exports.messages.problems import problem_of
 from webadmit_exports.messages.text import counted, named
 from webadmit_exports.telemetry import logger
 from webadmit_exports.webadmit.api_key import WebAdmitApiKey
-from webadmit_exports.webadmit.client import WebAdmit
-from webadmit_exports.webadmit.listing import read_followed
+from webadmit_exports.webadmit.listing import Lister
 
 READ_SECONDS = 5.0
 _RESERVE_SECONDS = 30.0  # for the rest of the mail
@@ -34,18 +33,16 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LookUp:
+class CurrentMatches:
     """Looks up what names match now."""
 
-    webadmit: WebAdmit
+    lister: Lister
     api_key: WebAdmitApiKey
-    followed_cycles: int
 
-    def match(self, names: Sequence[ExportName], time_left: Callable[[], float]) -> Mapping[ExportName, Matches]:
+    def match(self, names: Sequence[NamePattern], time_left: Callable[[], float]) -> Mapping[NamePattern, Matches]:
         """Raises a WebAdmitExportsError where the key or the identities cannot be read."""
-        key, cycles = self.api_key.read(), self.followed_cycles
-        listing = read_followed(self.webadmit, key, names, cycles, lambda: time_left() - _RESERVE_SECONDS)
-        return {name: match_name(name, listing, cycles) for name in names}
+        listing = self.lister.list_for(self.api_key.read(), names, lambda: time_left() - _RESERVE_SECONDS)
+        return {name: match_name(name, listing) for name in names}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,27 +52,27 @@ class NameHistory:
     `recorded`: by name and scheduled time, newest first; `before`: the last time before `since`.
     """
 
-    names: Sequence[ExportName]
-    recorded: Mapping[ExportName, Mapping[datetime, Matches]]
-    before: Mapping[ExportName, Matches]
-    look_up: Callable[[Sequence[ExportName]], Mapping[ExportName, Matches]]
+    names: Sequence[NamePattern]
+    recorded: Mapping[NamePattern, Mapping[datetime, Matches]]
+    before: Mapping[NamePattern, Matches]
+    look_up: Callable[[Sequence[NamePattern]], Mapping[NamePattern, Matches]]
     why_not_known: str = ""
-    _now: Mapping[ExportName, Matches] | None = field(default=None)
+    _current: Mapping[NamePattern, Matches] | None = field(default=None)
 
-    def recorded_at(self, name: ExportName, scheduled_for: datetime) -> Matches | None:
+    def recorded_at(self, name: NamePattern, scheduled_for: datetime) -> Matches | None:
         """What was found at that time; None where nothing was looked up, or no list could be read."""
         found = self.recorded[name].get(scheduled_for)
         return found if found and (found.exports or not found.unlisted) else None
 
-    def now(self, name: ExportName) -> Matches | None:
+    def matches_now(self, name: NamePattern) -> Matches | None:
         """What the name matches now; None where that is not known."""
-        if self._now is None:
+        if self._current is None:
             try:
-                self._now = self.look_up(self.names)
+                self._current = self.look_up(self.names)
             except WebAdmitExportsError as error:
                 logger.warning("names cannot be looked up", reason=str(error))
-                self._now, self.why_not_known = {}, problem_of(error).sentence
-        return self._now.get(name)
+                self._current, self.why_not_known = {}, problem_of(error).sentence
+        return self._current.get(name)
 
     def exports(self) -> Iterator[Export]:
         """All that the names stood for, also at times that are not those of a schedule."""
@@ -90,21 +87,21 @@ class NameHistory:
             for name, times in self.recorded.items()
             if times and name in self.before
         ]
-        now, before = _Union([one for one, _ in compared]), _Union([one for _, one in compared])
+        now, before = _Union([found for found, _ in compared]), _Union([found for _, found in compared])
         joined = [one for number, one in now.identities.items() if number not in before.identities]
         left = [one for number, one in before.identities.items() if number not in now.identities]
-        replaced = [one for one in left if any(_replaces(new, one) for new in joined)]
-        gained = [one for one in now.exports if one not in before.exports and before.has_listed(one)]
-        lost = [one for one in before.exports if one not in now.exports and now.has_listed(one)]
+        replaced = [old for old in left if any(_replaces(new, old) for new in joined)]
+        gained = [export for export in now.exports if export not in before.exports and before.has_listed(export)]
+        lost = [export for export in before.exports if export not in now.exports and now.has_listed(export)]
         return Changes(
             joined=[
-                *(f"{shown(one.named)}: {now.count(one)}" for one in joined),
-                *(named(one, now.exports[one]) for one in gained),
+                *(f"{shown(identity.named)}: {now.count(identity)}" for identity in joined),
+                *(named(export, now.exports[export]) for export in gained),
             ],
-            replaced=[shown(one.named) for one in replaced],
+            replaced=[shown(identity.named) for identity in replaced],
             lost=[
-                *(shown(one.named) for one in left if one not in replaced),
-                *(named(one, before.exports[one]) for one in lost),
+                *(shown(identity.named) for identity in left if identity not in replaced),
+                *(named(export, before.exports[export]) for export in lost),
             ],
         )
 
@@ -118,9 +115,9 @@ class _Union:
     """All that several names stood for."""
 
     def __init__(self, several: Sequence[Matches]) -> None:
-        self.exports = {export: name for one in several for export, name in one.exports.items()}
-        self.identities = {number: identity for one in several for number, identity in one.identities.items()}
-        self._unlisted = {number for one in several for number in one.unlisted}
+        self.exports = {export: name for matches in several for export, name in matches.exports.items()}
+        self.identities = {number: identity for matches in several for number, identity in matches.identities.items()}
+        self._unlisted = {number for matches in several for number in matches.unlisted}
 
     def has_listed(self, export: Export) -> bool:
         return export.user_identity_id in self.identities and export.user_identity_id not in self._unlisted
@@ -136,13 +133,13 @@ class _Union:
 
 def read_history(
     matches: NameMatches,
-    names: Sequence[ExportName],
+    names: Sequence[NamePattern],
     since: datetime,
     until: datetime,
-    look_up: Callable[[Sequence[ExportName]], Mapping[ExportName, Matches]],
+    look_up: Callable[[Sequence[NamePattern]], Mapping[NamePattern, Matches]],
 ) -> NameHistory:
     """Reads what was recorded; raises AwsUnavailable if it cannot."""
-    recorded: dict[ExportName, dict[datetime, Matches]] = {name: {} for name in names}
+    recorded: dict[NamePattern, dict[datetime, Matches]] = {name: {} for name in names}
     before = {}
     for name in names:
         for scheduled_for, found in matches.before(name, until):

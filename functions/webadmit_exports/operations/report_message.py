@@ -1,11 +1,12 @@
 """The mail and the message of the morning: what the figures of a day say, and whether somebody has to act. Pure."""
 
 from webadmit_exports.domain.announcement import EventType, event_id
+from webadmit_exports.domain.status import RunOutcome
 from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.messages.message import Body, Message, MessageWriter
 from webadmit_exports.messages.text import counted, listing, named, paragraphs
 from webadmit_exports.operations.cron import times_of
-from webadmit_exports.operations.daily_report import DailyReport, ExpectedRun, RunOutcome
+from webadmit_exports.operations.daily_report import DailyReport, ExpectedRun
 from webadmit_exports.operations.report_names import name_asks, name_counts, name_sections
 from webadmit_exports.operations.report_watchers import alarm_section, watch_asks, watch_counts
 
@@ -65,7 +66,11 @@ def _summary(report: DailyReport, writer: MessageWriter) -> str:
         parts += [f"{len(report.older)} older runs are open"] if report.older else []
         return ", ".join([*parts, *watch_counts(report)])
     headline = f"{len(report.of(RunOutcome.READY))} of {len(report.runs)} ready"
-    others = [f"{len(report.of(one))} {one}" for one in RunOutcome if one is not RunOutcome.READY and report.of(one)]
+    others = [
+        f"{len(report.of(outcome))} {outcome}"
+        for outcome in RunOutcome
+        if outcome is not RunOutcome.READY and report.of(outcome)
+    ]
     others += [*name_counts(report), *watch_counts(report)]
     if others:
         return ", ".join([headline, *others])
@@ -96,10 +101,10 @@ def _opening(report: DailyReport, writer: MessageWriter) -> str:
         return f"{ready} of {runs} since {since} produced a file.{until} (Times: {writer.zone_name}.)"
     if report.without_exports or report.not_known:
         return f"The names that are listed brought no runs since {writer.day_and_clock(report.since)}."
-    listed = [one for one in report.schedules if one.entries]
+    listed = [schedule for schedule in report.schedules if schedule.entries]
     if not listed:
         return "No exports are listed yet, so nothing was to run. The list is the parameter Exports."
-    if not any(one.wanted_on for one in listed):
+    if not any(schedule.wanted_on for schedule in listed):
         return (
             "The schedules are off (ScheduleState is DISABLED): nothing is started, and open runs are still followed."
         )
@@ -131,7 +136,7 @@ def _section(report: DailyReport, outcome: RunOutcome, writer: MessageWriter) ->
 
 
 def _line(run: ExpectedRun, writer: MessageWriter) -> str:
-    parts = [named(run.export, run.file.names.export_name if run.file else run.name)]
+    parts = [named(run.export, run.file.labels.export_name if run.file else run.name)]
     if run.file:
         parts.append(f"file {run.file.export_file_id}")
     parts.append(f"scheduled for {writer.day_and_clock(run.scheduled_for)}")
@@ -144,9 +149,9 @@ def _older(report: DailyReport, writer: MessageWriter) -> str:
     return listing(
         f"Open for more than a day ({len(report.older)}):",
         (
-            f"{named(one.export, one.names.export_name)}, file {one.export_file_id},"
-            f" since {writer.day_and_clock(one.started_at)}"
-            for one in report.older
+            f"{named(file.export, file.labels.export_name)}, file {file.export_file_id},"
+            f" since {writer.day_and_clock(file.started_at)}"
+            for file in report.older
         ),
     )
 

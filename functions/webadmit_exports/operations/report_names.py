@@ -10,7 +10,7 @@ from webadmit_exports.operations.daily_report import DailyReport, ScheduledName
 def name_counts(report: DailyReport) -> list[str]:
     """For the subject: what did not go as it should."""
     counts = {"without exports": report.without_exports, "not looked up": report.not_known}
-    parts = [f"{counted(len({one.name for one in names}), 'name')} {what}" for what, names in counts.items() if names]
+    parts = [f"{counted(len({name.name for name in names}), 'name')} {what}" for what, names in counts.items() if names]
     return [*parts, f"{len(report.changes.lost)} no longer started"] if report.changes.lost else parts
 
 
@@ -18,8 +18,8 @@ def name_sections(report: DailyReport, writer: MessageWriter) -> Iterator[str]:
     """The lists of a mail; empty ones are empty texts."""
 
     def lines(names: Sequence[ScheduledName]) -> Iterator[str]:
-        for one in names:
-            yield f"{one.name.quoted}, scheduled for {writer.day_and_clock(one.scheduled_for)}"
+        for scheduled in names:
+            yield f"{scheduled.name.quoted}, scheduled for {writer.day_and_clock(scheduled.scheduled_for)}"
 
     changes = report.changes
     yield listing(f"Names without exports ({len(report.without_exports)}):", lines(report.without_exports))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from webadmit_exports.aws.schedules import Schedule
-from webadmit_exports.domain.export_name import Entry, ExportName
+from webadmit_exports.domain.name_pattern import Entry, NamePattern
 from webadmit_exports.messages.text import counted
 from webadmit_exports.operations.cron import occurrences
 from webadmit_exports.operations.key_access import KeyAccess
@@ -44,7 +44,7 @@ def _counts(schedule: Schedule, access: KeyAccess, now: datetime) -> Iterator[st
 
 def _entry_lines(entry: Entry, access: KeyAccess | None) -> Iterator[str]:
     exports = access.exports_of(entry) if access else {}
-    if not isinstance(entry, ExportName):
+    if not isinstance(entry, NamePattern):
         yield f"    {entry}  {exports.get(entry, '')}".rstrip()
         return
     if access is None:

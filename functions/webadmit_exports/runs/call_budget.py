@@ -42,7 +42,7 @@ class CallBudget:
             raise BudgetSpent
         self.calls += 1
 
-    def learn(self, rate_limit: RateLimit) -> None:
+    def note_limit(self, rate_limit: RateLimit) -> None:
         """Takes note of what an answer says of the limit."""
         self.remaining = rate_limit.remaining
         if rate_limit.limit is None:

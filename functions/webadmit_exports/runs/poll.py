@@ -108,7 +108,7 @@ class Poll:
             # The files are asked for by their exports; whether those can be seen is not said by this.
             logger.warning("no list of runs", user_identity_id=user_identity_id, reason=str(error))
             return as_of, {}
-        self.budget.learn(rate_limit)
+        self.budget.note_limit(rate_limit)
         return as_of, {(run.export_id, run.export_file_id): run for run in runs}
 
     def _ask_about_one(self, file: ExportFile) -> None:
@@ -126,7 +126,7 @@ class Poll:
             else:
                 self._no_answer(error, file, ask_later=True)
         else:
-            self.budget.learn(rate_limit)
+            self.budget.note_limit(rate_limit)
             self._apply(file, as_of, run)
 
     def _give_up(self, file: ExportFile, as_of: datetime, reason: str) -> None:
@@ -161,7 +161,7 @@ class Poll:
         self.figures.fail("WebAdMIT could not be asked", error, *files)
         for file in files:
             try:
-                self.tracker.check_failed(file, ask_later=ask_later)
+                self.tracker.on_no_answer(file, ask_later=ask_later)
             except AwsUnavailable as unsettled:
                 logger.error("not settled yet", **file.ids, reason=str(unsettled))
 

@@ -6,19 +6,18 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from webadmit_exports.aws.name_matches import NameMatches
-from webadmit_exports.domain.export_name import ExportName, Matches, match_name, startable, started_once
 from webadmit_exports.domain.foreign_text import shown
 from webadmit_exports.domain.identities import Listing
+from webadmit_exports.domain.name_pattern import Matches, NamePattern, match_name, startable, started_once
 from webadmit_exports.errors import ApiKeyRefused, AwsUnavailable, RateLimited, WebAdmitError
 from webadmit_exports.messages.problem_kinds import Scope
 from webadmit_exports.messages.problems import Problem, problem_of
-from webadmit_exports.runs.export_names import ExportNames
+from webadmit_exports.runs.label_cache import LabelCache
 from webadmit_exports.runs.start_one import RequestedStart, StartOutcome, StartResult
 from webadmit_exports.runs.throttle import NotStarted, Throttle
 from webadmit_exports.telemetry import logger
 from webadmit_exports.webadmit.api_key import ApiKey
-from webadmit_exports.webadmit.client import WebAdmit
-from webadmit_exports.webadmit.listing import read_followed
+from webadmit_exports.webadmit.listing import Lister
 
 READ_SECONDS = 15.0
 _TIMEOUT = 60.0  # seconds after which no further list is asked for; the starts need the rest of the invocation
@@ -36,12 +35,11 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveNames:
-    """Looks names up, and keeps what was found. `clock` counts seconds. `followed_cycles`: how many of each program."""
+    """Looks names up, and keeps what was found. `clock` counts seconds."""
 
-    webadmit: WebAdmit
+    lister: Lister
     matches: NameMatches
-    names: ExportNames
-    followed_cycles: int
+    labels: LabelCache
     clock: Callable[[], float] = time.monotonic
 
     def resolve(
@@ -49,9 +47,9 @@ class ResolveNames:
     ) -> dict[RequestedStart, Resolved]:
         """Looks all names up in one listing. Raises nothing: a name that cannot be looked up now is deferred."""
         try:
-            listing = self._list(key, [one.name for one in requested], throttle)
-            self.names.learn(listing)
-            return {one: self._resolve(one, listing, names=len(requested)) for one in requested}
+            listing = self._list(key, [start.name for start in requested], throttle)
+            self.labels.remember(listing)
+            return {start: self._resolve(start, listing, name_count=len(requested)) for start in requested}
         except NotStarted as why:
             problem, detail = why.problem, why.detail
         except WebAdmitError as error:
@@ -62,44 +60,38 @@ class ResolveNames:
             logger.exception("names cannot be looked up because of an error in the code")
             problem, detail = Problem.UNEXPECTED, ""
         logger.warning("names not looked up", problem=problem.name, detail=detail)
-        return {one: Resolved(results=[deferred(one, problem, detail)]) for one in requested}
+        return {start: Resolved(results=[deferred(start, problem, detail)]) for start in requested}
 
-    def _list(self, key: ApiKey, names: Sequence[ExportName], throttle: Throttle) -> Listing:
+    def _list(self, key: ApiKey, names: Sequence[NamePattern], throttle: Throttle) -> Listing:
         """Waits for WebAdMIT's rate limit as starts do; raises NotStarted, or a WebAdmitError."""
         until = self.clock() + _TIMEOUT
-        self.webadmit.drop_connections()
+        self.lister.webadmit.drop_connections()
         while True:
             throttle.acquire()
             try:
-                return read_followed(
-                    self.webadmit,
-                    key,
-                    names,
-                    self.followed_cycles,
-                    lambda: min(until - self.clock(), throttle.time_left()),
-                )
+                return self.lister.list_for(key, names, lambda: min(until - self.clock(), throttle.time_left()))
             except RateLimited as error:
                 throttle.pause(error.retry_after)
 
-    def _resolve(self, requested: RequestedStart, listing: Listing, *, names: int) -> Resolved:
+    def _resolve(self, requested: RequestedStart, listing: Listing, *, name_count: int) -> Resolved:
         """What one of so many names stands for."""
         name = requested.name
-        found = match_name(name, listing, self.followed_cycles)
+        found = match_name(name, listing)
         chosen = startable(name, found)
         found = replace(found, exports=chosen.exports)
-        results = list(self._deferred(requested, found, listing, names=names))
+        results = list(self._deferred(requested, found, listing, name_count=name_count))
         if chosen.refused and not any(result.requested == requested for result in results):  # else it comes again
             counts = (f"{count:,} exports of {shown(program)}" for program, count in chosen.refused.items())
             results.append(_failed(requested, Problem.TOO_MANY_MATCHES, ", ".join(islice(counts, _SHOWN))))
         may_be_more = self._record(requested, found)
         if not found.exports and not results and not may_be_more:
-            near = ", ".join(f'"{one}"' for one in found.near)
+            near = ", ".join(f'"{similar}"' for similar in found.near)
             results.append(_failed(requested, Problem.NO_MATCH, f"nearest: {near}" if near else ""))
         logger.info("name looked up", **requested.ids, exports=len(found.exports), unlisted=len(found.unlisted))
         return Resolved(starts=[requested.of(export) for export in found.exports], results=results)
 
     def _deferred(
-        self, requested: RequestedStart, found: Matches, listing: Listing, *, names: int
+        self, requested: RequestedStart, found: Matches, listing: Listing, *, name_count: int
     ) -> Iterator[StartResult]:
         """The name in each identity that could not be listed.
 
@@ -110,7 +102,7 @@ class ResolveNames:
         failed = [error for error in errors.values() if error]
         refused = [error for error in failed if isinstance(error, ApiKeyRefused)]
         had_no_time = not listing.exports and not failed
-        if errors and (refused or had_no_time or len(failed) * names > _MOST_DEFERRED):
+        if errors and (refused or had_no_time or len(failed) * name_count > _MOST_DEFERRED):
             yield deferred(requested, *_why(next(iter(refused or failed), None)))
             return
         for number, error in errors.items():
@@ -146,13 +138,13 @@ def each_once(resolved: Mapping[RequestedStart, Resolved]) -> dict[RequestedStar
     wanted = [start for found in resolved.values() for start in found.starts]
     instead = {start: start for start in wanted}
     for scheduled_for in {start.scheduled_for for start in wanted}:
-        pairs = [one for one in wanted if one.scheduled_for == scheduled_for and one in resolved]
-        by_name = [one for one in wanted if one.scheduled_for == scheduled_for and one not in resolved]
-        chosen = {one.export.export_id: one for one in pairs}
-        once = started_once([one.export for one in by_name], [one.export for one in pairs])
+        pairs = [start for start in wanted if start.scheduled_for == scheduled_for and start in resolved]
+        by_name = [start for start in wanted if start.scheduled_for == scheduled_for and start not in resolved]
+        chosen = {start.export.export_id: start for start in pairs}
+        once = started_once([start.export for start in by_name], [start.export for start in pairs])
         for first, others in once.items():
             chosen[first.export_id] = RequestedStart(
                 entry=first, scheduled_for=scheduled_for, is_by_name=True, others=others
             )
-        instead |= {one: chosen[one.export.export_id] for one in by_name}
+        instead |= {start: chosen[start.export.export_id] for start in by_name}
     return instead

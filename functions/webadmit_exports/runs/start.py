@@ -10,14 +10,14 @@ from webadmit_exports.aws.secrets import SigningKeys
 from webadmit_exports.aws.start_queue import Delivery, StartQueue
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.aws.topics import Topics
-from webadmit_exports.domain.export_name import Entry, ExportName
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.name_pattern import Entry, NamePattern
 from webadmit_exports.domain.start_request import StartRequest
 from webadmit_exports.errors import AwsUnavailable, WebAdmitExportsError
 from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.messages.start_messages import StartAlert, start_message
-from webadmit_exports.runs.export_names import ExportNames
+from webadmit_exports.runs.label_cache import LabelCache
 from webadmit_exports.runs.resolve_names import Resolved, ResolveNames, each_once
 from webadmit_exports.runs.start_one import RequestedStart, StartOne, StartOutcome, StartResult
 from webadmit_exports.runs.throttle import Throttle
@@ -46,7 +46,7 @@ class StartRuns:
     start_queue: StartQueue
     topics: Topics
     writer: MessageWriter
-    names: ExportNames
+    labels: LabelCache
     resolve_names: ResolveNames
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
@@ -60,7 +60,7 @@ class StartRuns:
         """
         requested = [RequestedStart(entry=entry, scheduled_for=request.scheduled_for) for entry in request.entries]
         results = _flat(self._start_all(requested, time_left, attempts=_ATTEMPTS).values())
-        self._alert_deferred(self._put(results))
+        self._alert_deferred(self._defer(results))
         self._alert([result for result in results if result.outcome is StartOutcome.FAILED], None)
         return results
 
@@ -73,12 +73,14 @@ class StartRuns:
         messages shall come again.
         """
         again = []
-        for delivery in (one for one in deliveries if one.is_whole):
+        for delivery in (delivery for delivery in deliveries if delivery.is_failed_invocation):
             if time_left() < _RESERVE_SECONDS and not delivery.is_last:
                 again.append(delivery.message_id)
             else:
                 self.start(delivery.request, time_left)
-        return again + self._retry_singles([one for one in deliveries if not one.is_whole], time_left)
+        return again + self._retry_singles(
+            [delivery for delivery in deliveries if not delivery.is_failed_invocation], time_left
+        )
 
     def _retry_singles(self, deliveries: Sequence[Delivery], time_left: Callable[[], float]) -> list[str]:
         again, failed, others = [], [], []
@@ -95,18 +97,18 @@ class StartRuns:
             failed += [result for result in results if result.outcome is StartOutcome.FAILED]
             others += results
         self._alert(failed, None)
-        new = self._put(result for result in _flat([others]) if result.requested not in results_of)
+        new = self._defer(result for result in _flat([others]) if result.requested not in results_of)
         try:
             self._alert_deferred(new)
         except AwsUnavailable as error:  # people know of the names that these come from; to fail would put them twice
             logger.warning("an alert was not sent", reason=str(error))
         return again
 
-    def _put(self, results: Iterable[StartResult]) -> list[StartResult]:
+    def _defer(self, results: Iterable[StartResult]) -> list[StartResult]:
         """Puts what could not start yet on the queue, and returns it."""
         deferred = [result for result in results if result.outcome is StartOutcome.DEFERRED]
         for scheduled_for in dict.fromkeys(result.requested.scheduled_for for result in deferred):
-            entries = [one.requested.entry for one in deferred if one.requested.scheduled_for == scheduled_for]
+            entries = [result.requested.entry for result in deferred if result.requested.scheduled_for == scheduled_for]
             self.start_queue.put(entries, scheduled_for)
         return deferred
 
@@ -128,7 +130,7 @@ class StartRuns:
         instead = each_once(resolved)
         starts = list(dict.fromkeys(instead.values()))
         if not throttle.closed:
-            self.names.look_up(api_key, [one.export for one in starts])
+            self.labels.look_up(api_key, [start.export for start in starts])
         start_one = StartOne(
             webadmit=self.webadmit,
             api_key=api_key,
@@ -136,7 +138,7 @@ class StartRuns:
             callback_url=self.callback_url,
             table=self.table,
             tracker=self.tracker,
-            names=self.names,
+            labels=self.labels,
             throttle=throttle,
             attempts=attempts,
             now=self.now,
@@ -155,8 +157,8 @@ class StartRuns:
         self, api_key: ApiKey, requested: Sequence[RequestedStart], throttle: Throttle
     ) -> dict[RequestedStart, Resolved]:
         """What each stands for; names are looked up only if there are any."""
-        resolved = {one: Resolved(starts=[one]) for one in requested}
-        names = [one for one in requested if isinstance(one.entry, ExportName)]
+        resolved = {start: Resolved(starts=[start]) for start in requested}
+        names = [start for start in requested if isinstance(start.entry, NamePattern)]
         return resolved | (self.resolve_names.resolve(api_key, names, throttle) if names else {})
 
     def _read_keys(self, throttle: Throttle) -> tuple[ApiKey, bytes]:
@@ -182,9 +184,11 @@ class StartRuns:
                 alert = StartAlert(
                     problem=problem,
                     scheduled_for=scheduled_for,
-                    details={one: group[one] for one in some},
+                    details={entry: group[entry] for entry in some},
                     retry_until=retry_until,
-                    names={one: self.names.of(one).export_name for one in some if isinstance(one, Export)},
+                    export_names={
+                        entry: self.labels.of(entry).export_name for entry in some if isinstance(entry, Export)
+                    },
                 )
                 self.topics.publish(start_message(alert, self.writer))
 

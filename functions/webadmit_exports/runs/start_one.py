@@ -10,12 +10,12 @@ from typing import Any
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.domain.callback_url import CallbackUrl
 from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
-from webadmit_exports.domain.export_name import Entry, ExportName
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.name_pattern import Entry, NamePattern
 from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.errors import AnnouncementDelayed, RateLimited, Unavailable, WebAdmitExportsError
 from webadmit_exports.messages.problems import Problem, problem_of
-from webadmit_exports.runs.export_names import ExportNames
+from webadmit_exports.runs.label_cache import LabelCache
 from webadmit_exports.runs.throttle import NotStarted, Throttle
 from webadmit_exports.runs.tracker import RunTracker
 from webadmit_exports.telemetry import count, logger
@@ -51,8 +51,8 @@ class RequestedStart:
         return self.entry
 
     @property
-    def name(self) -> ExportName:
-        assert isinstance(self.entry, ExportName), "an export is not looked up"
+    def name(self) -> NamePattern:
+        assert isinstance(self.entry, NamePattern), "an export is not looked up"
         return self.entry
 
     @property
@@ -86,7 +86,7 @@ class StartOne:
     callback_url: str
     table: ExportFilesTable
     tracker: RunTracker
-    names: ExportNames
+    labels: LabelCache
     throttle: Throttle
     attempts: int
     now: Callable[[], datetime]
@@ -142,7 +142,7 @@ class StartOne:
         callback_url = CallbackUrl(export=requested.export, scheduled_for=requested.scheduled_for)
         signed_url = callback_url.signed(self.callback_url, self.signing_key)
         run, rate_limit = self.webadmit.start_run(self.api_key, requested.export, signed_url)
-        self.throttle.learn(rate_limit)
+        self.throttle.note_limit(rate_limit)
         self._record(requested, run, as_of, newest)
         return True
 
@@ -155,7 +155,7 @@ class StartOne:
             status=run.status,
             scheduled_for=requested.scheduled_for,
             href=run.href,
-            names=self.names.of(requested.export),
+            labels=self.labels.of(requested.export),
         )
         known = next((file for file in newest if file.export_file_id == run.export_file_id), None)
         try:

@@ -86,7 +86,7 @@ class Throttle:
             raise NotStarted(Problem.RATE_LIMITED)
         self.pause(seconds)
 
-    def learn(self, rate_limit: RateLimit) -> None:
+    def note_limit(self, rate_limit: RateLimit) -> None:
         """A request was answered: more may follow, unless that was the last for now."""
         with self._lock:
             self._answers += 1

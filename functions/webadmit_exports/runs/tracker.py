@@ -62,10 +62,10 @@ class RunTracker:
         """
         return self._change_recorded(known, lambda record: lifecycle.claim_due(record, self._now(), self._settings))
 
-    def check_failed(self, known: ExportFile, *, ask_later: bool) -> bool:
+    def on_no_answer(self, known: ExportFile, *, ask_later: bool) -> bool:
         """WebAdMIT gave no answer about an open run: reports it if it is late; `ask_later` moves its next check."""
         return self._change_recorded(
-            known, lambda record: lifecycle.check_failed(record, self._now(), self._settings, ask_later=ask_later)
+            known, lambda record: lifecycle.on_no_answer(record, self._now(), self._settings, ask_later=ask_later)
         )
 
     def defer_check(self, known: ExportFile) -> bool:

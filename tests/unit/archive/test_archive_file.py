@@ -27,9 +27,9 @@ from webadmit_exports.archive.alerts import RETRY_EVERY, ArchiveAlerts
 from webadmit_exports.archive.announced_file import ReadyMessage
 from webadmit_exports.archive.archive_file import RESERVE_SECONDS, ArchiveFile, ArchiveOutcome
 from webadmit_exports.archive.bucket import AlreadyThere
+from webadmit_exports.archive.download_limits import DownloadLimits, NotArchived
 from webadmit_exports.archive.messages import ArchiveMessages
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile
-from webadmit_exports.archive.watch import NotArchived, Watch
 from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.lifecycle import LEASE
@@ -176,7 +176,7 @@ def test_a_file_is_fetched_stored_told_of_and_marked_in_this_order(world: World)
         "status": "Available",
         "scheduled_for": "2026-11-23T03:30:00Z",
         "finished_at": "2026-11-23T03:34:10Z",
-        **ANNOUNCED.names.known,
+        **ANNOUNCED.labels.known,
         "bucket": "archive",
         "key": "86446/2026/11/23/033410-74780-Nursing.csv",
         "version_id": "v1",
@@ -222,7 +222,7 @@ def test_connections_that_may_have_died_are_dropped_before_webadmit_is_asked(wor
         FakeDownload(encoding="gzip"),  # as it came, so that its bytes are no CSV
     ],
 )
-def test_what_is_no_csv_is_not_counted(world: World, download: FakeDownload) -> None:
+def test_the_receipt_of_what_is_no_csv_has_no_counts(world: World, download: FakeDownload) -> None:
     world.downloads = [download]
 
     world.archive()
@@ -265,7 +265,6 @@ def test_a_file_that_another_has_just_stored_is_left_to_him(world: World) -> Non
     world.bucket.stored = StoredFile(
         key=ANNOUNCED.key("a.csv"),
         version_id="v",
-        etag="e",
         size=1,
         content_type="x",
         stored_at=world.clock.now(),
@@ -288,24 +287,6 @@ def test_a_process_that_died_before_its_receipt_is_finished_by_the_next(world: W
 
     assert [message.event_type for message in world.topics.messages] == ["export_file.archived"]
     assert len(world.bucket.contents) == 1  # nothing was fetched again
-
-
-def test_an_object_that_an_earlier_version_left_without_facts_is_replaced(world: World) -> None:
-    half_done = StoredFile(
-        key=ANNOUNCED.key("a.csv"),
-        version_id="v",
-        etag="e",
-        size=1,
-        content_type="x",
-        stored_at=world.clock.now() - timedelta(minutes=16),
-        facts=None,
-    )
-    world.bucket.stored = half_done
-
-    assert world.archive(receives=2) is ArchiveOutcome.ARCHIVED
-
-    assert world.bucket.replaced == [half_done]
-    assert len(world.topics.messages) == 1
 
 
 def test_whoever_is_overtaken_leaves_it_to_the_other(world: World) -> None:
@@ -585,7 +566,7 @@ class Stream:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self.watch = Watch(
+        self.limits = DownloadLimits(
             size=self.size,
             largest=2000 * MIB,
             time_left=lambda: self.left,
@@ -597,7 +578,7 @@ class Stream:
         for _ in range(mib):
             self.clock.go_on(seconds=seconds / mib)
             self.left -= seconds / mib
-            self.watch.take(bytes(MIB))
+            self.limits.take(bytes(MIB))
 
 
 def test_a_file_that_comes_fast_enough_is_taken() -> None:
@@ -612,7 +593,7 @@ def test_a_file_that_cannot_come_in_time_is_given_up_early_with_size_and_rate() 
 
     assert (why.value.problem, why.value.size) == (Problem.TOO_SLOW, 1000 * MIB)
     assert why.value.rate == pytest.approx(MIB)
-    assert stream.watch.received < 10 * MIB
+    assert stream.limits.received < 10 * MIB
 
 
 def test_the_first_seconds_say_nothing_about_the_rate() -> None:

@@ -44,9 +44,9 @@ def bucket(request: pytest.FixtureRequest) -> Bucket:
     return FakeBucket(Clock(datetime.now(UTC)))
 
 
-def put(bucket: Bucket, key: str = KEY, facts: FileFacts = FACTS, **more: StoredFile | None) -> StoredFile:
+def put(bucket: Bucket, key: str = KEY, facts: FileFacts = FACTS) -> StoredFile:
     content, metadata = io.BytesIO(CONTENT), {"export-id": "86446"}
-    return bucket.put(key, content, facts, metadata=metadata, content_type="text/csv", **more)  # type: ignore[arg-type]
+    return bucket.put(key, content, facts, metadata=metadata, content_type="text/csv")
 
 
 def test_nothing_is_found_in_an_empty_bucket(bucket: Bucket) -> None:
@@ -73,18 +73,6 @@ def test_a_file_that_is_there_is_not_stored_again(bucket: Bucket) -> None:
         put(bucket)
 
     assert bucket.find(PREFIX) == stored
-
-
-def test_only_the_object_that_was_seen_is_replaced(bucket: Bucket) -> None:
-    first = put(bucket)
-    second = put(bucket, facts=replace(FACTS, rows=7), replacing=first)
-
-    assert second.version_id != first.version_id
-    with pytest.raises(AlreadyThere):
-        put(bucket, replacing=replace(second, etag='"of another object"'))
-    found = bucket.find(PREFIX)
-    assert found
-    assert found.facts == replace(FACTS, rows=7)
 
 
 def test_a_receipt_is_noted_beside_the_tags_that_are_there(bucket: Bucket) -> None:
@@ -115,11 +103,9 @@ def test_the_file_before_is_the_newest_csv_of_the_same_export_that_had_finished_
     assert before.rows == 2
 
 
-def test_facts_that_an_earlier_version_wrote_as_tags_are_read(s3: ArchiveBucket) -> None:
-    s3._client.put_object(Bucket="archive", Key=KEY, Body=CONTENT, Tagging="sha256=abc&rows=7&receipt=sent")
+def test_an_object_that_somebody_else_has_put_there_is_none_of_ours(s3: ArchiveBucket) -> None:
+    s3._client.put_object(Bucket="archive", Key=KEY, Body=CONTENT)
 
-    found = s3.find(PREFIX)
-
-    assert found
-    assert found.facts == FileFacts(sha256="abc", rows=7)
-    assert found.has_receipt
+    assert s3.find(PREFIX) is None
+    with pytest.raises(AlreadyThere):
+        put(s3)

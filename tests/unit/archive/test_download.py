@@ -1,12 +1,9 @@
 """Fetching files, from a real server on this machine: which hosts, what is sent, and what is not taken for a file."""
 
-import base64
 import contextlib
-import hashlib
 import socket
 import threading
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -185,31 +182,6 @@ def test_nobody_there_is_no_file() -> None:
         pass
 
     assert "secret" not in str(failed.value)
-
-
-CHECKSUMS = {
-    "x-amz-checksum-sha256": hashlib.sha256(CONTENT).digest(),
-    "x-amz-checksum-sha1": hashlib.sha1(CONTENT, usedforsecurity=False).digest(),
-    "x-amz-checksum-crc32": zlib.crc32(CONTENT).to_bytes(4, "big"),
-    "content-md5": hashlib.md5(CONTENT, usedforsecurity=False).digest(),
-}
-
-
-@pytest.mark.parametrize("header", CHECKSUMS)
-def test_a_checksum_that_is_given_is_checked(server: Server, header: str) -> None:
-    server.headers = {header: base64.b64encode(CHECKSUMS[header]).decode()}
-    assert server.fetch() == CONTENT
-
-    server.body = CONTENT.replace(b"a", b"b")
-    with pytest.raises(DownloadFailed, match="checksum"):
-        server.fetch()
-
-
-@pytest.mark.parametrize("value", ["", "not base64!", "AAAA-3"])
-def test_checksums_of_parts_and_what_is_none_are_left_alone(server: Server, value: str) -> None:
-    server.headers = {"x-amz-checksum-sha256": value}
-
-    assert server.fetch() == CONTENT
 
 
 # ── What the headers say ────────────────────────────────────────────────────────────────────────────────────────────

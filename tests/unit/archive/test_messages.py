@@ -21,7 +21,6 @@ FACTS = FileFacts(
 STORED = StoredFile(
     key="86446/2026/11/23/033410-74780-Nursing.csv",
     version_id="v1",
-    etag="e",
     size=3 * MIB // 2,
     content_type="text/csv",
     stored_at=NIGHT,
@@ -66,7 +65,7 @@ def test_every_message_about_the_archive_is_as_its_schema_says(name: str) -> Non
         "export": "37442:86446",
         "user_identity_id": 37442,
         "export_id": 86446,
-        **ANNOUNCED.names.known,
+        **ANNOUNCED.labels.known,
     }
 
 

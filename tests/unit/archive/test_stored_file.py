@@ -1,4 +1,4 @@
-"""Announcements as ReadyTopic sends them, keys of objects, names of files, and facts as tags."""
+"""Announcements as ReadyTopic sends them, keys of objects, names of files, and facts as metadata."""
 
 import json
 import re
@@ -155,13 +155,6 @@ def test_metadata_brings_back_the_facts(facts: FileFacts) -> None:
 
     assert parse_facts(metadata) == facts
     assert all(re.fullmatch("[a-z0-9-]+", name) and isinstance(text, str) for name, text in metadata.items())
-
-
-@pytest.mark.parametrize("facts", KNOWN)
-def test_the_tags_of_an_earlier_version_bring_back_the_facts(facts: FileFacts) -> None:
-    tags = {name.replace("-", "_"): text for name, text in facts.metadata.items()}
-
-    assert parse_facts({**tags, "receipt": "sent"}) == facts
 
 
 @pytest.mark.parametrize("texts", [{}, {"rows": "7"}, {"receipt": "sent"}])

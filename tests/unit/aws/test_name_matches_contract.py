@@ -4,11 +4,11 @@ import pytest
 
 from tests.fakes import NIGHT, FakeNameMatches, after, identity
 from webadmit_exports.aws.name_matches import NameMatches
-from webadmit_exports.domain.export_name import ExportName, Matches
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.name_pattern import Matches, NamePattern
 
 Kept = NameMatches | FakeNameMatches
-NAME = ExportName(text="Slate nightly*")
+NAME = NamePattern(text="Slate nightly*")
 
 
 @pytest.fixture(params=["DynamoDB", "fake"])
@@ -86,7 +86,7 @@ def test_one_identity_without_a_match_is_told_from_a_name_without_any(kept: Kept
 def test_times_come_newest_first_and_names_are_kept_apart(kept: Kept) -> None:
     for days in range(-30, 1):
         kept.add(NAME, after(days=days), found(f"1:{100 + days}"))
-    kept.add(ExportName(text="Banner"), NIGHT, found("1:9"))
+    kept.add(NamePattern(text="Banner"), NIGHT, found("1:9"))
 
     times = [scheduled_for for scheduled_for, _ in kept.before(NAME, NIGHT)]
 

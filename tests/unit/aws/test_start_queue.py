@@ -107,11 +107,11 @@ def test_what_was_deferred_is_read_the_same() -> None:
     delivery = read(GOOD)
 
     assert delivery.request == StartRequest(entries=(EXPORT,), scheduled_for=NIGHT)
-    assert (delivery.message_id, delivery.is_whole) == ("m1", False)
+    assert (delivery.message_id, delivery.is_failed_invocation) == ("m1", False)
 
 
 def test_a_message_of_several_exports_is_a_whole_start() -> None:
-    assert read(json.dumps(INPUT)).is_whole
+    assert read(json.dumps(INPUT)).is_failed_invocation
 
 
 @pytest.mark.parametrize("payload", [INPUT, json.dumps(INPUT), NOT_REPLACED, json.dumps(NOT_REPLACED)])
@@ -119,21 +119,21 @@ def test_a_start_that_scheduler_could_not_hand_over_is_read_from_its_api_request
     delivery = read(scheduler(payload), SCHEDULED_TIME="2026-11-23T03:30:00Z", ERROR_CODE="ThrottlingException")
 
     assert delivery.request == StartRequest(entries=BOTH, scheduled_for=NIGHT)
-    assert delivery.is_whole
+    assert delivery.is_failed_invocation
 
 
 def test_a_start_that_lambda_could_not_run_is_read_from_its_record() -> None:
     delivery = read(of_lambda(INPUT))
 
     assert delivery.request == StartRequest(entries=BOTH, scheduled_for=NIGHT)
-    assert delivery.is_whole
+    assert delivery.is_failed_invocation
 
 
 def test_a_whole_start_of_one_export_is_a_whole_start_too() -> None:
     one = {**INPUT, "exports": "37442:86446"}
 
-    assert read(of_lambda(one)).is_whole
-    assert read(scheduler(one), SCHEDULED_TIME="2026-11-23T03:30:00Z").is_whole
+    assert read(of_lambda(one)).is_failed_invocation
+    assert read(scheduler(one), SCHEDULED_TIME="2026-11-23T03:30:00Z").is_failed_invocation
 
 
 def test_a_start_by_hand_without_a_time_gets_that_of_lambdas_record() -> None:

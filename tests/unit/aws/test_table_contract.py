@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.fakes import EXPORT, NAMES, NIGHT, FakeTable, after
+from tests.fakes import EXPORT, LABELS, NIGHT, FakeTable, after
 from webadmit_exports.aws.table import ExportFilesTable, WriteConflict
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export
@@ -41,7 +41,7 @@ def test_a_record_comes_back_as_it_was_stored_under_a_new_version(table: Table) 
         due_at=after(minutes=4),
         expires_at=after(days=90),
         reused=True,
-        names=NAMES,
+        labels=LABELS,
     )
 
     stored = table.store(full, replacing=None)

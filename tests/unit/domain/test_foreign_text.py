@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webadmit_exports.domain import foreign_text
-from webadmit_exports.domain.export_name import ExportName, as_listed, parse_name
 from webadmit_exports.domain.foreign_text import quoted, shown
+from webadmit_exports.domain.name_pattern import NamePattern, as_listed, parse_name
 
 
 @pytest.mark.parametrize(
@@ -145,5 +145,5 @@ def test_a_name_that_is_suggested_matches_and_can_be_listed_and_shown(name: str)
 
     assert shown(suggested).replace(" ", "") == suggested.replace(" ", "")
     if suggested:
-        assert ExportName(text=suggested).matches(name)
+        assert NamePattern(text=suggested).matches(name)
         assert parse_name(suggested.strip())

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.fakes import EXPORT, NAMES, NIGHT, SETTINGS, after, update
+from tests.fakes import EXPORT, LABELS, NIGHT, SETTINGS, after, update
 from webadmit_exports.domain import status as statuses
 from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, StatusUpdate, UpdateSource
@@ -14,10 +14,10 @@ from webadmit_exports.domain.lifecycle import (
     LEASE,
     Transition,
     apply_update,
-    check_failed,
     claim_due,
     defer_check,
     mark_announced,
+    on_no_answer,
     release_claim,
 )
 from webadmit_exports.domain.status import Progress, Status, progress_of
@@ -134,7 +134,7 @@ def test_ready_is_only_what_has_a_file(status: Status) -> None:
 
 
 def test_a_new_status_without_a_file_is_not_announced_as_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(statuses._PROGRESS, "Cancelled", Progress.FINISHED_WITHOUT_FILE)  # type: ignore[misc]
+    monkeypatch.setitem(statuses._ENDS, "Cancelled", statuses.RunOutcome.FAILED)  # type: ignore[misc]
 
     step = apply_update(None, update(START, "Cancelled", after(seconds=1)), after(seconds=2), SETTINGS)
 
@@ -168,7 +168,7 @@ def test_a_repeated_callback_changes_nothing() -> None:
     assert apply_update(finished(), update(CALLBACK, "Available", after(hours=1)), after(hours=1), SETTINGS) is None
 
 
-def test_a_file_that_appears_after_a_failure_is_announced() -> None:
+def test_a_file_after_a_failure_is_claimed_as_ready() -> None:
     step = applied(finished("Failed"), update(CALLBACK, "Available", after(minutes=9)), minutes=9)
 
     assert step.claimed
@@ -419,12 +419,12 @@ def test_what_is_announced_is_marked_once() -> None:
 
 
 def test_a_record_begins_with_everything_that_the_start_told() -> None:
-    told = update(START, "In Progress", after(seconds=1), href="/api/v1/x", reason="why", names=NAMES)
+    told = update(START, "In Progress", after(seconds=1), href="/api/v1/x", reason="why", labels=LABELS)
 
     begun_now = apply_update(None, told, after(seconds=2), SETTINGS)
 
     assert begun_now
-    assert (begun_now.record.href, begun_now.record.reason, begun_now.record.names) == ("/api/v1/x", "why", NAMES)
+    assert (begun_now.record.href, begun_now.record.reason, begun_now.record.labels) == ("/api/v1/x", "why", LABELS)
     assert begun_now.record.reused is False
 
 
@@ -596,12 +596,12 @@ def test_a_check_that_is_deferred_comes_later_and_the_run_is_not_reported_late()
 def test_a_question_without_an_answer_changes_nothing_before_a_run_is_late() -> None:
     record = replace(begun(), due_at=after(minutes=5))
 
-    assert check_failed(record, after(minutes=6), SETTINGS, ask_later=False) is None
-    later = check_failed(record, after(minutes=6), SETTINGS, ask_later=True)
+    assert on_no_answer(record, after(minutes=6), SETTINGS, ask_later=False) is None
+    later = on_no_answer(record, after(minutes=6), SETTINGS, ask_later=True)
 
     assert later
     assert later.record.due_at == after(minutes=11)
-    assert check_failed(finished(), after(hours=6), SETTINGS, ask_later=True) is None
+    assert on_no_answer(finished(), after(hours=6), SETTINGS, ask_later=True) is None
 
 
 def test_a_claim_that_is_released_tells_when() -> None:

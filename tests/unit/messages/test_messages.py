@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.approval import assert_approved
-from tests.fakes import EXPORT, FILE_ID, NAMES, NIGHT, WRITER, after
+from tests.fakes import EXPORT, FILE_ID, LABELS, NIGHT, SETTINGS, WRITER, after
+from tests.schemas import check_message
 from webadmit_exports import errors
 from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.export_name import ExportName
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.lifecycle import claim_due
+from webadmit_exports.domain.name_pattern import NamePattern
+from webadmit_exports.domain.status import RunOutcome, Status, is_finished, outcome_of
 from webadmit_exports.messages.file_messages import file_message
 from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.messages.start_messages import (
@@ -46,16 +49,16 @@ def alert(problem: Problem = Problem.NOT_FOUND, *, retried: bool = False, **deta
     said = {EXPORT: detail.get("one", ""), OTHER: detail.get("other", "")}
     until = NIGHT + timedelta(hours=12) if retried else None
     names = {EXPORT: "Nursing applicants"}
-    return StartAlert(problem=problem, scheduled_for=NIGHT, details=said, retry_until=until, names=names)
+    return StartAlert(problem=problem, scheduled_for=NIGHT, details=said, retry_until=until, export_names=names)
 
 
 def by_name(problem: Problem, detail: str) -> StartAlert:
-    name = ExportName(text="Slate nightly")
+    name = NamePattern(text="Slate nightly")
     return StartAlert(problem=problem, scheduled_for=NIGHT, details={name: detail}, retry_until=None)
 
 
 def test_names_and_exports_that_did_not_start_are_told_apart() -> None:
-    name = ExportName(text="Slate nightly*")
+    name = NamePattern(text="Slate nightly*")
     one = replace(alert(Problem.UNAVAILABLE, retried=True), details={name.within(2): "", EXPORT: "", name: ""})
 
     message = start_message(one, WRITER)
@@ -68,7 +71,7 @@ def test_names_and_exports_that_did_not_start_are_told_apart() -> None:
 
 def test_one_export_that_did_not_start_is_called_by_its_name() -> None:
     one = replace(alert(retried=True), details={EXPORT: ""})
-    long = replace(one, names={EXPORT: "Nursing applicants of the second round"}, problem=Problem.OUT_OF_TIME)
+    long = replace(one, export_names={EXPORT: "Nursing applicants of the second round"}, problem=Problem.OUT_OF_TIME)
     without_room = replace(WRITER, stack_name="webadmit-exports-of-the-graduate-school")
 
     assert 'export 86446 "Nursing applicants" not started yet: ' in start_message(one, WRITER).subject
@@ -100,6 +103,21 @@ def test_a_ready_file_is_announced_as_the_contract_says() -> None:
         "user_identity_id": 37442,
         "export_id": 86446,
     }
+
+
+@pytest.mark.parametrize("status", [status for status in Status if is_finished(status)])
+def test_every_status_that_ends_a_run_is_announced_in_words_and_as_a_schema_says(status: Status) -> None:
+    """So that a new one cannot be forgotten: not its `event_type`, its texts, its schema or its place in the mail."""
+    due = replace(FILE, status=status, due_at=NIGHT)
+
+    claimed = claim_due(due, after(hours=1), SETTINGS)
+
+    assert claimed
+    assert claimed.claimed
+    message = file_message(claimed.claimed, WRITER)
+    check_message(message.body)
+    assert f"Export {EXPORT.export_id}" in message.mail or f"export {EXPORT.export_id}" in message.mail
+    assert outcome_of(status) in RunOutcome
 
 
 def test_the_event_id_is_the_same_for_one_file_run_and_outcome() -> None:
@@ -239,7 +257,7 @@ def test_a_status_that_webadmit_does_not_document_is_a_quotation() -> None:
 
 
 def test_a_status_cannot_have_anything_filled_in() -> None:
-    message = file_message(announcement(EventType.OVERDUE, replace(FILE, status="{export}", names=NAMES)), WRITER)
+    message = file_message(announcement(EventType.OVERDUE, replace(FILE, status="{export}", labels=LABELS)), WRITER)
 
     assert message.subject.endswith('export 86446 "Nursing applicants" is late, file 74780 is still ?{export}?')
 
@@ -261,10 +279,10 @@ def test_a_mail_about_hundreds_of_exports_shows_some_and_counts_the_rest() -> No
 
 
 def test_every_mail_about_a_run_is_the_approved_one() -> None:
-    open_run = replace(FILE, status="In Progress", finished_at=None, names=NAMES)
+    open_run = replace(FILE, status="In Progress", finished_at=None, labels=LABELS)
     given_up = replace(FILE, status="Failed", reason="WebAdMIT no longer knows this file (404)")
     mails = {
-        "file failed": announcement(EventType.FAILED, replace(FILE, status="Failed", names=NAMES)),
+        "file failed": announcement(EventType.FAILED, replace(FILE, status="Failed", labels=LABELS)),
         "file empty": announcement(EventType.EMPTY, replace(FILE, status="Empty List")),
         "file late": announcement(EventType.OVERDUE, open_run),
         "file unknown": announcement(EventType.FAILED, given_up),

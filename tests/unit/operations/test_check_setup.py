@@ -23,6 +23,7 @@ from webadmit_exports.errors import (
 from webadmit_exports.messages.commands import Commands
 from webadmit_exports.operations.check_setup import CheckSetup, Findings, Mailbox
 from webadmit_exports.webadmit.api_key import ApiKey
+from webadmit_exports.webadmit.listing import Lister
 
 READY, ALERTS = "arn:aws:sns:us-east-1:123456789012:Ready", "arn:aws:sns:us-east-1:123456789012:Alerts"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:WebAdmitApiKey"
@@ -135,7 +136,7 @@ class World:
 
     def check(self, time_left: Callable[[], float] = lambda: 60.0) -> Findings:
         return CheckSetup(
-            webadmit=self.webadmit,  # type: ignore[arg-type]
+            lister=Lister(webadmit=self.webadmit, followed_cycles=2),  # type: ignore[arg-type]
             api_key=self.keys,  # type: ignore[arg-type]
             signing_keys=self.keys,  # type: ignore[arg-type]
             schedules=self.schedules,  # type: ignore[arg-type]
@@ -150,7 +151,6 @@ class World:
             ],
             alerts_arn=ALERTS,
             commands=Commands(stack_name="webadmit-exports", region="us-east-1", api_key_secret=SECRET),
-            followed_cycles=2,
             now=self.clock.now,
         ).run(time_left)
 

@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.fakes import EXPORT, FILE_ID, NIGHT, after
+from webadmit_exports.aws.queue_lengths import QueueLengths
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.domain.export_file import AnsweredStart, ExportFile
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.status import RunOutcome
 from webadmit_exports.operations.cron import same_time_yesterday, times_of
-from webadmit_exports.operations.daily_report import DailyReport, ExpectedRun, Queues, RunOutcome
+from webadmit_exports.operations.daily_report import DailyReport, ExpectedRun
 from webadmit_exports.operations.expected_runs import GRACE, expected_exports, match_runs
 from webadmit_exports.operations.name_history import NameHistory
 
@@ -74,7 +76,7 @@ def outcomes(some: Iterable[ExpectedRun]) -> list[tuple[datetime, RunOutcome]]:
 
 
 def night(*some: ExpectedRun) -> DailyReport:
-    queues = Queues(retries=0, given_up=0)
+    queues = QueueLengths(retries=0, given_up=0)
     return DailyReport(
         since=MORNING - timedelta(days=1), until=MORNING, schedules=[NIGHTLY], runs=some, older=[], queues=queues
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.fakes import WRITER, identity
-from webadmit_exports.domain.identities import Identity, ListedExport, Listing
+from webadmit_exports.domain.identities import Identity, ListedExport, Listing, followed
 from webadmit_exports.domain.ids import join_entries
 from webadmit_exports.domain.start_request import parse_entries
 from webadmit_exports.operations.key_access import KeyAccess
@@ -21,11 +21,12 @@ def listed(number: int, name: str = "", kind: str = "") -> ListedExport:
 def reach(*identities: Identity, **exports: Sequence[ListedExport]) -> Listing:
     """`i1=[...]`: the exports of identity 1."""
     by_id = {int(name.removeprefix("i")): list(ones) for name, ones in exports.items()}
-    return Listing(identities={one.id: one for one in identities}, exports=by_id)
+    by_number = {one.id: one for one in identities}
+    return Listing(identities=by_number, followed=followed(identities, 2), exports=by_id)
 
 
 def access(what: Listing, wanted: str) -> KeyAccess:
-    return KeyAccess(what, parse_entries(wanted), 2)
+    return KeyAccess(what, parse_entries(wanted))
 
 
 def problems(what: Listing, wanted: str) -> list[SetupProblem]:

@@ -13,7 +13,7 @@ from tests.approval import assert_approved
 from tests.fakes import (
     EXPORT,
     FILE_ID,
-    NAMES,
+    LABELS,
     NIGHT,
     WRITER,
     FakeKeys,
@@ -25,25 +25,28 @@ from tests.fakes import (
     identity,
 )
 from webadmit_exports.aws.alarms import RingingAlarm
+from webadmit_exports.aws.queue_lengths import QueueLengths
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.domain.announcement import EventType
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.export_name import ExportName, Matches
 from webadmit_exports.domain.identities import Identity
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.name_pattern import Matches, NamePattern
 from webadmit_exports.domain.start_request import parse_entries
+from webadmit_exports.domain.status import RunOutcome
 from webadmit_exports.errors import ApiKeyUnusable, AwsUnavailable, Unavailable
 from webadmit_exports.messages.message import Message
-from webadmit_exports.operations.daily_report import DailyReport, ExpectedRun, Queues, RunOutcome
+from webadmit_exports.operations.daily_report import DailyReport, ExpectedRun
 from webadmit_exports.operations.expected_runs import GRACE
 from webadmit_exports.operations.morning_mail import SendMorningMail
-from webadmit_exports.operations.name_history import LookUp
+from webadmit_exports.operations.name_history import CurrentMatches
 from webadmit_exports.operations.report_message import report_message
+from webadmit_exports.webadmit.listing import Lister
 
 MORNING = after(hours=8, minutes=30)  # 12:00 UTC, 07:00 in New York
 READY_AT = after(hours=4, minutes=11)  # 02:41 in New York
 OTHER = Export(user_identity_id=37442, export_id=86447)
-QUIET = Queues(retries=0, given_up=0)
+QUIET = QueueLengths(retries=0, given_up=0)
 NIGHTLY = Schedule(
     name="Exports",
     entries=(EXPORT, OTHER),
@@ -59,6 +62,10 @@ STATUSES = {
     RunOutcome.RUNNING: "In Progress",
     RunOutcome.READY: "Available",
 }
+
+
+def lengths(retries: int = 0, given_up: int = 0, **archive: int) -> QueueLengths:
+    return QueueLengths(retries=retries, given_up=given_up, **archive)
 
 
 def file(
@@ -101,7 +108,7 @@ def night(
     *groups: Iterable[ExpectedRun],
     schedules: Sequence[Schedule] = (NIGHTLY,),
     older: Sequence[ExportFile] = (),
-    queues: Queues = QUIET,
+    queues: QueueLengths = QUIET,
     until: datetime = MORNING,
 ) -> DailyReport:
     runs = [run for group in groups for run in group]
@@ -153,8 +160,14 @@ def test_the_longest_subject_still_says_first_that_somebody_has_to_act() -> None
 @pytest.mark.parametrize(
     ("more", "headline"),
     [
-        ({"queues": Queues(retries=0, given_up=1)}, "ACTION NEEDED: no runs were scheduled since yesterday, 1 starts"),
-        ({"queues": Queues(retries=2, given_up=0)}, "no runs were scheduled since yesterday, 2 starts are tried again"),
+        (
+            {"queues": lengths(given_up=1)},
+            "ACTION NEEDED: no runs were scheduled since yesterday, 1 starts",
+        ),
+        (
+            {"queues": lengths(retries=2)},
+            "no runs were scheduled since yesterday, 2 starts are tried again",
+        ),
         ({"older": [file("Queued")]}, "ACTION NEEDED: no runs were scheduled since yesterday, 1 older runs are open"),
     ],
 )
@@ -181,9 +194,9 @@ def test_the_mail_of_a_mixed_night_says_of_each_export_what_became_of_it() -> No
     runs = [
         some(RunOutcome.READY, 2, first=10),
         some(RunOutcome.NOT_STARTED, first=20),
-        some(RunOutcome.FAILED, first=30, reason="WebAdMIT no longer knows this file (404)", names=NAMES),
+        some(RunOutcome.FAILED, first=30, reason="WebAdMIT no longer knows this file (404)", labels=LABELS),
         some(RunOutcome.LATE, first=40),
-        some(RunOutcome.EMPTY, first=50, names=NAMES),
+        some(RunOutcome.EMPTY, first=50, labels=LABELS),
         some(RunOutcome.RUNNING, first=60),
     ]
 
@@ -235,7 +248,7 @@ def test_where_nothing_ran_the_mail_says_why(schedules: list[Schedule], opening:
 
 
 def test_exports_that_were_given_up_come_with_the_command_that_tries_them_again() -> None:
-    mail = message(queues=Queues(retries=0, given_up=3)).mail
+    mail = message(queues=lengths(given_up=3)).mail
 
     assert "  - Exports could not be started for twelve hours (3). See the mails about them" in mail
     assert "aws sqs start-message-move-task --source-arn" in mail
@@ -244,14 +257,14 @@ def test_exports_that_were_given_up_come_with_the_command_that_tries_them_again(
 
 
 def test_what_is_tried_again_by_itself_needs_nobody() -> None:
-    mail = message(some(RunOutcome.NOT_STARTED, 2), queues=Queues(retries=2, given_up=0)).mail
+    mail = message(some(RunOutcome.NOT_STARTED, 2), queues=lengths(retries=2)).mail
 
     assert "Not started (2):" in mail
     assert "Nothing needs to be done." in mail
 
 
 def test_a_failed_run_needs_a_person_though_others_are_tried_again_by_themselves() -> None:
-    mail = message(some(RunOutcome.NOT_STARTED, 2), some(RunOutcome.FAILED), queues=Queues(retries=2, given_up=0)).mail
+    mail = message(some(RunOutcome.NOT_STARTED, 2), some(RunOutcome.FAILED), queues=lengths(retries=2)).mail
 
     assert "  - Failed (1): Look at them in WebAdMIT for the reason" in mail
     assert "  - Not started" not in mail
@@ -302,7 +315,7 @@ def test_of_hundreds_of_older_runs_forty_are_shown_and_all_are_counted() -> None
 
 def test_a_night_is_told_to_machines_as_the_contract_says() -> None:
     groups = [some(outcome, number) for number, outcome in enumerate(RunOutcome, start=1)]
-    queues = Queues(retries=7, given_up=8)
+    queues = lengths(retries=7, given_up=8)
 
     one = message(*groups, queues=queues, older=[file("Queued", scheduled_for=after(days=-2))] * 10)
 
@@ -348,8 +361,8 @@ def test_a_night_is_told_to_machines_as_the_contract_says() -> None:
         ([some(RunOutcome.LATE, 2)], {}, "late", 2),
         ([], {"older": [file("Queued")]}, "still_open", 1),
         ([], {"older": [file("Queued")]}, "expected", 0),
-        ([], {"queues": Queues(retries=3, given_up=0)}, "waiting_for_retry", 3),
-        ([], {"queues": Queues(retries=0, given_up=3)}, "given_up", 3),
+        ([], {"queues": lengths(retries=3)}, "waiting_for_retry", 3),
+        ([], {"queues": lengths(given_up=3)}, "given_up", 3),
     ],
 )
 def test_a_figure_is_told_under_its_own_name(
@@ -391,7 +404,7 @@ class World:
     schedules: FakeSchedules = field(default_factory=FakeSchedules)
     table: FakeTable = field(default_factory=FakeTable)
     topics: FakeTopics = field(default_factory=FakeTopics)
-    queues: Queues = QUIET
+    queues: QueueLengths = QUIET
     queues_error: Exception | None = None
     alarms: list[RingingAlarm] = field(default_factory=list)
     alarms_error: Exception | None = None
@@ -403,7 +416,7 @@ class World:
         for one in files:
             self.table.records[one.export.export_id, one.export_file_id] = one
 
-    def count_queues(self) -> Queues:
+    def count(self) -> QueueLengths:
         if self.queues_error:
             raise self.queues_error
         return self.queues
@@ -418,12 +431,11 @@ class World:
             schedules=self.schedules,  # type: ignore[arg-type]
             table=self.table,  # type: ignore[arg-type]
             name_matches=self.matches,  # type: ignore[arg-type]
-            look_up=LookUp(
-                webadmit=self.lists,  # type: ignore[arg-type]
+            current_matches=CurrentMatches(
+                lister=Lister(webadmit=self.lists, followed_cycles=2),  # type: ignore[arg-type]
                 api_key=self.keys,  # type: ignore[arg-type]
-                followed_cycles=2,
             ),
-            count_queues=self.count_queues,
+            queues=self,  # type: ignore[arg-type]
             alarms=self,  # type: ignore[arg-type]
             topics=self.topics,  # type: ignore[arg-type]
             writer=WRITER,
@@ -435,7 +447,7 @@ def outcomes(found: DailyReport) -> list[tuple[str, RunOutcome]]:
 
 
 def test_what_the_table_and_the_queues_tell_is_sent() -> None:
-    world = World(queues=Queues(retries=1, given_up=2))
+    world = World(queues=lengths(retries=1, given_up=2))
     world.put(file(finished_at=READY_AT), file("Failed", export=OTHER, file_id=2, finished_at=READY_AT))
 
     found = world.send()
@@ -471,9 +483,7 @@ def test_a_schedule_that_was_switched_on_by_hand_needs_action_too() -> None:
 def test_a_file_that_is_not_archived_an_hour_after_its_announcement_needs_action(
     minutes: int, not_archived: int
 ) -> None:
-    world = World(
-        FakeSchedules([replace(NIGHTLY, entries=(EXPORT,))]), queues=Queues(retries=0, given_up=0, not_archived=1)
-    )
+    world = World(FakeSchedules([replace(NIGHTLY, entries=(EXPORT,))]), queues=lengths(not_archived=1))
     announced_at = MORNING - timedelta(minutes=minutes)
     world.put(replace(file(finished_at=announced_at), updated_at=announced_at))
 
@@ -486,7 +496,7 @@ def test_a_file_that_is_not_archived_an_hour_after_its_announcement_needs_action
 
 
 def test_files_that_the_archive_has_given_up_need_action() -> None:
-    world = World(FakeSchedules([]), queues=Queues(retries=0, given_up=0, archive_given_up=2))
+    world = World(FakeSchedules([]), queues=lengths(archive_given_up=2))
 
     world.send()
 
@@ -611,7 +621,7 @@ def test_nothing_is_sent_where_something_could_not_be_read(fault: str) -> None:
 
 # ── Exports by name ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-SLATE = ExportName(text="Slate nightly*")
+SLATE = NamePattern(text="Slate nightly*")
 BY_NAME = replace(NIGHTLY, entries=(SLATE,))
 DOWN = Unavailable("/", "HTTP 503")
 
@@ -704,7 +714,7 @@ def test_where_nothing_was_started_it_expects_what_the_name_matches_now() -> Non
 
 
 def test_all_names_and_times_are_looked_up_in_one_go() -> None:
-    hourly = replace(BY_NAME, entries=(SLATE, ExportName(text="slate*")), expression="cron(0 * * * ? *)")
+    hourly = replace(BY_NAME, entries=(SLATE, NamePattern(text="slate*")), expression="cron(0 * * * ? *)")
     world = named_world(hourly)
 
     world.send()
@@ -743,7 +753,7 @@ def test_an_identity_that_could_not_be_listed_is_named_beside_those_that_ran() -
     world.put(file(export=Export(user_identity_id=1, export_id=100), finished_at=READY_AT))
 
     world.send()
-    world.queues = Queues(retries=1, given_up=0)
+    world.queues = lengths(retries=1)
     world.send()
 
     given_up, waiting = world.topics.messages
@@ -757,7 +767,7 @@ def test_an_identity_that_could_not_be_listed_is_named_beside_those_that_ran() -
 def test_what_waits_as_one_name_asks_for_nothing_however_many_exports_it_has() -> None:
     world = named_world()
     world.lists.listed[1] *= 3
-    world.queues = Queues(retries=1, given_up=0)
+    world.queues = lengths(retries=1)
     world.lists.listed[1] = [replace(one, id=n) for n, one in enumerate(world.lists.listed[1], start=1)]
 
     assert len(world.send().of(RunOutcome.NOT_STARTED)) == 3
@@ -779,7 +789,7 @@ def test_names_are_looked_up_while_there_is_time_for_the_mail() -> None:
 def test_a_name_that_is_tried_again_asks_for_nothing() -> None:
     world = named_world()
     world.keys.error = ApiKeyUnusable("no key")
-    world.queues = Queues(retries=1, given_up=0)
+    world.queues = lengths(retries=1)
 
     world.send()
 
@@ -953,11 +963,11 @@ def test_a_name_of_which_nothing_was_known_before_is_no_news() -> None:
 
 
 def test_the_mail_about_a_new_cycle_is_the_approved_one() -> None:
-    world = named_world(replace(BY_NAME, entries=(SLATE, ExportName(text="Banner"))))
+    world = named_world(replace(BY_NAME, entries=(SLATE, NamePattern(text="Banner"))))
     world.matches.add(SLATE, after(days=-1), found("1:100", "2:200", "2:202", identities=[OLD, NEW]))
     newest = identity(3, "2028 - 2029")
     world.matches.add(SLATE, NIGHT, found("2:200", "3:300", identities=[NEW, newest]))
-    world.matches.add(ExportName(text="Banner"), NIGHT, found(identities=[NEW, newest]))
+    world.matches.add(NamePattern(text="Banner"), NIGHT, found(identities=[NEW, newest]))
     for pair in parse_entries("2:200,3:300"):
         world.put(file(export=pair, file_id=pair.export_id, finished_at=READY_AT))  # type: ignore[arg-type, union-attr]
 

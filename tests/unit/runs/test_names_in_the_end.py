@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from tests.fakes import NIGHT, identity
 from tests.unit.runs.test_start import World
 from webadmit_exports.aws.start_queue import Delivery
-from webadmit_exports.domain.export_name import Entry, ExportName
 from webadmit_exports.domain.identities import followed
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.name_pattern import Entry, NamePattern
 from webadmit_exports.domain.start_request import StartRequest, parse_entries
 from webadmit_exports.errors import (
     AccessRefused,
@@ -22,7 +22,7 @@ from webadmit_exports.errors import (
 )
 
 ENTRIES = ("Slate*", "slate nightly", "Banner", "*load", "Zebra", "1:100", "2:201")
-NAMES = ("Slate nightly", "Slate weekly", "Banner", "Other load")
+LABELS = ("Slate nightly", "Slate weekly", "Banner", "Other load")
 LIST_ERRORS = (
     Unavailable("/", "HTTP 503"),
     AccessRefused("/", "HTTP 403"),
@@ -37,7 +37,7 @@ identities = st.lists(
     st.tuples(
         st.sampled_from(["2023 - 2024", "2024 - 2025", "2025 - 2026", "2026 - 2027", ""]),
         st.sampled_from(["School of Nursing", "School of Pharmacy"]),
-        st.lists(st.sampled_from(NAMES), max_size=4),
+        st.lists(st.sampled_from(LABELS), max_size=4),
     ),
     min_size=1,
     max_size=5,
@@ -75,12 +75,12 @@ def test_what_a_name_stands_for_starts_once_in_the_end(
     started = Counter(record.export for record in world.table.records.values())
     assert started == Counter(wanted)
     assert all(record.first_scheduled_for == record.scheduled_for == NIGHT for record in world.table.records.values())
-    no_match = {name for name in entries if isinstance(name, ExportName) and not exports_of(world, name)}
+    no_match = {name for name in entries if isinstance(name, NamePattern) and not exports_of(world, name)}
     told = [str(message.body["exports"]) for message in world.topics.messages if "failed" in message.event_type]
     assert {entry.partition("@")[0] for one in told for entry in one.split(",")} == {str(name) for name in no_match}
 
 
-def exports_of(world: World, name: ExportName) -> set[Export]:
+def exports_of(world: World, name: NamePattern) -> set[Export]:
     return {
         Export(user_identity_id=one.id, export_id=listed.id)
         for one in followed(world.lists.known, 2)
@@ -91,7 +91,7 @@ def exports_of(world: World, name: ExportName) -> set[Export]:
 
 def expected(world: World, entries: tuple[Entry, ...]) -> set[Export]:
     pairs = {entry for entry in entries if isinstance(entry, Export)}
-    return pairs.union(*(exports_of(world, entry) for entry in entries if isinstance(entry, ExportName)))
+    return pairs.union(*(exports_of(world, entry) for entry in entries if isinstance(entry, NamePattern)))
 
 
 def play(world: World, entries: tuple[Entry, ...], batch: int) -> None:
@@ -114,7 +114,7 @@ def play(world: World, entries: tuple[Entry, ...], batch: int) -> None:
                     message_id=str(number),
                     request=StartRequest(entries=(entry,), scheduled_for=scheduled_for),
                     is_last=False,
-                    is_whole=False,
+                    is_failed_invocation=False,
                 )
                 for number, (entry, scheduled_for) in enumerate(taken)
             ]

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes import NIGHT, after, identity
 from tests.unit.runs.test_start import World, delivery, run
-from webadmit_exports.domain.export_file import Names
+from webadmit_exports.domain.export_file import Labels
 from webadmit_exports.domain.identities import ListedExport
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.start_request import parse_entries
@@ -20,7 +20,7 @@ from webadmit_exports.errors import (
     Unavailable,
     WebAdmitError,
 )
-from webadmit_exports.runs.export_names import ExportNames
+from webadmit_exports.runs.label_cache import LabelCache
 
 DOWN = Unavailable("/", "HTTP 503")
 REFUSED = AccessRefused("/", "HTTP 403")
@@ -587,16 +587,16 @@ def test_a_start_by_name_that_failed_as_a_whole_is_made_up_for() -> None:
     assert alerts(made) == [("start.failed", "Zebra")]
 
 
-# ── Names in records ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Labels in records ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_what_was_listed_for_a_name_is_not_asked_for_again_to_name_its_runs() -> None:
     made = world()
-    made.names = ExportNames(made.lists, made.clock.now)  # type: ignore[arg-type]
+    made.labels = LabelCache(made.lists, made.clock.now)  # type: ignore[arg-type]
 
     start(made, "Slate*")
 
     assert made.lists.asked == ["identities", 1]
-    assert made.table.only.names == Names(
+    assert made.table.only.labels == Labels(
         export_name="Slate nightly", cycle="2026 - 2027", organization="School of Nursing"
     )

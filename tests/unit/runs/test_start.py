@@ -13,14 +13,14 @@ from tests.fakes import (
     API_KEY,
     EXPORT,
     FILE_ID,
-    NAMES,
+    LABELS,
     NIGHT,
     WRITER,
     Clock,
     FakeKeys,
+    FakeLabels,
     FakeLists,
     FakeNameMatches,
-    FakeNames,
     FakeTable,
     FakeTopics,
     after,
@@ -28,8 +28,8 @@ from tests.fakes import (
 )
 from webadmit_exports.aws.start_queue import Delivery
 from webadmit_exports.domain.export_file import StatusUpdate, UpdateSource
-from webadmit_exports.domain.export_name import Entry
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.name_pattern import Entry
 from webadmit_exports.domain.start_request import StartRequest
 from webadmit_exports.errors import (
     AccessRefused,
@@ -46,6 +46,7 @@ from webadmit_exports.runs.start import StartRuns
 from webadmit_exports.runs.start_one import StartResult
 from webadmit_exports.webadmit.answers import RateLimit, Run
 from webadmit_exports.webadmit.api_key import ApiKey
+from webadmit_exports.webadmit.listing import Lister
 
 LIMIT = RateLimit(limit=5000, remaining=4000)
 
@@ -107,7 +108,7 @@ class World:
 
     webadmit: FakeWebAdmit = field(default_factory=FakeWebAdmit)
     lists: FakeLists = field(default_factory=FakeLists)
-    names: Any = field(default_factory=FakeNames)
+    labels: Any = field(default_factory=FakeLabels)
     matches: FakeNameMatches = field(default_factory=FakeNameMatches)
     followed_cycles: int = 2
     table: FakeTable = field(default_factory=FakeTable)
@@ -129,12 +130,11 @@ class World:
             start_queue=self.start_queue,  # type: ignore[arg-type]
             topics=self.topics,  # type: ignore[arg-type]
             writer=WRITER,
-            names=self.names,
+            labels=self.labels,
             resolve_names=ResolveNames(
-                webadmit=self.lists,  # type: ignore[arg-type]
+                lister=Lister(webadmit=self.lists, followed_cycles=self.followed_cycles),  # type: ignore[arg-type]
                 matches=self.matches,  # type: ignore[arg-type]
-                names=self.names,
-                followed_cycles=self.followed_cycles,
+                labels=self.labels,
                 clock=self.clock.seconds,
             ),
             now=self.clock.now,
@@ -174,7 +174,7 @@ def delivery(*some: Entry, last: bool = False, whole: bool = False) -> Delivery:
     """A message about these exports, named for the first."""
     some = some or (EXPORT,)
     request = StartRequest(entries=some, scheduled_for=NIGHT)
-    return Delivery(message_id=str(some[0]), request=request, is_last=last, is_whole=whole)
+    return Delivery(message_id=str(some[0]), request=request, is_last=last, is_failed_invocation=whole)
 
 
 def test_sixteen_exports_start_side_by_side_and_no_more() -> None:
@@ -223,7 +223,7 @@ def test_the_record_has_what_webadmit_told_and_what_the_export_is_called() -> No
 
     world.start(EXPORT)
 
-    assert (world.table.only.href, world.table.only.names) == ("/api/v1/x", NAMES)
+    assert (world.table.only.href, world.table.only.labels) == ("/api/v1/x", LABELS)
 
 
 def test_each_invocation_begins_with_new_connections() -> None:

@@ -67,7 +67,7 @@ def test_the_lowest_that_was_left_of_the_rate_limit_is_remembered() -> None:
     throttle = gate_with(Seconds())
 
     for remaining in (20, 10, None, 15):
-        throttle.learn(RateLimit(remaining=remaining))
+        throttle.note_limit(RateLimit(remaining=remaining))
 
     assert throttle.lowest_remaining == 10
 
@@ -107,7 +107,7 @@ def test_without_a_word_from_webadmit_pauses_grow_and_end_when_it_goes_well() ->
     for _ in range(6):
         throttle.pause(None)
         throttle.acquire(IDENTITY)
-    throttle.learn(RateLimit(limit=5000, remaining=4000))
+    throttle.note_limit(RateLimit(limit=5000, remaining=4000))
     throttle.pause(None)
     throttle.acquire(IDENTITY)
 
@@ -143,7 +143,7 @@ def start_all(
         for export in at_once:
             retry_after = is_refused(export)
             if retry_after is False:
-                throttle.learn(RateLimit())
+                throttle.note_limit(RateLimit())
                 continue
             try:
                 throttle.refuse(export, retry_after)

@@ -15,7 +15,7 @@ from webadmit_exports.errors import (
     Unavailable,
     WebAdmitError,
 )
-from webadmit_exports.webadmit.listing import SIDE_BY_SIDE, read_listing
+from webadmit_exports.webadmit.listing import SIDE_BY_SIDE, Lister
 
 DOWN = Unavailable("/", "HTTP 503")
 
@@ -28,7 +28,11 @@ def some(count: int) -> FakeLists:
 
 
 def read(lists: FakeLists, time_left: Callable[[], float] = lambda: 60.0) -> Listing:
-    return read_listing(lists, API_KEY, lambda every: [one.id for one in every], time_left)  # type: ignore[arg-type]
+    return lister(lists).list_chosen(API_KEY, lambda listing: list(listing.identities), time_left)
+
+
+def lister(lists: FakeLists) -> Lister:
+    return Lister(webadmit=lists, followed_cycles=2)  # type: ignore[arg-type]
 
 
 def test_three_hundred_identities_take_three_hundred_and_one_calls() -> None:
@@ -44,7 +48,7 @@ def test_three_hundred_identities_take_three_hundred_and_one_calls() -> None:
 def test_only_what_is_chosen_is_listed_and_every_identity_is_known() -> None:
     lists = some(3)
 
-    found = read_listing(lists, API_KEY, lambda every: [every[2].id], lambda: 60.0)  # type: ignore[arg-type]
+    found = lister(lists).list_chosen(API_KEY, lambda listing: list(listing.identities)[2:], lambda: 60.0)
 
     assert list(found.exports) == [3]
     assert list(found.identities) == [1, 2, 3]

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from webadmit_exports.domain.export_file import Names
+from webadmit_exports.domain.export_file import Labels
 from webadmit_exports.domain.identities import Identity, ListedExport, Listing
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import WebAdmitError
@@ -22,25 +22,25 @@ _KEPT = timedelta(hours=12)
 _KEPT_INCOMPLETE = timedelta(minutes=10)  # after a look-up that failed: one an invocation is enough
 
 
-class ExportNames:
-    """Names of exports, kept in memory for half a day."""
+class LabelCache:
+    """Labels of exports, kept in memory for half a day."""
 
     def __init__(self, webadmit: WebAdmit, now: Callable[[], datetime], timeout: float = _TIMEOUT) -> None:
         self._webadmit = webadmit
         self._timeout = timeout
         self._now = now
-        self._names: dict[Export, Names] = {}
+        self._labels: dict[Export, Labels] = {}
         self._good_until: dict[int, datetime] = {}
 
-    def of(self, export: Export) -> Names:
+    def of(self, export: Export) -> Labels:
         """The names of an export, as far as they are known."""
-        return self._names.get(export, Names())
+        return self._labels.get(export, Labels())
 
-    def learn(self, listing: Listing) -> None:
-        """Takes the names from what was listed anyway."""
+    def remember(self, listing: Listing) -> None:
+        """Keeps the labels of what was listed anyway."""
         for number, exports in listing.exports.items():
             if number in listing.identities:
-                self._learn(listing.identities[number], exports)
+                self._remember(listing.identities[number], exports)
 
     def look_up(self, key: ApiKey, exports: Iterable[Export]) -> None:
         """Looks up the exports of these identities, unless they are known; ends after three seconds."""
@@ -60,13 +60,15 @@ class ExportNames:
         for identity in _result(identities) or []:
             listed = _result(lists[identity.id]) if identity.id in lists else None
             if listed is not None:
-                self._learn(identity, listed)
+                self._remember(identity, listed)
 
-    def _learn(self, identity: Identity, exports: Iterable[ListedExport]) -> None:
+    def _remember(self, identity: Identity, exports: Iterable[ListedExport]) -> None:
         self._good_until[identity.id] = self._now() + _KEPT
-        for one in exports:
-            export = Export(user_identity_id=identity.id, export_id=one.id)
-            self._names[export] = Names(export_name=one.name, cycle=identity.cycle, organization=identity.organization)
+        for listed in exports:
+            export = Export(user_identity_id=identity.id, export_id=listed.id)
+            self._labels[export] = Labels(
+                export_name=listed.name, cycle=identity.cycle, organization=identity.organization
+            )
 
 
 def _result(future: Future[list[T]]) -> list[T] | None:

@@ -1,4 +1,4 @@
-"""Reads the environment and makes the services that use cases share. The only place that does either."""
+"""The settings of a function, and the services that several functions use. Each `app.py` makes the rest itself."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -50,8 +50,8 @@ class Settings:
         return bool(self.optional("AWS_LAMBDA_RUNTIME_API"))
 
 
-class Services(Settings):
-    """The services of one function, each made once, when it is first asked for."""
+class SharedServices(Settings):
+    """Each service is made once, when it is first asked for."""
 
     def __init__(self, environment: Mapping[str, str], now: Callable[[], datetime]) -> None:
         super().__init__(environment)
@@ -65,17 +65,10 @@ class Services(Settings):
     def table(self) -> ExportFilesTable:
         return ExportFilesTable(self.dynamodb, self.setting("EXPORT_FILES_TABLE"))
 
-    @property
-    def followed_cycles(self) -> int:
-        return int(self.number("FOLLOWED_CYCLES"))
-
     @cached_property
     def topics(self) -> Topics:
         return Topics(
-            clients.sns(),
-            ready_arn=self.setting("READY_TOPIC_ARN"),
-            alerts_arn=self.setting("ALERTS_TOPIC_ARN"),
-            archived_arn=self.optional("ARCHIVED_TOPIC_ARN"),
+            clients.sns(), ready_arn=self.setting("READY_TOPIC_ARN"), alerts_arn=self.setting("ALERTS_TOPIC_ARN")
         )
 
     @cached_property

@@ -1,11 +1,11 @@
 import pytest
 
 from webadmit_exports.errors import InvalidInput
-from webadmit_exports.services import Services
+from webadmit_exports.shared_services import SharedServices
 
 
-def parts(**environment: str) -> Services:
-    return Services(environment, lambda: pytest.fail("nothing asks for the time"))
+def parts(**environment: str) -> SharedServices:
+    return SharedServices(environment, lambda: pytest.fail("nothing asks for the time"))
 
 
 @pytest.mark.parametrize("environment", [{}, {"CALLBACK_URL": ""}])

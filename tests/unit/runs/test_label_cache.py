@@ -1,4 +1,4 @@
-"""Names are worth a short wait and no more: faults, slow answers and old knowledge."""
+"""Labels are worth a short wait and no more: faults, slow answers and old knowledge."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.fakes import EXPORT, NAMES, Clock
-from webadmit_exports.domain.export_file import Names
+from tests.fakes import EXPORT, LABELS, Clock
+from webadmit_exports.domain.export_file import Labels
 from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import AccessRefused, ApiKeyRefused, RateLimited, RequestRefused, Unavailable
-from webadmit_exports.runs.export_names import ExportNames
+from webadmit_exports.runs.label_cache import LabelCache
 from webadmit_exports.webadmit.api_key import ApiKey
 
 KEY = ApiKey("0123456789abcdef0123456789abcdef")
@@ -76,10 +76,10 @@ class World:
     timeout: float = 60.0
 
     def __post_init__(self) -> None:
-        self.names = ExportNames(self.webadmit, self.clock.now, self.timeout)  # type: ignore[arg-type]
+        self.labels = LabelCache(self.webadmit, self.clock.now, self.timeout)  # type: ignore[arg-type]
 
     def look_up(self, *exports: Export) -> None:
-        self.names.look_up(KEY, exports)
+        self.labels.look_up(KEY, exports)
 
     @property
     def times_asked(self) -> int:
@@ -91,7 +91,7 @@ def test_names_are_found_with_cycle_and_organization() -> None:
 
     world.look_up(EXPORT)
 
-    assert world.names.of(EXPORT) == NAMES
+    assert world.labels.of(EXPORT) == LABELS
 
 
 def test_what_webadmit_has_no_names_for_is_left_empty() -> None:
@@ -99,9 +99,9 @@ def test_what_webadmit_has_no_names_for_is_left_empty() -> None:
 
     world.look_up(EXPORT, OTHER)
 
-    assert world.names.of(OTHER) == Names(organization="School of Pharmacy")
-    assert world.names.of(Export(user_identity_id=37442, export_id=99999)) == Names()
-    assert world.names.of(Export(user_identity_id=2, export_id=EXPORT.export_id)) == Names()
+    assert world.labels.of(OTHER) == Labels(organization="School of Pharmacy")
+    assert world.labels.of(Export(user_identity_id=37442, export_id=99999)) == Labels()
+    assert world.labels.of(Export(user_identity_id=2, export_id=EXPORT.export_id)) == Labels()
 
 
 def test_only_the_identities_of_the_exports_are_asked_about() -> None:
@@ -114,7 +114,7 @@ def test_only_the_identities_of_the_exports_are_asked_about() -> None:
 
 
 def test_before_anything_was_looked_up_there_are_no_names() -> None:
-    assert World().names.of(EXPORT) == Names()
+    assert World().labels.of(EXPORT) == Labels()
 
 
 # ── How often ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -125,7 +125,7 @@ def test_names_are_asked_for_once_in_half_a_day() -> None:
 
     for _ in range(5):
         world.look_up(EXPORT)
-        assert world.names.of(EXPORT) == NAMES
+        assert world.labels.of(EXPORT) == LABELS
         world.clock.go_on(hours=2)
 
     assert world.times_asked == 1
@@ -138,11 +138,11 @@ def test_after_half_a_day_names_are_asked_for_again() -> None:
 
     world.clock.go_on(hours=12, seconds=-1)
     world.look_up(EXPORT)
-    assert world.names.of(EXPORT) == NAMES
+    assert world.labels.of(EXPORT) == LABELS
 
     world.clock.go_on(seconds=1)
     world.look_up(EXPORT)
-    assert world.names.of(EXPORT).export_name == "Nursing, renamed"
+    assert world.labels.of(EXPORT).export_name == "Nursing, renamed"
     assert world.times_asked == 2
 
 
@@ -152,8 +152,8 @@ def test_other_identities_are_asked_about_at_once() -> None:
 
     world.look_up(EXPORT, OTHER)
 
-    assert world.names.of(OTHER).organization == "School of Pharmacy"
-    assert world.names.of(EXPORT) == NAMES
+    assert world.labels.of(OTHER).organization == "School of Pharmacy"
+    assert world.labels.of(EXPORT) == LABELS
     assert world.times_asked == 2
 
 
@@ -164,7 +164,7 @@ def test_fewer_identities_than_before_are_not_asked_about() -> None:
     world.look_up(OTHER)
     world.look_up()
 
-    assert world.names.of(OTHER).organization == "School of Pharmacy"
+    assert world.labels.of(OTHER).organization == "School of Pharmacy"
     assert world.times_asked == 1
 
 
@@ -174,7 +174,7 @@ def test_names_stay_known_when_others_are_asked_about() -> None:
 
     world.look_up(OTHER)
 
-    assert world.names.of(EXPORT) == NAMES
+    assert world.labels.of(EXPORT) == LABELS
 
 
 # ── Faults ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -198,14 +198,14 @@ def test_where_names_cannot_be_had_they_are_empty_and_asked_for_again_ten_minute
     world = World(FakeWebAdmit(errors={call: error}))
 
     world.look_up(EXPORT)
-    assert world.names.of(EXPORT) == Names()
+    assert world.labels.of(EXPORT) == Labels()
 
     world.webadmit.errors.clear()
     world.look_up(EXPORT)  # the next of the same list: not asked for each export that starts
-    assert world.names.of(EXPORT) == Names()
+    assert world.labels.of(EXPORT) == Labels()
     world.clock.go_on(minutes=10)
     world.look_up(EXPORT)
-    assert world.names.of(EXPORT) == NAMES
+    assert world.labels.of(EXPORT) == LABELS
 
 
 def test_names_that_are_known_stay_known_when_webadmit_is_down() -> None:
@@ -216,7 +216,7 @@ def test_names_that_are_known_stay_known_when_webadmit_is_down() -> None:
     world.clock.go_on(hours=13)
     world.look_up(EXPORT)
 
-    assert world.names.of(EXPORT) == NAMES
+    assert world.labels.of(EXPORT) == LABELS
     assert world.times_asked == 2
 
 
@@ -240,7 +240,7 @@ def test_an_answer_that_comes_too_late_is_not_waited_for(held: FakeWebAdmit) -> 
 
     world.look_up(EXPORT)  # comes back, though WebAdMIT has not answered
 
-    assert world.names.of(EXPORT) == Names()
+    assert world.labels.of(EXPORT) == Labels()
     assert "identities" not in world.webadmit.asked
 
 

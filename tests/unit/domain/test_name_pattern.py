@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from tests.fakes import identity
 from tests.sandbox import template
-from webadmit_exports.domain.export_name import ExportName, match_name, startable
 from webadmit_exports.domain.identities import Identity, ListedExport, Listing, followed
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.name_pattern import NamePattern, match_name, startable
 from webadmit_exports.domain.start_request import parse_entries
 from webadmit_exports.errors import InvalidInput, Unavailable
 
 
-def name(text: str) -> ExportName:
+def name(text: str) -> NamePattern:
     (entry,) = parse_entries(text)
-    assert isinstance(entry, ExportName)
+    assert isinstance(entry, NamePattern)
     return entry
 
 
@@ -28,13 +28,13 @@ def name(text: str) -> ExportName:
 def test_pairs_and_names_stand_in_one_list() -> None:
     assert parse_entries("37442:86446,Slate nightly*,2026") == (
         Export(user_identity_id=37442, export_id=86446),
-        ExportName(text="Slate nightly*"),
-        ExportName(text="2026"),
+        NamePattern(text="Slate nightly*"),
+        NamePattern(text="2026"),
     )
 
 
 def test_a_name_in_one_identity_is_written_and_read() -> None:
-    one = ExportName(text="2026", user_identity_id=37442)
+    one = NamePattern(text="2026", user_identity_id=37442)
 
     assert str(one) == "2026@37442"
     assert parse_entries("2026@37442") == (one,) == (name("2026").within(37442),)
@@ -143,14 +143,14 @@ def listing(*identities: Identity, **exports: list[str]) -> Listing:
         for key, names in exports.items()
     }
     unlisted = {one.id: Unavailable("/", "HTTP 503") for one in identities if one.id not in listed}
-    return Listing({one.id: one for one in identities}, listed, unlisted)  # type: ignore[arg-type]
+    return Listing({one.id: one for one in identities}, followed(identities, 2), listed, dict(unlisted))
 
 
 def test_a_name_stands_for_every_export_of_that_name_twice_in_one_identity_too() -> None:
     one, two = identity(1), identity(2, organization="School of Pharmacy")
     there = listing(one, two, i1=["Slate", "Banner", "slate"], i2=["Slate"])
 
-    found = match_name(name("Slate"), there, 2)
+    found = match_name(name("Slate"), there)
 
     assert {str(export): text for export, text in found.exports.items()} == {
         "1:10": "Slate",
@@ -164,7 +164,7 @@ def test_a_name_stands_for_every_export_of_that_name_twice_in_one_identity_too()
 def test_what_could_not_be_listed_is_told_apart_from_what_has_no_match() -> None:
     one, two = identity(1), identity(2)
 
-    found = match_name(name("Slate"), listing(one, two, i1=["Banner"]), 2)
+    found = match_name(name("Slate"), listing(one, two, i1=["Banner"]))
 
     assert (found.exports, found.unlisted) == ({}, frozenset({2}))
 
@@ -172,14 +172,14 @@ def test_what_could_not_be_listed_is_told_apart_from_what_has_no_match() -> None
 def test_a_name_in_one_identity_looks_there_only_also_where_that_is_followed_no_longer() -> None:
     one, two, new = identity(1, "2023"), identity(2, "2025"), identity(3, "2026")
 
-    found = match_name(name("Slate").within(1), listing(one, two, new, i1=["Slate"], i2=["Slate"]), 2)
+    found = match_name(name("Slate").within(1), listing(one, two, new, i1=["Slate"], i2=["Slate"]))
 
     assert list(map(str, found.exports)) == ["1:10"]
     assert found.identities == {1: one}
 
 
 def test_a_name_in_an_identity_that_the_key_has_lost_is_not_known() -> None:
-    found = match_name(name("Slate").within(9), listing(), 2)
+    found = match_name(name("Slate").within(9), listing())
 
     assert (found.exports, found.identities, found.unlisted) == ({}, {9: Identity(id=9)}, frozenset({9}))
 
@@ -188,18 +188,18 @@ def test_the_nearest_names_are_suggested_the_nearest_first() -> None:
     one = identity(1)
     there = listing(one, i1=["Banner weekly", "Slate Nightly v2", "Slate nightly old copy", ""])
 
-    assert match_name(name("Slate nightly"), there, 2).near[0] == "Slate Nightly v2"
-    assert match_name(name("*Slate nightli*"), there, 2).near[0] == "Slate Nightly v2"
-    assert match_name(name("Zebra"), there, 2).near == []
-    assert match_name(name("Baner*"), there, 2).near == ["Banner weekly"]
-    assert match_name(name("Banner*"), there, 2).near == ()
+    assert match_name(name("Slate nightly"), there).near[0] == "Slate Nightly v2"
+    assert match_name(name("*Slate nightli*"), there).near[0] == "Slate Nightly v2"
+    assert match_name(name("Zebra"), there).near == []
+    assert match_name(name("Baner*"), there).near == ["Banner weekly"]
+    assert match_name(name("Banner*"), there).near == ()
 
 
 def test_what_is_suggested_can_be_listed() -> None:
     one = identity(1)
     there = listing(one, i1=['Slate "nightly", [all]'])
 
-    (near,) = match_name(name("Slate nightly"), there, 2).near
+    (near,) = match_name(name("Slate nightly"), there).near
 
     assert near == "Slate *nightly* *all*"
     assert name(near).matches('Slate "nightly", [all]')
@@ -210,7 +210,7 @@ def test_more_than_a_thousand_of_one_program_are_too_many(count: int, started: i
     one = identity(1)
     there = listing(one, i1=["Slate"] * count)
 
-    chosen = startable(name("Slate"), match_name(name("Slate"), there, 2))
+    chosen = startable(name("Slate"), match_name(name("Slate"), there))
 
     assert (len(chosen.exports), sum(chosen.refused.values())) == (started, count - started)
 
@@ -219,7 +219,7 @@ def test_more_than_a_thousand_of_one_program_are_too_many(count: int, started: i
 def test_a_name_of_everything_is_not_meant(text: str) -> None:
     one = identity(1)
 
-    assert not startable(name(text), match_name(name(text), listing(one, i1=["Slate x"]), 2)).exports
+    assert not startable(name(text), match_name(name(text), listing(one, i1=["Slate x"]))).exports
 
 
 # ── Cycles ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from webadmit_exports.domain.foreign_text import with_stars
-from webadmit_exports.domain.identities import Identity, Listing, followed
+from webadmit_exports.domain.identities import Identity, Listing
 from webadmit_exports.domain.ids import ID_PATTERN, Export
 from webadmit_exports.errors import InvalidInput
 
@@ -27,7 +27,7 @@ _REFUSED = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportName:
+class NamePattern:
     """A name with `*` for any text; written `Slate nightly*`, and `Slate nightly*@37442` where it is for one identity.
 
     Only what could not be looked up in one identity is written in the second form, in messages of the start queue.
@@ -52,15 +52,15 @@ class ExportName:
     def matches_everything(self) -> bool:
         return not self.text.strip("*")
 
-    def within(self, user_identity_id: int) -> "ExportName":
+    def within(self, user_identity_id: int) -> "NamePattern":
         """The same name in one identity only."""
-        return ExportName(text=self.text, user_identity_id=user_identity_id)
+        return NamePattern(text=self.text, user_identity_id=user_identity_id)
 
 
-Entry = Export | ExportName  # one of the list in the parameter Exports
+Entry = Export | NamePattern  # one of the list in the parameter Exports
 
 
-def parse_name(text: str) -> ExportName:
+def parse_name(text: str) -> NamePattern:
     """Reads a name; raises InvalidInput, saying what is wrong with it."""
     match = _AT.fullmatch(text)
     name = match[1] if match else text
@@ -76,7 +76,7 @@ def parse_name(text: str) -> ExportName:
             f"with {sign!r} in it; a name has letters, digits, blanks and . _ - ( ) & ' / + # only, and * stands for"
             " anything else"
         )
-    return ExportName(text=name, user_identity_id=int(match[2]) if match else None)
+    return NamePattern(text=name, user_identity_id=int(match[2]) if match else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class Startable:
     refused: Mapping[str, int]
 
 
-def startable(name: ExportName, found: Matches) -> Startable:
+def startable(name: NamePattern, found: Matches) -> Startable:
     """What a name may start of what was found: not everything, nor more of one program than can be meant.
 
     One program does not count for another: whoever makes a thousand exports of that name in one stops that one only.
@@ -109,7 +109,8 @@ def startable(name: ExportName, found: Matches) -> Startable:
     counts = Counter(program_of.values())
     refused = {program: n for program, n in counts.items() if n > MOST_MATCHES or name.matches_everything}
     return Startable(
-        exports={one: text for one, text in found.exports.items() if program_of[one] not in refused}, refused=refused
+        exports={export: text for export, text in found.exports.items() if program_of[export] not in refused},
+        refused=refused,
     )
 
 
@@ -123,36 +124,38 @@ def started_once(by_name: Iterable[Export], pairs: Iterable[Export]) -> dict[Exp
         listed.setdefault(export.export_id, set()).add(export)
     for pair in pairs:
         listed.pop(pair.export_id, None)
-    in_order = [sorted(same, key=lambda one: one.user_identity_id) for same in listed.values()]
+    in_order = [sorted(same, key=lambda export: export.user_identity_id) for same in listed.values()]
     return {first: tuple(others) for first, *others in in_order}
 
 
-def match_name(name: ExportName, listing: Listing, cycles: int) -> Matches:
-    """Holds a name against the exports of the newest `cycles` of each program, or of its own identity."""
+def match_name(name: NamePattern, listing: Listing) -> Matches:
+    """Holds a name against the exports of the followed identities, or of its own identity."""
     number = name.user_identity_id
     if number is None:
-        identities = {one.id: one for one in followed(listing.identities.values(), cycles)}
+        identities = {identity.id: identity for identity in listing.followed}
     else:
         identities = {number: listing.identities.get(number, Identity(id=number))}
-    listed = [(number, one) for number in identities for one in listing.exports.get(number, ())]
+    listed = [(number, export) for number in identities for export in listing.exports.get(number, ())]
     found = {
-        Export(user_identity_id=number, export_id=one.id): one.name for number, one in listed if name.matches(one.name)
+        Export(user_identity_id=number, export_id=export.id): export.name
+        for number, export in listed
+        if name.matches(export.name)
     }
     return Matches(
         exports=found,
         identities=identities,
         unlisted=frozenset(number for number in identities if number not in listing.exports),
-        near=() if found else _near(name, [one.name for _, one in listed if one.name][:_COMPARED]),
+        near=() if found else _near(name, [export.name for _, export in listed if export.name][:_COMPARED]),
     )
 
 
-def _near(name: ExportName, others: Sequence[str]) -> Sequence[str]:
+def _near(name: NamePattern, others: Sequence[str]) -> Sequence[str]:
     """Names that resemble it as a whole or in their beginning, the nearest first, as they can be listed."""
     text = _folded(name.text.replace("*", ""))
     candidates = {_folded(other)[: len(text)]: other for other in reversed(others)}
     candidates |= {_folded(other): other for other in others}
     near = difflib.get_close_matches(text, candidates, n=2 * _NEAR)
-    return list(dict.fromkeys(as_listed(candidates[one]) for one in near))[:_NEAR]
+    return list(dict.fromkeys(as_listed(candidates[name]) for name in near))[:_NEAR]
 
 
 def as_listed(name: str) -> str:

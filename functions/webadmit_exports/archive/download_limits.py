@@ -22,7 +22,7 @@ class NotArchived(Exception):
 
 
 @dataclass(slots=True, kw_only=True)
-class Watch:
+class DownloadLimits:
     """Looks at a download while it passes; `largest` in bytes, `time_left` and `whole_time` in seconds.
 
     `whole_time` is what a fresh invocation would have.
