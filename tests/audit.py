@@ -65,15 +65,10 @@ def main() -> int:
 
 def known_vulnerabilities(found: dict[Finding, list[str]]) -> str:
     """Adds what pip-audit knows of the packages that are shipped; says what it did, or that it could not do it."""
-    command = [Path(sys.executable).parent / "pip-audit", "--require-hashes", "--disable-pip", "--format", "json"]
-    command += [
-        "--progress-spinner",
-        "off",
-        "--timeout",
-        "15",
-        "--requirement",
-        ROOT / "functions" / "requirements.txt",
-    ]
+    pip_audit = str(Path(sys.executable).parent / "pip-audit")
+    shipped = str(ROOT / "functions" / "requirements.txt")
+    options = ["--require-hashes", "--disable-pip", "--format", "json", "--progress-spinner", "off", "--timeout", "15"]
+    command = [pip_audit, *options, "--requirement", shipped]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         packages = json.loads(done.stdout)["dependencies"]
@@ -133,7 +128,7 @@ def output(scanner: str, *arguments: str | Path) -> Any:
     """What a scanner says, which has to be JSON: one that breaks down has found nothing, but is not good."""
     # Nothing of a person's own settings: they may skip checks, or hold a key with which checkov would call home.
     environment = {"PATH": os.environ["PATH"], "HOME": str(FOLDER)}
-    command = [Path(sys.executable).parent / scanner, *arguments]
+    command: list[str | Path] = [Path(sys.executable).parent / scanner, *arguments]
     done = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True, check=False)
     try:
         return json.loads(done.stdout)

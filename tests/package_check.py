@@ -114,7 +114,7 @@ def run(*command: str | Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True)
 
 
-class Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):  # type: ignore[misc]
     """Reads CloudFormation's short forms as if they were nothing."""
 
 

@@ -141,7 +141,9 @@ def test_the_table_of_events_is_complete_and_names_fields_that_are_there() -> No
 
 
 def test_the_table_of_attributes_is_that_of_the_items() -> None:
-    every = {field.name: NIGHT for field in dataclasses.fields(ExportFile) if field.name.endswith("_at")}
+    every: dict[str, Any] = {
+        field.name: NIGHT for field in dataclasses.fields(ExportFile) if field.name.endswith("_at")
+    }
     full = dataclasses.replace(
         READY_FILE,
         answered=frozenset({AnsweredStart(1, NIGHT)}),

@@ -4,7 +4,7 @@ import importlib.util
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -292,12 +292,20 @@ FUNCTION_FOLDERS = {
 SET_BY_LAMBDA = {"AWS_LAMBDA_RUNTIME_API", "AWS_REGION"}
 
 
+def noting(method: Callable[[Settings, str], str], read: set[str]) -> Callable[[Settings, str], str]:
+    def note(settings: Settings, key: str) -> str:
+        read.add(key)
+        return method(settings, key)
+
+    return note
+
+
 def settings_read_by(folder: str, variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The names that a function reads while its app.py is imported; raises InvalidInput where one must be there."""
     read: set[str] = set()
     for name in ("setting", "optional"):
         method = getattr(Settings, name)
-        monkeypatch.setattr(Settings, name, lambda self, key, method=method: (read.add(key), method(self, key))[1])
+        monkeypatch.setattr(Settings, name, noting(method, read))
     for key in set().union(*map(variables_of, FUNCTION_FOLDERS)):
         monkeypatch.delenv(key, raising=False)
     for key, text in {**variables, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}.items():
@@ -579,7 +587,7 @@ class Hours:
         assert self.alarm["DatapointsToAlarm"] == self.alarm["EvaluationPeriods"]
         self.window = every_day if daily else otherwise
 
-    def rings(self, hours: list[tuple[int, int] | None]) -> bool:
+    def rings(self, hours: Sequence[tuple[int, int] | None]) -> bool:
         """`hours`: sweeps and mails of each hour since the stack was deployed; None: nothing ran at all."""
         values = [None if hour is None else hour[0] + 1000 * hour[1] for hour in hours]
         window = [*[None] * self.window, *values][-self.window :]

@@ -6,9 +6,10 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
@@ -70,7 +71,7 @@ def _callback_runs(figures: Figures, packages: Packages, stand_in: StandIn) -> l
         "peer": function(packages.peer, "peer.receive_callback.handler", stand_in),
     }
     return [
-        lambda variant=variant, made=made: _take_callbacks(figures, variant, made, stand_in)  # type: ignore[misc]
+        partial(_take_callbacks, figures, variant, made, stand_in)
         for variant, made in callbacks.items()
         for _ in range(ROUNDS)
     ]
@@ -139,7 +140,7 @@ def _invoke(instance: Instance, event: object, made: LambdaFunction) -> float:
 # ── What is shown ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _show(figures: Figures, sizes: dict[str, float]) -> None:
+def _show(figures: Figures, sizes: Mapping[str, float]) -> None:
     version = ".".join(map(str, sys.version_info[:2]))
     table = Table(title=f"Speed, {datetime.now(UTC).date()}, Python {version}", title_justify="left")
     table.add_column("figure")

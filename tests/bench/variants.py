@@ -65,7 +65,8 @@ def laid_out() -> Iterator[tuple[Packages, StandIn]]:
         packages = _packages(Path(folder), authority.cert_pem.bytes())
         context = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
         with _running(certificate) as ports:
-            yield packages, StandIn(*(f"https://localhost:{port}" for port in ports), context)
+            url, dynamodb_url, sns_url = (f"https://localhost:{port}" for port in ports)
+            yield packages, StandIn(url, dynamodb_url, sns_url, context)
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class Check:
     webadmit: WebAdmitServer
     environment: dict[str, str]
 
-    def client(self, service: str) -> Any:
+    def client(self, service: Any) -> Any:
         return boto3.client(
             service,
             region_name="us-east-1",
@@ -290,8 +290,8 @@ def deploy(check: Check) -> None:
         check.configure("ArchiveFiles=true", "Dashboard=true")
         check.sam("deploy")
     with step("the setup check finds no problem but mails that nobody has confirmed"):
-        problems = [one for one in check.invoke("CheckSetupFunction")["problems"] if "confirmed" not in one]
-        expect(not problems, f"the check found {problems}")
+        others = [one for one in check.invoke("CheckSetupFunction")["problems"] if "confirmed" not in one]
+        expect(not others, f"the check found {others}")
 
 
 @contextmanager

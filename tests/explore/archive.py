@@ -1,6 +1,6 @@
 """One announced file: deliveries of ArchiveQueue to the product's archive, over one bucket."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from tests.explore.ports import (
     no_answer_from_sns,
     quiet,
 )
-from tests.fakes import ANNOUNCED, FILE_ID, READY_FILE, READY_MESSAGE, WRITER, FakeKeys
+from tests.fakes import ANNOUNCED, FILE_ID, READY_FILE, READY_MESSAGE, WRITER, FakeKeys, stand_in
 from webadmit_exports.archive import bucket
 from webadmit_exports.archive.alerts import ArchiveAlerts
 from webadmit_exports.archive.archive_file import ArchiveFile, ArchiveOutcome
@@ -215,17 +215,17 @@ class Archiving:
         return MIDNIGHT + timedelta(minutes=number)
 
     def run(self, process: Process, replay: Replay) -> Hashable:
-        topics, storage = TopicsPort(replay), StoragePort(replay)
+        topics, storage = stand_in(TopicsPort(replay)), stand_in(StoragePort(replay))
         messages = ArchiveMessages(writer=WRITER, bucket="archive", download_hosts="x.example")
         archive = ArchiveFile(
-            webadmit=storage,  # type: ignore[arg-type]
-            api_key=FakeKeys(),  # type: ignore[arg-type]
-            storage=storage,  # type: ignore[arg-type]
-            bucket=bucket.ArchiveBucket(S3(replay), "archive"),  # type: ignore[arg-type]
-            table=Table(),  # type: ignore[arg-type]
-            topics=topics,  # type: ignore[arg-type]
+            webadmit=storage,
+            api_key=stand_in(FakeKeys()),
+            storage=storage,
+            bucket=bucket.ArchiveBucket(stand_in(S3(replay)), "archive"),
+            table=stand_in(Table()),
+            topics=topics,
             messages=messages,
-            alerts=ArchiveAlerts(topics=topics, messages=messages, attempts=_ATTEMPTS, now=replay.now),  # type: ignore[arg-type]
+            alerts=ArchiveAlerts(topics=topics, messages=messages, attempts=_ATTEMPTS, now=replay.now),
             largest=1_000_000,
             now=replay.now,
             clock=lambda: 0.0,
@@ -240,15 +240,15 @@ class Archiving:
         yield Event("SQS delivers the announcement", shared, "delivery", ("delivery", ""))
 
     def effects(self, call: Call, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
-        find = {
+        ways: dict[str, Callable[..., Iterator[Effect]]] = {
             "looks for the object": self._look,
             "asks about the object": self._look_at,
             "fetches the file": self._fetch,
             "stores the object": self._store,
             "publishes": self._publish,
             "notes the receipt": self._note,
-        }[call.name]
-        for effect in find(process, shared, clock, *call.arguments):
+        }
+        for effect in ways[call.name](process, shared, clock, *call.arguments):
             yield replace(effect, label=f"{call.name}{effect.label}")
 
     def _look(self, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:

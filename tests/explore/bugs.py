@@ -1,5 +1,6 @@
 """Mistakes planted in the product's code. Each must be found, or the exploration proves nothing."""
 
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -56,7 +57,7 @@ class Bug:
 
 
 def _write(self: Any, record: ExportFile, **condition: Any) -> ExportFile:
-    record = replace(record, version=table.uuid.uuid4().hex)
+    record = replace(record, version=uuid.uuid4().hex)
     with aws_errors("DynamoDB"):
         self._client.put_item(TableName=self._name, Item=table.to_item(record), **condition)
     return record
@@ -151,11 +152,12 @@ def _done_anyway(self: Any, *arguments: Any) -> ArchiveOutcome:
 
 def _done_where_another_is(self: Any, *arguments: Any) -> ArchiveOutcome:
     try:
-        return self._archive(ANNOUNCED, arguments[2], is_repeated=False)
+        outcome: ArchiveOutcome = self._archive(ANNOUNCED, arguments[2], is_repeated=False)
     except AlreadyThere:
         return ArchiveOutcome.ALREADY_ARCHIVED
     except NotArchived:
         return ArchiveOutcome.DEFERRED
+    return outcome
 
 
 def _forget_what_is_not_ready(record: ExportFile, now: Any, settings: Any) -> Transition:

@@ -108,16 +108,16 @@ def _statements(path: str) -> list[tuple[int, int]]:
     return [(one.lineno, one.end_lineno or one.lineno) for one in ast.walk(tree) if isinstance(one, ast.stmt)]
 
 
-def _is_of_product(generator: types.GeneratorType) -> bool:
+def _is_of_product(generator: "types.GeneratorType[Any, Any, Any]") -> bool:
     return "webadmit_exports" in generator.gi_code.co_filename
 
 
-def _value(value: Any, above: list[int]) -> Hashable:
+def _value(value: Any, above: list[int]) -> Any:
     """Equal for variables that are: `above` are the objects that it is a part of."""
     if value is None or isinstance(value, _PLAIN):
-        return value  # type: ignore[no-any-return]
+        return value
     if type(value).__module__.startswith(_PURE) and not isinstance(value, BaseException):
-        return value  # type: ignore[no-any-return]
+        return value
     if id(value) in above:
         return above.index(id(value))
     above = [*above, id(value)]

@@ -110,8 +110,13 @@ RunAlone = Callable[[str, Hashable, Shared, int], tuple[Shared, str]]
 class Model(Protocol):
     """What is explored."""
 
-    budget: dict[str, int]  # how often each of the kinds may happen; what is not named does not
-    kinds: tuple[str, ...]
+    @property
+    def budget(self) -> dict[str, int]:
+        """How often each of the kinds may happen; what is not named does not."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What may happen."""
 
     def as_explored(self) -> AbstractContextManager[None]:
         """Within it the product's code runs as the model needs it."""

@@ -151,8 +151,8 @@ class DynamoDb:
         checks = version if condition else "any"
         answer = self._replay.ask("writes the record", replace(record, version=""), checks)
         if isinstance(answer, Conflict):
-            found = {"Item": _item(answer.found, answer.version)} if answer.found else {}
-            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}, **found}, "PutItem")  # type: ignore[arg-type]
+            found: Any = {"Item": _item(answer.found, answer.version)} if answer.found else {}
+            raise ClientError(found | {"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """One export: starts, callbacks and sweeps of the product over one table, and a WebAdMIT that does as it likes."""
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ from tests.explore.ports import (
     number_of,
     scheduled_for,
 )
-from tests.fakes import EXPORT, SETTINGS, SIGNING_KEY, WRITER, FakeLabels
+from tests.fakes import EXPORT, SETTINGS, SIGNING_KEY, WRITER, FakeLabels, stand_in
 from webadmit_exports.aws.start_queue import Delivery
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.domain.announcement import EventType
@@ -134,8 +134,8 @@ class Runs:
     # ── Processes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def run(self, process: Process, replay: Replay) -> Hashable:
-        records, topics = ExportFilesTable(DynamoDb(replay), ""), TopicsPort(replay)  # type: ignore[arg-type]
-        tracker = RunTracker(records, topics, WRITER, SETTINGS, replay.now)  # type: ignore[arg-type]
+        records, topics = ExportFilesTable(stand_in(DynamoDb(replay)), ""), stand_in(TopicsPort(replay))
+        tracker = RunTracker(records, topics, WRITER, SETTINGS, replay.now)
         everything: dict[str, Any] = {"table": records, "tracker": tracker}
         if process.kind == "callback":
             return self._take_callback(process.about, replay, everything)
@@ -158,15 +158,15 @@ class Runs:
             return None
         starts = StartRuns(
             **everything,
-            signing_keys=Keys(),  # type: ignore[arg-type]
+            signing_keys=stand_in(Keys()),
             callback_url="",
-            start_queue=QueuePort(replay),  # type: ignore[arg-type]
-            labels=FakeLabels(),  # type: ignore[arg-type]
-            resolve_names=None,  # type: ignore[arg-type]  # exports that are listed as pairs
+            start_queue=stand_in(QueuePort(replay)),
+            labels=stand_in(FakeLabels()),
+            resolve_names=stand_in(None),
             clock=lambda: 0.0,
             sleep=lambda _: None,
         )
-        request = StartRequest(entries=(EXPORT,), scheduled_for=scheduled_for(process.about))  # type: ignore[arg-type]
+        request = StartRequest(entries=(EXPORT,), scheduled_for=scheduled_for(int(str(process.about))))
         try:
             if process.kind == "retry":
                 delivery = Delivery(message_id="message", request=request, is_last=False, is_failed_invocation=False)
@@ -183,7 +183,7 @@ class Runs:
         parts = {"user_identity_id": identity, "export_id": export, "occurrence": occurrence, "signature": signature}
         form = f"export_file[id]={file_id}&export_file[export_id]={EXPORT.export_id}&export_file[status]={status}"
         callbacks = ReceiveCallback(
-            signing_keys=Keys(),  # type: ignore[arg-type]
+            signing_keys=stand_in(Keys()),
             now=replay.now,
             sleep=lambda _: None,
             **everything,
@@ -221,7 +221,7 @@ class Runs:
             yield Event("WebAdMIT forgets the run", _with_last(shared, replace(last, is_forgotten=True)), "forgotten")
 
     def effects(self, call: Call, process: Process, shared: Night, clock: int) -> Iterator[Effect]:
-        find = {
+        ways: dict[str, Callable[..., Iterator[Effect]]] = {
             "reads the record": self._read,
             "lists the export's runs": self._list_all,
             "lists what is due": self._list_due,
@@ -231,8 +231,8 @@ class Runs:
             "asks for the list of runs": self._ask_for_list,
             "asks about the run": self._ask_about,
             "puts the start on the retry queue": self._queue,
-        }[call.name]
-        for effect in find(process, shared, clock, *call.arguments):
+        }
+        for effect in ways[call.name](process, shared, clock, *call.arguments):
             yield replace(effect, label=f"{call.name}{effect.label}")
 
     def _read(self, process: Process, shared: Night, clock: int, file_id: int) -> Iterator[Effect]:
@@ -391,13 +391,13 @@ class Runs:
     def remembers(self, process: Process) -> Hashable:
         writes = {one.file_id: one for one, _ in process.answers if isinstance(one, Stored)}
         writes |= {one.own.file_id: one.own for one, _ in process.answers if isinstance(one, Conflict) and one.own}
-        writes = {file_id: _last_write_of(process, file_id) for file_id in (0, *sorted(writes))}
+        last_writes = {file_id: _last_write_of(process, file_id) for file_id in (0, *sorted(writes))}
         published = next(
             (one for one, _ in reversed(process.answers) if isinstance(one, Published) and one.times), None
         )
         has_seen = process.kind in ("start", "retry") and _has_seen_started(process, int(str(process.about)))
         answers = (_answer_of(process), _answer_of(process, recorded=True))
-        return (tuple(writes.items()), published, answers, has_seen)
+        return (tuple(last_writes.items()), published, answers, has_seen)
 
     def outdated(self, answer: Hashable, what: Hashable) -> Hashable:
         if isinstance(answer, Seen):

@@ -19,6 +19,7 @@ class Secrecy:
 
     def __post_init__(self) -> None:
         self._requests_before = len(self.sandbox.webadmit.requests)
+        self._mails_before = len(self.sandbox.mails())
         for name, function in self.sandbox.functions.items():
             self._logs_before[name] = len(function.log)
             self._calls_before[name] = len(function.calls)
@@ -54,5 +55,5 @@ class Secrecy:
                 yield f"the log of {name}", line
             for call in function.calls[self._calls_before[name] :]:
                 yield f"{call.service} {call.action} of {name}", unquote(call.body.decode("utf-8", errors="replace"))
-        for mail in self.sandbox.mails():
+        for mail in self.sandbox.mails()[self._mails_before :]:
             yield "a mail", mail["subject"] + mail["text"]

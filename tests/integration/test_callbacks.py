@@ -45,7 +45,11 @@ def raw(form: dict[str, object]) -> str:
 
 def test_a_form_is_taken_as_the_http_api_brings_it(world: World) -> None:
     """The spellings of forms are tested in tests/unit/domain/test_callback_url.py."""
-    spellings = [(raw, FORM), (urlencode, f"{FORM.upper()}; charset=utf-8"), (raw, None)]
+    spellings: list[tuple[Callable[[Any], str], str | None]] = [
+        (raw, FORM),
+        (urlencode, f"{FORM.upper()}; charset=utf-8"),
+        (raw, None),
+    ]
     for spell, content_type in spellings:
         pair = world.add_export()
         world.start(pair)

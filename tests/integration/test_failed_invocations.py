@@ -24,10 +24,10 @@ def exports(sandbox: Sandbox, world: World) -> list[str]:
     return ["37442:86446", "37442:86447"]
 
 
-def waiting(sandbox: Sandbox, queue: str) -> list[Any]:
-    """The bodies of what lies in a queue; they are visible again afterwards."""
+def waiting(sandbox: Sandbox, queue: str, *, hidden_for: int = 0) -> list[Any]:
+    """The bodies of what lies in a queue; they are visible again after these seconds."""
     answer = sandbox.client("sqs").receive_message(
-        QueueUrl=sandbox.resources[queue], MaxNumberOfMessages=10, VisibilityTimeout=0
+        QueueUrl=sandbox.resources[queue], MaxNumberOfMessages=10, VisibilityTimeout=hidden_for
     )
     return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
 
@@ -55,7 +55,11 @@ def test_a_start_that_dies_whenever_it_comes_back_is_kept_for_a_person(
     world.intercept("StartRunsFunction", die)
     sandbox.fire("StartRunsFunctionSchedule", world.now)
 
-    for _ in range(49):
+    for _ in range(46):  # a consumer that dies is to the queue one that takes a message and does not delete it
+        sandbox.pass_time(minutes=15)
+        (message,) = waiting(sandbox, "StartRetryQueue", hidden_for=900)
+        assert message["requestPayload"]["exports"] == ",".join(exports)
+    for _ in range(3):
         world.retry()
 
     assert waiting(sandbox, "StartRetryQueue") == []

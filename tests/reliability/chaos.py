@@ -134,8 +134,8 @@ class _Night:
         A run whose start was not answered, and that had ended before the next try, is a known limit: nobody knows of
         it, and the run of the next try takes its place.
         """
-        *earlier, newest = sorted(self._runs_of(export), key=lambda run: run.id) or [None]
-        return [run for run in earlier if run and run.id in set(heard)] + ([newest] if newest else [])
+        runs = sorted(self._runs_of(export), key=lambda run: run.id)
+        return [run for run in runs if run is runs[-1] or run.id in set(heard)]
 
 
 def _real(sandbox: Sandbox, run: Run) -> Callable[[], int]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from urllib.parse import quote, quote_plus
 
-from tests.fakes import EXPORT, NIGHT, Clock, FakeTable, FakeTopics, after, tracker
+from tests.fakes import EXPORT, NIGHT, Clock, FakeTable, FakeTopics, after, stand_in, tracker
 from webadmit_exports.domain.callback_url import CallbackUrl
 from webadmit_exports.domain.export_file import StatusUpdate, UpdateSource
 from webadmit_exports.domain.ids import Export
@@ -37,8 +37,8 @@ class _Receiver:
         self.table = FakeTable()
         clock = Clock(_NOW)
         self._receive = ReceiveCallback(
-            signing_keys=_Keys(),  # type: ignore[arg-type]
-            table=self.table,  # type: ignore[arg-type]
+            signing_keys=stand_in(_Keys()),
+            table=stand_in(self.table),
             tracker=tracker(self.table, FakeTopics(), clock),
             now=clock.now,
             sleep=lambda seconds: None,
@@ -94,7 +94,12 @@ def _body_is_right(chance: random.Random, receiver: _Receiver, segments: Mapping
     if chance.random() < 0.1:
         fields.pop(chance.randrange(len(fields)))
     chance.shuffle(fields)
-    spell = chance.choice([quote, quote_plus, lambda text: text.replace("&", "%26").replace("+", "%2B")])
+    spellings: list[Callable[[str], str]] = [
+        quote,
+        quote_plus,
+        lambda text: text.replace("&", "%26").replace("+", "%2B"),
+    ]
+    spell = chance.choice(spellings)
     body = "&".join(f"{spell(name)}={spell(value)}" for name, value in fields)
     spoilt = chance.random() < 0.3
     if spoilt:
@@ -162,17 +167,16 @@ def _address_is_right(chance: random.Random, receiver: _Receiver) -> bool:
 def _mutated(chance: random.Random, text: str) -> str:
     """The text with something in it changed, taken away, put in, repeated or moved."""
     at = chance.randrange(len(text) + 1)
-    return chance.choice(
-        [
-            lambda: text[:at] + chance.choice(_JUNK) + text[at:],
-            lambda: text[:at] + text[at + 1 :],
-            lambda: text[:at] + chance.choice(_JUNK) + text[at + 1 :],
-            lambda: text[:at] + text,
-            lambda: text[at:] + text[:at],
-            lambda: text[:at],
-            lambda: text[:at] + chance.choice(["%", "%f", "%ff", "%00", "%u0041", "==", "&&", "\ud800"]) + text[at:],
-        ]
-    )()
+    changes: list[Callable[[], str]] = [
+        lambda: text[:at] + chance.choice(_JUNK) + text[at:],
+        lambda: text[:at] + text[at + 1 :],
+        lambda: text[:at] + chance.choice(_JUNK) + text[at + 1 :],
+        lambda: text[:at] + text,
+        lambda: text[at:] + text[:at],
+        lambda: text[:at],
+        lambda: text[:at] + chance.choice(["%", "%f", "%ff", "%00", "%u0041", "==", "&&", "\ud800"]) + text[at:],
+    ]
+    return chance.choice(changes)()
 
 
 def _tried(count: int, is_right: Callable[[], bool], seed: int) -> Figures:

@@ -123,7 +123,7 @@ class Scenario:
     name: str
     function: str
     prepare: Callable[[Stage], None]
-    act: Callable[[Stage], None]
+    act: Callable[[Stage], object]
     may_run_twice: bool = False
 
 
@@ -212,14 +212,14 @@ SCENARIOS = [
     Scenario("start", "StartRunsFunction", _nothing_yet, Stage.start),
     Scenario("start, finished at once", "StartRunsFunction", _finished_at_once, Stage.start, may_run_twice=True),
     Scenario("start, deferred", "StartRunsFunction", _refused_key, Stage.start),
-    Scenario("retry", "StartRunsFunction", _deferred, lambda stage: stage.sandbox.deliver_retries() and None),
+    Scenario("retry", "StartRunsFunction", _deferred, lambda stage: stage.sandbox.deliver_retries()),
     Scenario("start by name", "StartRunsFunction", _by_name, Stage.start),
-    Scenario("retry by name", "StartRunsFunction", _deferred_by_name, lambda s: s.sandbox.deliver_retries() and None),
+    Scenario("retry by name", "StartRunsFunction", _deferred_by_name, lambda s: s.sandbox.deliver_retries()),
     Scenario("callback", "ReceiveCallbackFunction", _ended, Stage.call_back),
     Scenario("early callback", "ReceiveCallbackFunction", _nothing_yet, _call_back_early),
-    Scenario("sweep, found", "ReconcileRunsFunction", _ended_without_a_callback, lambda s: s.sandbox.sweep() and None),
-    Scenario("sweep, announced", "ReconcileRunsFunction", _not_announced, lambda s: s.sandbox.sweep() and None),
-    Scenario("sweep, late", "ReconcileRunsFunction", _late, lambda s: s.sandbox.sweep() and None),
+    Scenario("sweep, found", "ReconcileRunsFunction", _ended_without_a_callback, lambda s: s.sandbox.sweep()),
+    Scenario("sweep, announced", "ReconcileRunsFunction", _not_announced, lambda s: s.sandbox.sweep()),
+    Scenario("sweep, late", "ReconcileRunsFunction", _late, lambda s: s.sandbox.sweep()),
 ]
 
 # ── What strikes ────────────────────────────────────────────────────────────────────────────────────────────────────

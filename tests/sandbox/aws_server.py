@@ -34,6 +34,11 @@ from werkzeug.serving import make_server
 # ── Resource types ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _replace_method(owner: type, name: str, method: object) -> None:
+    getattr(owner, name)  # raises where a new version of moto has another name for it
+    setattr(owner, name, method)
+
+
 class _Resource:
     """What every added resource type has in common. moto files models by the module that they claim to be from."""
 
@@ -128,7 +133,8 @@ class Schedule(_Resource, CloudFormationModel):
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
     ) -> "Schedule":
         properties = cloudformation_json["Properties"]
-        schedule = scheduler_backends[account_id][region_name].create_schedule(
+        backend: Any = scheduler_backends[account_id][region_name]  # its type wants a text where None is right
+        schedule = backend.create_schedule(
             description=properties.get("Description"),
             end_date=None,
             flexible_time_window=properties["FlexibleTimeWindow"],
@@ -210,7 +216,7 @@ class QueueEventSource(_Resource, CloudFormationModel):
         properties = cloudformation_json["Properties"]
         backend = lambda_backends[account_id][region_name]
         function = backend.get_function(properties["FunctionName"])
-        mapping = EventSourceMapping(
+        mapping = EventSourceMapping(  # type: ignore[abstract]
             {
                 **properties,
                 "RegionName": region_name,
@@ -268,7 +274,7 @@ for _type_name in (
 ):
     _nothing_to_do(_type_name)
 
-_create_bucket = FakeBucket.create_from_cloudformation_json.__func__  # type: ignore[attr-defined]
+_create_bucket = vars(FakeBucket)["create_from_cloudformation_json"].__func__
 
 
 def _create_bucket_with_versions(cls: Any, resource_name: str, cloudformation_json: Any, *more: Any, **_: Any) -> Any:
@@ -279,7 +285,7 @@ def _create_bucket_with_versions(cls: Any, resource_name: str, cloudformation_js
     return bucket
 
 
-FakeBucket.create_from_cloudformation_json = classmethod(_create_bucket_with_versions)  # type: ignore[assignment]
+_replace_method(FakeBucket, "create_from_cloudformation_json", classmethod(_create_bucket_with_versions))
 
 # ── Permissions by resource ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -341,10 +347,10 @@ def _resource_of(request: Any) -> str:
     return "*"
 
 
-access_control.AssumedRoleAccessKey.collect_policies = _policies_as_text  # type: ignore[method-assign]
-access_control.IAMRequestBase.check_action_permitted = _check_with_resource  # type: ignore[method-assign]
-access_control.IAMRequestBase.check_signature = _check_signature_unless_of_rest  # type: ignore[method-assign]
-ActionAuthenticatorMixin._authenticate_and_authorize_action = _authorize_roles  # type: ignore[method-assign]
+_replace_method(access_control.AssumedRoleAccessKey, "collect_policies", _policies_as_text)
+_replace_method(access_control.IAMRequestBase, "check_action_permitted", _check_with_resource)
+_replace_method(access_control.IAMRequestBase, "check_signature", _check_signature_unless_of_rest)
+_replace_method(ActionAuthenticatorMixin, "_authenticate_and_authorize_action", _authorize_roles)
 
 # ── Mails ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -378,8 +384,8 @@ def _list_by_topic_with_state(self: SNSBackend, *arguments: Any, **options: Any)
     return shown, token
 
 
-SNSBackend.list_subscriptions_by_topic = _list_by_topic_with_state  # type: ignore[method-assign]
-Subscription.publish = _publish_to_mailboxes_too  # type: ignore[method-assign]
+_replace_method(SNSBackend, "list_subscriptions_by_topic", _list_by_topic_with_state)
+_replace_method(Subscription, "publish", _publish_to_mailboxes_too)
 
 # ── The server ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -68,8 +68,8 @@ def compile_for_upload(python: str, folder: Path) -> None:
 
 def pip(folder: Path, *arguments: str | Path) -> None:
     """Installs into that folder."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", folder]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    command: list[str | Path] = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run([*command, "--target", folder, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"pip could not install {' '.join(map(str, arguments))}:\n{done.stderr}")
 

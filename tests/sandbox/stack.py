@@ -45,6 +45,7 @@ class Sandbox:
         self.webadmit = WebAdmitServer(self.api_key)
         self.http_api = HttpApi()
         self.functions: dict[str, LambdaFunction] = {}
+        self._clients: dict[tuple[str, Credentials], Any] = {}
         self._parameters = {"WebAdmitBaseUrl": self.webadmit.url, "LogLevel": "DEBUG", **(parameters or {})}
 
     def __enter__(self) -> Self:
@@ -93,16 +94,18 @@ class Sandbox:
         with self._aws:
             self._aws.kill()
 
-    def client(self, service: str, credentials: Credentials = ADMINISTRATOR) -> Any:
+    def client(self, service: Any, credentials: Credentials = ADMINISTRATOR) -> Any:
         """A client with all rights, for tests and the demo; or with those of a role."""
-        return boto3.client(
-            service,
-            region_name=REGION,
-            endpoint_url=self.aws_url,
-            aws_access_key_id=credentials.access_key,
-            aws_secret_access_key=credentials.secret_key,
-            aws_session_token=credentials.token or None,
-        )
+        if (service, credentials) not in self._clients:  # making one takes longer than most calls
+            self._clients[service, credentials] = boto3.client(
+                service,
+                region_name=REGION,
+                endpoint_url=self.aws_url,
+                aws_access_key_id=credentials.access_key,
+                aws_secret_access_key=credentials.secret_key,
+                aws_session_token=credentials.token or None,
+            )
+        return self._clients[service, credentials]
 
     def _assume(self, role_arn: str) -> Credentials:
         given = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="sandbox")["Credentials"]

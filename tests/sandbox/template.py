@@ -22,7 +22,8 @@ logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)
 @cache
 def source() -> dict[str, Any]:
     """template.yaml as it stands; treat it as read-only."""
-    return yaml_parse(PATH.read_text(encoding="utf-8"))
+    parsed: dict[str, Any] = yaml_parse(PATH.read_text(encoding="utf-8"))
+    return parsed
 
 
 def translated(code_uri: str = "s3://bucket/key") -> dict[str, Any]:
@@ -30,7 +31,8 @@ def translated(code_uri: str = "s3://bucket/key") -> dict[str, Any]:
     template = copy.deepcopy(source())
     template["Globals"]["Function"]["CodeUri"] = code_uri
     translator = Translator(managed_policy_map={}, sam_parser=Parser(), boto_session=boto3.Session(region_name=REGION))
-    return translator.translate(sam_template=template, parameter_values={})
+    cloudformation: dict[str, Any] = translator.translate(sam_template=template, parameter_values={})
+    return cloudformation
 
 
 class ParameterRefused(ValueError):

@@ -73,7 +73,7 @@ def with_stars(name: str) -> str:
 def _plain(text: str) -> str:
     """The text without what only looks like something else: signs of other scripts, and signs that nobody sees.
 
-    Marks that combine with no letter of ours go too: they would hide a dot, or the letter after it.
+    Marks that combine with no Latin letter go too: they would hide a dot, or the letter after it.
     """
     text = "…".join(unicodedata.normalize("NFKC", part) for part in text.split("…"))
     plain: list[str] = []

@@ -59,7 +59,7 @@ def apply_update(
 
 
 def claim_due(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition | None:
-    """Claims the announcement of a finished file that is due, whatever its outcome: for the sweep.
+    """Claims the announcement that a finished run is due, with or without a file: for the sweep.
 
     None where there is nothing to announce.
     """

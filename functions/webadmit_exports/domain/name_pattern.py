@@ -103,7 +103,7 @@ class Startable:
 def startable(name: NamePattern, found: Matches) -> Startable:
     """What a name may start of what was found: not everything, nor more of one program than can be meant.
 
-    One program does not count for another: whoever makes a thousand exports of that name in one stops that one only.
+    One program does not count for another: a thousand exports of that name in one program stop that program only.
     """
     program_of = {export: found.identities[export.user_identity_id].program_name for export in found.exports}
     counts = Counter(program_of.values())

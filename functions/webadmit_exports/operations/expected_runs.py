@@ -70,7 +70,7 @@ def match_runs(
 ) -> list[ExpectedRun]:
     """The outcomes of what was expected from `since` to before `until`, and what else ran.
 
-    `files`: of each export id, under whatever identity they ran.
+    `files`: by export id, of all identities.
 
     Each run belongs to one day: what a schedule wanted to that of its time, any other run to that of its start. What a
     schedule wants at `until` or later is the next day's, also where it has run already.

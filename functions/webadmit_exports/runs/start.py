@@ -78,9 +78,8 @@ class StartRuns:
                 again.append(delivery.message_id)
             else:
                 self.start(delivery.request, time_left)
-        return again + self._retry_singles(
-            [delivery for delivery in deliveries if not delivery.is_failed_invocation], time_left
-        )
+        singles = [delivery for delivery in deliveries if not delivery.is_failed_invocation]
+        return again + self._retry_singles(singles, time_left)
 
     def _retry_singles(self, deliveries: Sequence[Delivery], time_left: Callable[[], float]) -> list[str]:
         again, failed, others = [], [], []
@@ -181,14 +180,13 @@ class StartRuns:
             entries = list(group)
             for first in range(0, len(entries), _MOST_IN_AN_ALERT):
                 some = entries[first : first + _MOST_IN_AN_ALERT]
+                names = {entry: self.labels.of(entry).export_name for entry in some if isinstance(entry, Export)}
                 alert = StartAlert(
                     problem=problem,
                     scheduled_for=scheduled_for,
                     details={entry: group[entry] for entry in some},
                     retry_until=retry_until,
-                    export_names={
-                        entry: self.labels.of(entry).export_name for entry in some if isinstance(entry, Export)
-                    },
+                    export_names=names,
                 )
                 self.topics.publish(start_message(alert, self.writer))
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import Any
 from urllib.parse import parse_qs
 
 import boto3
@@ -16,7 +17,7 @@ sns = boto3.client("sns")
 
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
-def handler(event, context):
+def handler(event: dict[str, Any], context: Any) -> Any:
     form = {name: values[0] for name, values in parse_qs(event["body"]).items()}
     export_file_id, status = form["export_file[id]"], form["export_file[status]"]
     table.update_item(

@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime
+from typing import Any
 
 import boto3
 import requests
@@ -16,7 +17,7 @@ secrets = boto3.client("secretsmanager")
 
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
-def handler(event, context):
+def handler(event: dict[str, Any], context: Any) -> Any:
     key = secrets.get_secret_value(SecretId=os.environ["WEBADMIT_API_KEY_ARN"])["SecretString"]
     for pair in event["exports"].split(","):
         user_identity_id, export_id = pair.split(":")

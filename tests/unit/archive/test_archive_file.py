@@ -22,6 +22,7 @@ from tests.fakes import (
     FakeTable,
     FakeTopics,
     after,
+    stand_in,
 )
 from webadmit_exports.archive.alerts import RETRY_EVERY, ArchiveAlerts
 from webadmit_exports.archive.announced_file import ReadyMessage
@@ -99,14 +100,16 @@ class World:
         put(self.table, finished_at=ANNOUNCED.finished_at, reused=False)
         messages = ArchiveMessages(writer=WRITER, bucket="archive", download_hosts="a.example")
         self.archive_file = ArchiveFile(
-            webadmit=self,  # type: ignore[arg-type]
-            api_key=self,  # type: ignore[arg-type]
-            storage=self,  # type: ignore[arg-type]
-            bucket=self.bucket,  # type: ignore[arg-type]
-            table=self.table,  # type: ignore[arg-type]
-            topics=self.topics,  # type: ignore[arg-type]
+            webadmit=stand_in(self),
+            api_key=stand_in(self),
+            storage=stand_in(self),
+            bucket=stand_in(self.bucket),
+            table=stand_in(self.table),
+            topics=stand_in(self.topics),
             messages=messages,
-            alerts=ArchiveAlerts(topics=self.topics, messages=messages, attempts=ATTEMPTS, now=self.clock.now),  # type: ignore[arg-type]
+            alerts=ArchiveAlerts(
+                topics=stand_in(self.topics), messages=messages, attempts=ATTEMPTS, now=self.clock.now
+            ),
             largest=self.largest,
             now=self.clock.now,
             clock=self.clock.seconds,
@@ -493,13 +496,13 @@ def test_the_announcement_of_the_newest_run_is_not(world: World, reused: bool) -
 )
 @pytest.mark.parametrize("message", [READY_MESSAGE, replace(READY_MESSAGE, is_repeated=True)])
 def test_a_made_up_announcement_is_dropped_and_not_a_word_of_it_is_told(
-    world: World, change: dict[str, object] | None, message: ReadyMessage
+    world: World, change: dict[str, Any] | None, message: ReadyMessage
 ) -> None:
     """Whoever else may publish to ReadyTopic could have anything fetched that the API key reaches."""
     record = world.table.only
     world.table.records.clear()
     if change is not None:
-        world.table.records[EXPORT.export_id, FILE_ID] = replace(record, **change)  # type: ignore[arg-type]
+        world.table.records[EXPORT.export_id, FILE_ID] = replace(record, **change)
 
     assert world.archive(message) is ArchiveOutcome.MADE_UP
 

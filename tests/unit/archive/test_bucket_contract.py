@@ -40,7 +40,8 @@ def s3() -> Iterator[ArchiveBucket]:
 @pytest.fixture(params=["S3", "fake"])
 def bucket(request: pytest.FixtureRequest) -> Bucket:
     if request.param == "S3":
-        return request.getfixturevalue("s3")  # type: ignore[no-any-return]
+        of_s3: ArchiveBucket = request.getfixturevalue("s3")
+        return of_s3
     return FakeBucket(Clock(datetime.now(UTC)))
 
 

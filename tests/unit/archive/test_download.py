@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes import stand_in
 from tests.sandbox.http_server import Handler, serve, url_of
 from webadmit_exports.archive.download import Download, Hosts, Storage
 from webadmit_exports.errors import DownloadFailed, HostRefused, UrlRefused
@@ -218,7 +219,7 @@ def test_the_name_is_that_of_the_answer_or_of_the_path(server: Server, dispositi
 def test_a_name_that_nobody_can_read_is_none(disposition: str) -> None:
     response = SimpleNamespace(headers={"Content-Disposition": disposition, "Content-Type": f"text/csv; {disposition}"})
 
-    download = Download(response, DownloadUrl("https://x.example/a.csv"))  # type: ignore[arg-type]
+    download = Download(stand_in(response), DownloadUrl("https://x.example/a.csv"))
 
     assert isinstance(download.file_name, str)
     assert download.media_type in ("text/csv", "text/plain")
@@ -271,7 +272,7 @@ def test_no_header_breaks_it(text: str) -> None:
     names = ("Content-Type", "Content-Disposition", "Content-Length", "Content-Encoding")
     response = SimpleNamespace(headers=dict.fromkeys(names, text))
 
-    download = Download(response, DownloadUrl("https://x.example/a.csv"))  # type: ignore[arg-type]
+    download = Download(stand_in(response), DownloadUrl("https://x.example/a.csv"))
 
     assert download.content_type
     assert isinstance(download.file_name, str)

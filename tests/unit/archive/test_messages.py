@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,8 @@ CHANGED = replace(STORED, facts=replace(FACTS, rows=1200, header_changed=True), 
 NO_CSV = replace(STORED, facts=FileFacts(sha256="0" * 64))
 
 
-def alert(problem: Problem, **more: object) -> Message:
-    return MESSAGES.alert(ArchiveAlert(announced=ANNOUNCED, problem=problem, **more))  # type: ignore[arg-type]
+def alert(problem: Problem, **more: Any) -> Message:
+    return MESSAGES.alert(ArchiveAlert(announced=ANNOUNCED, problem=problem, **more))
 
 
 MAILS = {

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.fakes import NIGHT
+from tests.fakes import NIGHT, stand_in
 from webadmit_exports.aws.secrets import SigningKeys
 from webadmit_exports.errors import ApiKeyUnusable, AwsUnavailable, SigningKeyUnusable
 from webadmit_exports.webadmit.api_key import ApiKey, WebAdmitApiKey, clean_api_key
@@ -80,12 +80,12 @@ class FakeSecrets:
 @pytest.mark.parametrize("stages", [{}, {"AWSCURRENT": ""}, {"AWSCURRENT": " \n"}])
 def test_a_key_that_was_never_stored_is_missing(stages: dict[str, str]) -> None:
     with pytest.raises(ApiKeyUnusable, match="no value yet"):
-        WebAdmitApiKey(FakeSecrets(stages), "arn").read()  # type: ignore[arg-type]
+        WebAdmitApiKey(stand_in(FakeSecrets(stages)), "arn").read()
 
 
 def test_the_api_key_is_read_anew_each_time() -> None:
     secrets = FakeSecrets({"AWSCURRENT": KEY})
-    api_key = WebAdmitApiKey(secrets, "arn")  # type: ignore[arg-type]
+    api_key = WebAdmitApiKey(stand_in(secrets), "arn")
     assert api_key.read() == ApiKey(KEY)
 
     secrets.stages["AWSCURRENT"] = OTHER
@@ -98,7 +98,7 @@ ONE, TWO = "1" * 64, "2" * 64
 
 def test_known_signing_keys_are_read_once() -> None:
     secrets = FakeSecrets({"AWSCURRENT": ONE})
-    keys = SigningKeys(secrets, "arn")  # type: ignore[arg-type]
+    keys = SigningKeys(stand_in(secrets), "arn")
 
     assert [keys.known(), keys.known()] == [[ONE.encode()], [ONE.encode()]]
     assert secrets.reads == ["AWSCURRENT"]
@@ -106,7 +106,7 @@ def test_known_signing_keys_are_read_once() -> None:
 
 def test_a_rotation_is_seen_when_a_signature_does_not_fit() -> None:
     secrets = FakeSecrets({"AWSCURRENT": ONE})
-    keys = SigningKeys(secrets, "arn")  # type: ignore[arg-type]
+    keys = SigningKeys(stand_in(secrets), "arn")
     keys.known()
     secrets.stages = {"AWSCURRENT": TWO, "AWSPREVIOUS": ONE}
 
@@ -119,7 +119,7 @@ def test_guesses_do_not_have_the_secret_read_more_than_once_a_minute_whether_or_
     failing: bool,
 ) -> None:
     secrets = FakeSecrets({"AWSCURRENT": ONE})
-    keys = SigningKeys(secrets, "arn")  # type: ignore[arg-type]
+    keys = SigningKeys(stand_in(secrets), "arn")
     keys.known()
     secrets.failing = failing
     keys.refreshed(NIGHT)
@@ -136,7 +136,7 @@ def test_guesses_do_not_have_the_secret_read_more_than_once_a_minute_whether_or_
 @pytest.mark.parametrize("text", [None, "", "RANDOM", "x" * 31, "x" * 31 + "\n" * 9])
 def test_a_key_that_is_missing_or_could_be_guessed_signs_and_verifies_nothing(text: str | None) -> None:
     secrets = FakeSecrets({"AWSCURRENT": text} if text is not None else {})
-    keys = SigningKeys(secrets, "arn")  # type: ignore[arg-type]
+    keys = SigningKeys(stand_in(secrets), "arn")
 
     with pytest.raises(SigningKeyUnusable, match="fewer than 32 characters"):
         keys.current()
@@ -146,6 +146,6 @@ def test_a_key_that_is_missing_or_could_be_guessed_signs_and_verifies_nothing(te
 
 
 def test_a_previous_key_that_could_be_guessed_verifies_nothing() -> None:
-    keys = SigningKeys(FakeSecrets({"AWSCURRENT": ONE, "AWSPREVIOUS": "RANDOM"}), "arn")  # type: ignore[arg-type]
+    keys = SigningKeys(stand_in(FakeSecrets({"AWSCURRENT": ONE, "AWSPREVIOUS": "RANDOM"})), "arn")
 
     assert keys.refreshed(NIGHT) == [ONE.encode()]

@@ -13,7 +13,7 @@ NAME = NamePattern(text="Slate nightly*")
 
 @pytest.fixture(params=["DynamoDB", "fake"])
 def kept(request: pytest.FixtureRequest) -> Kept:
-    return FakeNameMatches() if request.param == "fake" else request.getfixturevalue("moto_matches")  # type: ignore[no-any-return]
+    return FakeNameMatches() if request.param == "fake" else request.getfixturevalue("moto_matches")
 
 
 def found(*pairs: str, unlisted: tuple[int, ...] = ()) -> Matches:

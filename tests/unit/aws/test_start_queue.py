@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import EXPORT, NIGHT, after
+from tests.fakes import EXPORT, NIGHT, after, stand_in
 from webadmit_exports.aws.start_queue import Delivery, StartQueue
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.start_request import StartRequest
@@ -26,7 +26,7 @@ class FakeSqs:
 
 
 def queue(sqs: FakeSqs | None = None) -> StartQueue:
-    return StartQueue(sqs or FakeSqs(), "https://sqs.example/queue", attempts=48)  # type: ignore[arg-type]
+    return StartQueue(stand_in(sqs or FakeSqs()), "https://sqs.example/queue", attempts=48)
 
 
 def record(body: str, receives: int = 1, message_id: str = "m1", **attributes: str) -> dict[str, Any]:

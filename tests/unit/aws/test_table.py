@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.fakes import EXPORT, FILE_ID, LABELS, NIGHT, after
+from tests.fakes import EXPORT, FILE_ID, LABELS, NIGHT, after, stand_in
 from webadmit_exports.aws.table import ExportFilesTable, WriteConflict
 from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, Labels
 
@@ -123,7 +123,7 @@ class AnswerLost:
 
 
 def test_a_write_that_botocore_repeats_is_known_again(moto_table: ExportFilesTable) -> None:
-    unreliable = ExportFilesTable(AnswerLost(moto_table._client), "files")  # type: ignore[arg-type]
+    unreliable = ExportFilesTable(stand_in(AnswerLost(moto_table._client)), "files")
 
     stored = unreliable.store(OPEN, replacing=None)
     ended = unreliable.store(ENDED, replacing=stored)

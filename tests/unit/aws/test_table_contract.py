@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -16,16 +17,16 @@ OTHER = Export(user_identity_id=1, export_id=EXPORT.export_id + 1)
 
 @pytest.fixture(params=["DynamoDB", "fake"])
 def table(request: pytest.FixtureRequest) -> Table:
-    return FakeTable() if request.param == "fake" else request.getfixturevalue("moto_table")  # type: ignore[no-any-return]
+    return FakeTable() if request.param == "fake" else request.getfixturevalue("moto_table")
 
 
-def record(file_id: int, scheduled_for: datetime = NIGHT, **more: object) -> ExportFile:
-    values: dict[str, object] = {"export": EXPORT, "status": "Queued", "started_at": NIGHT, "updated_at": NIGHT, **more}
+def record(file_id: int, scheduled_for: datetime = NIGHT, **more: Any) -> ExportFile:
+    values: dict[str, Any] = {"export": EXPORT, "status": "Queued", "started_at": NIGHT, "updated_at": NIGHT, **more}
     return ExportFile(
         export_file_id=file_id,
         first_scheduled_for=scheduled_for,
         scheduled_for=scheduled_for,
-        **values,  # type: ignore[arg-type]
+        **values,
     )
 
 

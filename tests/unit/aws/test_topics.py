@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.fakes import READY_FILE, WRITER
+from tests.fakes import READY_FILE, WRITER, stand_in
 from webadmit_exports.aws.topics import Pace, Topics
 from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.errors import AwsUnavailable
@@ -73,7 +73,7 @@ class FakeSns:
 
 
 def topics(sns: FakeSns) -> Topics:
-    return Topics(sns, ready_arn="ready", alerts_arn="alerts")  # type: ignore[arg-type]
+    return Topics(stand_in(sns), ready_arn="ready", alerts_arn="alerts")
 
 
 def test_a_message_goes_to_its_topic_with_a_text_for_people_and_json_for_programmes() -> None:
@@ -115,9 +115,11 @@ def test_another_refusal_is_left_to_be_tried_again(codes: list[str]) -> None:
 def test_the_messages_of_a_topic_are_paced() -> None:
     waited: list[str] = []
     paced = topics(FakeSns())
-    paced._paces = {
-        name: Pace(clock=lambda: 50.0, sleep=lambda _, name=name: waited.append(name)) for name in ("ready", "alerts")
-    }
+
+    def pace(name: str) -> Pace:
+        return Pace(clock=lambda: 50.0, sleep=lambda _: waited.append(name))
+
+    paced._paces = {name: pace(name) for name in ("ready", "alerts")}
 
     for _ in range(3):
         paced.publish(READY)

@@ -134,7 +134,7 @@ def test_ready_is_only_what_has_a_file(status: Status) -> None:
 
 
 def test_a_new_status_without_a_file_is_not_announced_as_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(statuses._ENDS, "Cancelled", statuses.RunOutcome.FAILED)  # type: ignore[misc]
+    monkeypatch.setitem(statuses._ENDS, "Cancelled", statuses.RunOutcome.FAILED)
 
     step = apply_update(None, update(START, "Cancelled", after(seconds=1)), after(seconds=2), SETTINGS)
 

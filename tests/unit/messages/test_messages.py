@@ -16,7 +16,7 @@ from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.lifecycle import claim_due
-from webadmit_exports.domain.name_pattern import NamePattern
+from webadmit_exports.domain.name_pattern import Entry, NamePattern
 from webadmit_exports.domain.status import RunOutcome, Status, is_finished, outcome_of
 from webadmit_exports.messages.file_messages import file_message
 from webadmit_exports.messages.problems import Problem, problem_of
@@ -46,7 +46,7 @@ def announcement(event_type: EventType = EventType.READY, file: ExportFile = FIL
 
 
 def alert(problem: Problem = Problem.NOT_FOUND, *, retried: bool = False, **detail: str) -> StartAlert:
-    said = {EXPORT: detail.get("one", ""), OTHER: detail.get("other", "")}
+    said: dict[Entry, str] = {EXPORT: detail.get("one", ""), OTHER: detail.get("other", "")}
     until = NIGHT + timedelta(hours=12) if retried else None
     names = {EXPORT: "Nursing applicants"}
     return StartAlert(problem=problem, scheduled_for=NIGHT, details=said, retry_until=until, export_names=names)
@@ -117,7 +117,7 @@ def test_every_status_that_ends_a_run_is_announced_in_words_and_as_a_schema_says
     message = file_message(claimed.claimed, WRITER)
     check_message(message.body)
     assert f"Export {EXPORT.export_id}" in message.mail or f"export {EXPORT.export_id}" in message.mail
-    assert outcome_of(status) in RunOutcome
+    assert isinstance(outcome_of(status), RunOutcome)
 
 
 def test_the_event_id_is_the_same_for_one_file_run_and_outcome() -> None:
@@ -185,9 +185,9 @@ def test_exports_that_will_be_tried_again_are_told_as_the_contract_says() -> Non
 
 
 def test_exports_that_are_given_up_are_told_with_webadmits_words() -> None:
-    detail = {"one": "User identity '37442' not found.", "other": "User identity '37442' not found."}
+    not_found = "User identity '37442' not found."
 
-    message = start_message(alert(**detail), WRITER)
+    message = start_message(alert(one=not_found, other=not_found), WRITER)
 
     assert message.event_type is EventType.START_FAILED
     assert "retry_until" not in message.body
@@ -268,7 +268,7 @@ def test_only_where_the_ids_may_be_wrong_a_start_by_hand_says_so() -> None:
 
 
 def test_a_mail_about_hundreds_of_exports_shows_some_and_counts_the_rest() -> None:
-    detail = {Export(user_identity_id=1, export_id=number): "" for number in range(1, 301)}
+    detail: dict[Entry, str] = {Export(user_identity_id=1, export_id=number): "" for number in range(1, 301)}
     many = StartAlert(problem=Problem.UNAVAILABLE, scheduled_for=NIGHT, details=detail, retry_until=None)
 
     message = start_message(many, WRITER)
@@ -294,11 +294,10 @@ def test_every_mail_about_a_run_is_the_approved_one() -> None:
 
 
 def test_every_mail_about_a_start_is_the_approved_one() -> None:
-    detail = {"one": "User identity '37442' not found."}
     refused = RefusedIdentity(user_identity_id=37442, files=[FILE], detail="“No access.”")
     messages = {
         "start delayed": start_message(alert(Problem.API_KEY_REFUSED, retried=True), WRITER),
-        "start failed": start_message(alert(**detail), WRITER),
+        "start failed": start_message(alert(one="User identity '37442' not found."), WRITER),
         "start failed, no match": start_message(by_name(Problem.NO_MATCH, 'nearest: "Slate Nightly v2"'), WRITER),
         "start failed, too many": start_message(by_name(Problem.TOO_MANY_MATCHES, "1,234 exports"), WRITER),
         "identity refused": refused_identity_message(refused, WRITER),

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.fakes import API_KEY, NIGHT, SIGNING_KEY, Clock, FakeKeys
+from tests.fakes import API_KEY, NIGHT, SIGNING_KEY, Clock, FakeKeys, stand_in
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.aws.subscriptions import Subscribers
 from webadmit_exports.domain.callback_url import is_signed, parse_path
@@ -136,12 +136,12 @@ class World:
 
     def check(self, time_left: Callable[[], float] = lambda: 60.0) -> Findings:
         return CheckSetup(
-            lister=Lister(webadmit=self.webadmit, followed_cycles=2),  # type: ignore[arg-type]
-            api_key=self.keys,  # type: ignore[arg-type]
-            signing_keys=self.keys,  # type: ignore[arg-type]
-            schedules=self.schedules,  # type: ignore[arg-type]
-            subscriptions=self.subscriptions,  # type: ignore[arg-type]
-            probe=self.probe,  # type: ignore[arg-type]
+            lister=Lister(webadmit=stand_in(self.webadmit), followed_cycles=2),
+            api_key=stand_in(self.keys),
+            signing_keys=stand_in(self.keys),
+            schedules=stand_in(self.schedules),
+            subscriptions=stand_in(self.subscriptions),
+            probe=stand_in(self.probe),
             ready_arn=READY,
             archive_queue_arn=self.archive_queue,
             callback_url="https://callbacks.example",

@@ -23,6 +23,7 @@ from tests.fakes import (
     FakeTopics,
     after,
     identity,
+    stand_in,
 )
 from webadmit_exports.aws.alarms import RingingAlarm
 from webadmit_exports.aws.queue_lengths import QueueLengths
@@ -428,16 +429,16 @@ class World:
 
     def send(self, now: datetime = MORNING) -> DailyReport:
         return SendMorningMail(
-            schedules=self.schedules,  # type: ignore[arg-type]
-            table=self.table,  # type: ignore[arg-type]
-            name_matches=self.matches,  # type: ignore[arg-type]
+            schedules=stand_in(self.schedules),
+            table=stand_in(self.table),
+            name_matches=stand_in(self.matches),
             current_matches=CurrentMatches(
-                lister=Lister(webadmit=self.lists, followed_cycles=2),  # type: ignore[arg-type]
-                api_key=self.keys,  # type: ignore[arg-type]
+                lister=Lister(webadmit=stand_in(self.lists), followed_cycles=2),
+                api_key=stand_in(self.keys),
             ),
-            queues=self,  # type: ignore[arg-type]
-            alarms=self,  # type: ignore[arg-type]
-            topics=self.topics,  # type: ignore[arg-type]
+            queues=stand_in(self),
+            alarms=stand_in(self),
+            topics=stand_in(self.topics),
             writer=WRITER,
         ).send(now, lambda: 120.0)
 
@@ -968,8 +969,9 @@ def test_the_mail_about_a_new_cycle_is_the_approved_one() -> None:
     newest = identity(3, "2028 - 2029")
     world.matches.add(SLATE, NIGHT, found("2:200", "3:300", identities=[NEW, newest]))
     world.matches.add(NamePattern(text="Banner"), NIGHT, found(identities=[NEW, newest]))
-    for pair in parse_entries("2:200,3:300"):
-        world.put(file(export=pair, file_id=pair.export_id, finished_at=READY_AT))  # type: ignore[arg-type, union-attr]
+    for identity_id, export_id in ((2, 200), (3, 300)):
+        export = Export(user_identity_id=identity_id, export_id=export_id)
+        world.put(file(export=export, file_id=export_id, finished_at=READY_AT))
 
     world.send()
 

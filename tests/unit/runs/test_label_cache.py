@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.fakes import EXPORT, LABELS, Clock
+from tests.fakes import EXPORT, LABELS, Clock, stand_in
 from webadmit_exports.domain.export_file import Labels
 from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
@@ -76,7 +76,7 @@ class World:
     timeout: float = 60.0
 
     def __post_init__(self) -> None:
-        self.labels = LabelCache(self.webadmit, self.clock.now, self.timeout)  # type: ignore[arg-type]
+        self.labels = LabelCache(stand_in(self.webadmit), self.clock.now, self.timeout)
 
     def look_up(self, *exports: Export) -> None:
         self.labels.look_up(KEY, exports)

@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import EXPORT, FILE_ID, NIGHT, SETTINGS, Clock, FakeTable, FakeTopics, after, tracker, update
+from tests.fakes import (
+    EXPORT,
+    FILE_ID,
+    NIGHT,
+    SETTINGS,
+    Clock,
+    FakeTable,
+    FakeTopics,
+    after,
+    stand_in,
+    tracker,
+    update,
+)
 from webadmit_exports.domain.export_file import ExportFile, UpdateSource
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.lifecycle import LifecycleSettings
@@ -52,7 +64,7 @@ class World:
 
     def announce(self, request: object, time_left: Callable[[], float] = lambda: 60.0) -> dict[str, Any]:
         files = tracker(self.table, self.topics, self.clock, self.settings)
-        return Reannounce(table=self.table, tracker=files).announce(request, time_left)  # type: ignore[arg-type]
+        return Reannounce(table=stand_in(self.table), tracker=files).announce(request, time_left)
 
 
 # ── One file ────────────────────────────────────────────────────────────────────────────────────────────────────────

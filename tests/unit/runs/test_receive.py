@@ -3,10 +3,22 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from tests.fakes import EXPORT, FILE_ID, NIGHT, Clock, FakeTable, FakeTopics, after, tracker, update
+from tests.fakes import (
+    EXPORT,
+    FILE_ID,
+    NIGHT,
+    Clock,
+    FakeTable,
+    FakeTopics,
+    after,
+    stand_in,
+    tracker,
+    update,
+)
 from webadmit_exports.domain.callback_url import CallbackUrl
 from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, UpdateSource
 from webadmit_exports.errors import AwsUnavailable, InvalidInput
@@ -54,8 +66,8 @@ class World:
     def receiver(self) -> ReceiveCallback:
         """A process, with its memory."""
         return ReceiveCallback(
-            signing_keys=self.keys,  # type: ignore[arg-type]
-            table=self.table,  # type: ignore[arg-type]
+            signing_keys=stand_in(self.keys),
+            table=stand_in(self.table),
             tracker=tracker(self.table, self.topics, self.clock),
             now=self.clock.now,
             sleep=self._sleep,
@@ -107,11 +119,11 @@ def test_a_good_callback_needs_one_read_two_writes_and_no_look_at_the_keys() -> 
         {"export_id": 5, "signature": "0" * 64},
     ],
 )
-def test_what_is_not_proven_is_not_found_before_the_table_is_touched(wrong: dict[str, object]) -> None:
+def test_what_is_not_proven_is_not_found_before_the_table_is_touched(wrong: dict[str, Any]) -> None:
     world = World()
 
     with pytest.raises(NotFound):
-        world.receive(**wrong)  # type: ignore[arg-type]
+        world.receive(**wrong)
 
     assert world.table.calls == []
 
@@ -129,11 +141,11 @@ def test_a_signature_of_the_previous_key_is_found_by_a_look_at_the_keys() -> Non
 @pytest.mark.parametrize(
     "wrong", [{"export_id": 86447}, {"file_id": 0}, {"status": ""}, {"status": "x" * 65}, {"status": "%00"}]
 )
-def test_a_form_that_cannot_be_used_is_refused_before_the_table_is_touched(wrong: dict[str, object]) -> None:
+def test_a_form_that_cannot_be_used_is_refused_before_the_table_is_touched(wrong: dict[str, Any]) -> None:
     world = World()
 
     with pytest.raises(InvalidInput):
-        world.receive(**wrong)  # type: ignore[arg-type]
+        world.receive(**wrong)
 
     assert world.table.calls == []
 
@@ -196,7 +208,12 @@ def test_the_addresses_of_other_runs_are_waited_for_all_the_same() -> None:
 
 def test_a_callback_that_overtakes_the_answer_to_its_start_waits_for_the_record() -> None:
     world = World()
-    world.while_it_sleeps = lambda: len(world.slept) == 3 and world.start()
+
+    def answered() -> None:
+        if len(world.slept) == 3:
+            world.start()
+
+    world.while_it_sleeps = answered
 
     world.receive()
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.fakes import NIGHT, WRITER, Clock, FakeTable, FakeTopics, after, tracker, update
+from tests.fakes import NIGHT, WRITER, Clock, FakeTable, FakeTopics, after, stand_in, tracker, update
 from webadmit_exports.domain.export_file import ExportFile, UpdateSource
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.lifecycle import LEASE
@@ -108,11 +108,11 @@ class World:
     def sweep(self) -> Figures:
         self.webadmit.asked.clear()
         return ReconcileRuns(
-            webadmit=self.webadmit,  # type: ignore[arg-type]
-            api_key=self.key,  # type: ignore[arg-type]
-            table=self.table,  # type: ignore[arg-type]
+            webadmit=stand_in(self.webadmit),
+            api_key=stand_in(self.key),
+            table=stand_in(self.table),
             tracker=tracker(self.table, self.topics, self.clock),
-            topics=self.topics,  # type: ignore[arg-type]
+            topics=stand_in(self.topics),
             writer=WRITER,
             now=self.clock.now,
         ).sweep(lambda: self.seconds)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import NIGHT, after, identity
+from tests.fakes import NIGHT, after, identity, stand_in
 from tests.unit.runs.test_start import World, delivery, run
 from webadmit_exports.domain.export_file import Labels
 from webadmit_exports.domain.identities import ListedExport
@@ -198,7 +198,7 @@ def test_an_export_that_disappears_between_list_and_start_fails_alone() -> None:
     made = world()
     gone, _ = made.lists.listed[1]
     (pair,) = parse_entries(f"1:{gone.id}")
-    made.webadmit.answers = {pair: [RequestRefused("/", "HTTP 404", status=404)]}  # type: ignore[dict-item]
+    made.webadmit.answers = {pair: [RequestRefused("/", "HTTP 404", status=404)]}
 
     assert start(made, "Slate*,Banner") == {"failed": ["1:100"], "started": ["1:101"]}
     assert alerts(made) == [("start.failed", "1:100")]
@@ -410,7 +410,7 @@ def test_a_name_that_came_as_a_whole_and_now_starts_in_part_defers_the_rest_and_
 def test_while_a_name_comes_again_as_a_whole_nothing_of_it_is_put_on_the_queue_twice() -> None:
     made = many_schools(down=101, of=102)
     (pair,) = parse_entries("102:10200")
-    made.webadmit.answers = {pair: [AccessRefused("/", "HTTP 403")] * 9}  # type: ignore[dict-item]
+    made.webadmit.answers = {pair: [AccessRefused("/", "HTTP 403")] * 9}
 
     assert retry(made, "Slate") == ["Slate"]
 
@@ -420,7 +420,7 @@ def test_while_a_name_comes_again_as_a_whole_nothing_of_it_is_put_on_the_queue_t
 def test_the_last_try_of_a_name_leaves_what_it_does_stand_for_on_the_queue() -> None:
     made = many_schools(down=101, of=102)
     (pair,) = parse_entries("102:10200")
-    made.webadmit.answers = {pair: [AccessRefused("/", "HTTP 403")]}  # type: ignore[dict-item]
+    made.webadmit.answers = {pair: [AccessRefused("/", "HTTP 403")]}
 
     assert retry(made, "Slate", last=True) == ["Slate"]
 
@@ -432,7 +432,7 @@ def test_names_that_stand_for_the_same_are_put_on_the_queue_once() -> None:
     made = world("2025 - 2026", "2026 - 2027")
     made.lists.errors[2] = [DOWN, DOWN]
     (pair,) = parse_entries("1:100")
-    made.webadmit.answers = {pair: [AccessRefused("/", "HTTP 403")]}  # type: ignore[dict-item]
+    made.webadmit.answers = {pair: [AccessRefused("/", "HTTP 403")]}
     deliveries = [delivery(*parse_entries(text)) for text in ("Slate*", "Slate nightly", "1:100", "Slate*")]
 
     assert made.retry(*deliveries) == ["1:100"]
@@ -509,7 +509,7 @@ def test_lists_that_answer_slowly_leave_time_for_the_starts() -> None:
     made = World()
     for number in range(1, 101):
         made.lists.add(identity(number, organization=f"School {number}"), "Slate")
-    made.lists.before = lambda: made.clock.go_on(seconds=4)  # type: ignore[assignment, return-value]
+    made.lists.before = lambda: made.clock.go_on(seconds=4)
 
     found = start(made, "Slate")
 
@@ -525,7 +525,7 @@ def test_lists_that_are_always_slow_are_read_in_the_end() -> None:
     made = World(timeout=300)
     for number in range(1, 301):
         made.lists.add(identity(number, organization=f"School {number}"), "Slate")
-    made.lists.before = lambda: made.clock.go_on(seconds=0.25)  # type: ignore[assignment, return-value]
+    made.lists.before = lambda: made.clock.go_on(seconds=0.25)
 
     start(made, "Slate")
     assert len(deferred(made)) > 100
@@ -592,7 +592,7 @@ def test_a_start_by_name_that_failed_as_a_whole_is_made_up_for() -> None:
 
 def test_what_was_listed_for_a_name_is_not_asked_for_again_to_name_its_runs() -> None:
     made = world()
-    made.labels = LabelCache(made.lists, made.clock.now)  # type: ignore[arg-type]
+    made.labels = LabelCache(stand_in(made.lists), made.clock.now)
 
     start(made, "Slate*")
 

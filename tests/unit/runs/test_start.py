@@ -24,6 +24,7 @@ from tests.fakes import (
     FakeTable,
     FakeTopics,
     after,
+    stand_in,
     tracker,
 )
 from webadmit_exports.aws.start_queue import Delivery
@@ -59,7 +60,7 @@ def exports(count: int, user_identity_id: int = 37442, first: int = 1) -> list[E
 class FakeWebAdmit:
     """Answers with a new run, or with what `answers` holds for the export, one after another."""
 
-    answers: dict[Export, list[object]] = field(default_factory=dict)
+    answers: dict[Any, list[Any]] = field(default_factory=dict)
     asked: list[Export] = field(default_factory=list)
     seconds: float = 0
     dropped_before: list[int] = field(default_factory=list)
@@ -83,7 +84,7 @@ class FakeWebAdmit:
             answer = answer()
         if isinstance(answer, tuple):
             return answer
-        return answer or run(export.export_id + 1000), LIMIT  # type: ignore[return-value]
+        return answer or run(export.export_id + 1000), LIMIT
 
 
 def run(file_id: int, status: str = "In Progress") -> Run:
@@ -121,19 +122,19 @@ class World:
 
     def start_runs(self) -> StartRuns:
         return StartRuns(
-            webadmit=self.webadmit,  # type: ignore[arg-type]
-            api_key=self.keys,  # type: ignore[arg-type]
-            signing_keys=self.keys,  # type: ignore[arg-type]
+            webadmit=stand_in(self.webadmit),
+            api_key=stand_in(self.keys),
+            signing_keys=stand_in(self.keys),
             callback_url="https://callbacks.example",
-            table=self.table,  # type: ignore[arg-type]
+            table=stand_in(self.table),
             tracker=tracker(self.table, self.topics, self.clock),
-            start_queue=self.start_queue,  # type: ignore[arg-type]
-            topics=self.topics,  # type: ignore[arg-type]
+            start_queue=stand_in(self.start_queue),
+            topics=stand_in(self.topics),
             writer=WRITER,
             labels=self.labels,
             resolve_names=ResolveNames(
-                lister=Lister(webadmit=self.lists, followed_cycles=self.followed_cycles),  # type: ignore[arg-type]
-                matches=self.matches,  # type: ignore[arg-type]
+                lister=Lister(webadmit=stand_in(self.lists), followed_cycles=self.followed_cycles),
+                matches=stand_in(self.matches),
                 labels=self.labels,
                 clock=self.clock.seconds,
             ),

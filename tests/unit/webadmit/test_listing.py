@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.fakes import API_KEY, FakeLists, identity
-from webadmit_exports.domain.identities import Listing
+from tests.fakes import API_KEY, FakeLists, identity, stand_in
+from webadmit_exports.domain.identities import ListedExport, Listing
 from webadmit_exports.errors import (
     AccessRefused,
     ApiKeyRefused,
@@ -15,6 +15,7 @@ from webadmit_exports.errors import (
     Unavailable,
     WebAdmitError,
 )
+from webadmit_exports.webadmit.api_key import ApiKey
 from webadmit_exports.webadmit.listing import SIDE_BY_SIDE, Lister
 
 DOWN = Unavailable("/", "HTTP 503")
@@ -32,7 +33,7 @@ def read(lists: FakeLists, time_left: Callable[[], float] = lambda: 60.0) -> Lis
 
 
 def lister(lists: FakeLists) -> Lister:
-    return Lister(webadmit=lists, followed_cycles=2)  # type: ignore[arg-type]
+    return Lister(webadmit=stand_in(lists), followed_cycles=2)
 
 
 def test_three_hundred_identities_take_three_hundred_and_one_calls() -> None:
@@ -59,11 +60,11 @@ def test_lists_are_read_side_by_side() -> None:
     lists, together = some(SIDE_BY_SIDE), threading.Barrier(SIDE_BY_SIDE, timeout=20)
     inner = lists.exports
 
-    def exports(key: object, number: int) -> object:
+    def exports(key: ApiKey, user_identity_id: int) -> list[ListedExport]:
         together.wait()  # comes through only where all wait here
-        return inner(key, number)  # type: ignore[arg-type]
+        return inner(key, user_identity_id)
 
-    lists.exports = exports  # type: ignore[method-assign, assignment]
+    lists.exports = exports  # type: ignore[method-assign]
 
     assert len(read(lists).exports) == SIDE_BY_SIDE
 
