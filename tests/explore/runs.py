@@ -162,7 +162,7 @@ class Runs:
             callback_url="",
             start_queue=stand_in(QueuePort(replay)),
             labels=stand_in(FakeLabels()),
-            resolve_names=stand_in(None),
+            resolve_names=stand_in(None),  # exports are listed as pairs
             clock=lambda: 0.0,
             sleep=lambda _: None,
         )

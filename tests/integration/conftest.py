@@ -71,10 +71,8 @@ class World:
     _received: dict[str, list[dict[str, Any]]] = field(
         default_factory=lambda: {"Ready": [], "Alerts": [], "Archived": []}
     )
-    _mails_before: int = 0
 
     def __post_init__(self) -> None:
-        self._mails_before = len(self.sandbox.mails())
         self.secrecy = Secrecy(self.sandbox)
 
     def clean_up(self) -> None:
@@ -218,7 +216,7 @@ class World:
         return self._notifications(topic)
 
     def mails(self) -> list[dict[str, str]]:
-        return self.sandbox.mails()[self._mails_before :]
+        return self.secrecy.mails()
 
     def wait_for_ready(self, count: int = 1) -> list[dict[str, Any]]:
         wait_until(lambda: len(self.ready()) >= count)

@@ -24,6 +24,10 @@ class Secrecy:
             self._logs_before[name] = len(function.log)
             self._calls_before[name] = len(function.calls)
 
+    def mails(self) -> list[dict[str, str]]:
+        """Those since it was made."""
+        return self.sandbox.mails()[self._mails_before :]
+
     def check(self) -> None:
         """Raises AssertionError, naming the place but not the secret, where one was written."""
         secrets = dict(self._secrets())
@@ -55,5 +59,5 @@ class Secrecy:
                 yield f"the log of {name}", line
             for call in function.calls[self._calls_before[name] :]:
                 yield f"{call.service} {call.action} of {name}", unquote(call.body.decode("utf-8", errors="replace"))
-        for mail in self.sandbox.mails()[self._mails_before :]:
+        for mail in self.mails():
             yield "a mail", mail["subject"] + mail["text"]

@@ -95,7 +95,7 @@ class Sandbox:
             self._aws.kill()
 
     def client(self, service: Any, credentials: Credentials = ADMINISTRATOR) -> Any:
-        """A client with all rights, for tests and the demo; or with those of a role."""
+        """A client with all rights, for tests and the demo; or with those of a role. `service`: as boto3 names it."""
         if (service, credentials) not in self._clients:  # making one takes longer than most calls
             self._clients[service, credentials] = boto3.client(
                 service,

@@ -34,11 +34,12 @@ class KeyAccess:
         self._pairs = [entry for entry in entries if isinstance(entry, Export)]
         names = [entry for entry in entries if isinstance(entry, NamePattern)]
         self.matches: Mapping[NamePattern, Matches] = {name: match_name(name, listing) for name in names}
+        self._startable = {name: startable(name, found) for name, found in self.matches.items()}
 
     def exports_of(self, entry: Entry) -> Mapping[Export, str]:
         """What an entry stands for, with the names."""
         if isinstance(entry, NamePattern):
-            return startable(entry, self.matches[entry]).exports
+            return self._startable[entry].exports
         listed = self._listing.exports.get(entry.user_identity_id, ())
         return {entry: next((export.name for export in listed if export.id == entry.export_id), "")}
 
@@ -81,7 +82,7 @@ class KeyAccess:
     def problems(self, commands: Commands) -> Iterator[SetupProblem]:
         """What is wrong with what is scheduled; `commands` are for this stack."""
         for name, found in self.matches.items():
-            yield from _wrong_name(name, found, commands)
+            yield from _wrong_name(name, found, self._startable[name].refused, commands)
         yield from self._not_listed(commands)
         for identity_id in dict.fromkeys(export.user_identity_id for export in self._pairs):
             exports = [export for export in self._pairs if export.user_identity_id == identity_id]
@@ -146,9 +147,11 @@ class KeyAccess:
         )
 
 
-def _wrong_name(name: NamePattern, found: Matches, commands: Commands) -> Iterator[SetupProblem]:
+def _wrong_name(
+    name: NamePattern, found: Matches, refused: Mapping[str, int], commands: Commands
+) -> Iterator[SetupProblem]:
     change = f"in parameter_overrides in your samconfig file, then {commands.deploy()}"
-    for program, count in startable(name, found).refused.items():
+    for program, count in refused.items():
         yield SetupProblem(
             what=f'"{name}" stands for {counted(count, "export")} of {program}; none of these is started, because they'
             f" are more than {MOST_MATCHES:,}, or all that there are.",
