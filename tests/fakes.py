@@ -1,30 +1,41 @@
 """Fakes for our own ports, and the values that unit tests have in common."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from tests.schemas import check_message
 from webadmit_exports.archive.announced_file import AnnouncedFile, ReadyMessage
 from webadmit_exports.archive.bucket import AlreadyThere
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile
+from webadmit_exports.aws.alarms import RingingAlarm
+from webadmit_exports.aws.queue_lengths import QueueLengths
+from webadmit_exports.aws.schedules import Schedule
+from webadmit_exports.aws.subscriptions import Subscribers
 from webadmit_exports.aws.table import WriteConflict, from_item, to_item
 from webadmit_exports.domain.export_file import ExportFile, Labels, StatusUpdate, UpdateSource
 from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.lifecycle import LifecycleSettings
-from webadmit_exports.domain.name_pattern import Matches, NamePattern
-from webadmit_exports.errors import AwsUnavailable
+from webadmit_exports.domain.name_pattern import Entry, Matches, NamePattern
+from webadmit_exports.errors import AwsUnavailable, DownloadFailed, RequestRefused
 from webadmit_exports.messages.message import Message, MessageWriter
 from webadmit_exports.runs.tracker import RunTracker
+from webadmit_exports.webadmit.answers import DownloadUrl, RateLimit, Run
 from webadmit_exports.webadmit.api_key import ApiKey
 
+T = TypeVar("T")
 NIGHT = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
 EXPORT = Export(user_identity_id=37442, export_id=86446)
 API_KEY = ApiKey("0123456789abcdef0123456789abcdef")
-SIGNING_KEY = b"a signing key of thirty-two bytes"
+SIGNING_KEY, OLD_SIGNING_KEY = b"a signing key of thirty-two bytes", b"the signing key that was before"
+CALLBACKS = "https://callbacks.example"
+EMPTY_QUEUES = QueueLengths(retries=0, given_up=0)
+LIMIT = RateLimit(limit=5000, remaining=4000)
+READY_ARN, ALERTS_ARN = (f"arn:aws:sns:us-east-1:123456789012:{name}" for name in ("Ready", "Alerts"))
 LABELS = Labels(export_name="Nursing applicants", cycle="2026 - 2027", organization="School of Nursing")
 FILE_ID = 74780
 SETTINGS = LifecycleSettings(
@@ -66,6 +77,20 @@ def update(
     if source is UpdateSource.POLL:
         scheduled_for = None
     return StatusUpdate(source=source, status=status, as_of=as_of, scheduled_for=scheduled_for, **values)
+
+
+def file(
+    status: str = "Available",
+    scheduled_for: datetime = NIGHT,
+    *,
+    export: Export = EXPORT,
+    file_id: int = FILE_ID,
+    **more: Any,
+) -> ExportFile:
+    """The record of a run, which is finished where `finished_at` is given."""
+    at = dict.fromkeys(("first_scheduled_for", "started_at", "updated_at"), scheduled_for)
+    values: dict[str, Any] = {**at, "scheduled_for": scheduled_for, **more}
+    return ExportFile(export=export, export_file_id=file_id, status=status, **values)
 
 
 def stand_in(fake: object) -> Any:
@@ -146,12 +171,15 @@ class FakeTable:
 
 @dataclass
 class FakeKeys:
-    """Both keys; `error` and `signing_error` are what comes in their place."""
+    """Both keys; `error` and `signing_error` come in their place. A look at Secrets Manager finds the old one, too."""
 
     error: Exception | None = None
     signing_error: Exception | None = None
+    reads: int = 0
+    looks: int = 0
 
     def read(self) -> ApiKey:
+        self.reads += 1
         if self.error:
             raise self.error
         return API_KEY
@@ -160,6 +188,13 @@ class FakeKeys:
         if self.signing_error:
             raise self.signing_error
         return SIGNING_KEY
+
+    def known(self) -> list[bytes]:
+        return [self.current()]
+
+    def refreshed(self, now: datetime) -> list[bytes]:
+        self.looks += 1
+        return [SIGNING_KEY, OLD_SIGNING_KEY]
 
 
 class FakeLabels:
@@ -173,6 +208,81 @@ class FakeLabels:
 
     def of(self, export: Export) -> Labels:
         return LABELS if export == EXPORT else Labels()
+
+
+@dataclass
+class FakeStartQueue:
+    """StartRetryQueue in memory. `failing`: it takes nothing."""
+
+    deferred: list[tuple[Entry, datetime]] = field(default_factory=list)
+    span: timedelta = timedelta(hours=12)
+    failing: bool = False
+
+    def put(self, entries: list[Entry], scheduled_for: datetime) -> None:
+        if self.failing:
+            raise AwsUnavailable("SQS answered ServiceUnavailable")
+        self.deferred += [(entry, scheduled_for) for entry in entries]
+
+
+@dataclass
+class FakeSchedules:
+    """The schedules of the stack; `error` is what comes in their place."""
+
+    schedules: list[Schedule] = field(default_factory=list)
+    error: Exception | None = None
+
+    def read(self) -> list[Schedule]:
+        if self.error:
+            raise self.error
+        return self.schedules
+
+
+@dataclass
+class FakeQueues:
+    """How many messages wait, and which alarms ring; each may have an error in its place."""
+
+    lengths: QueueLengths | Exception = EMPTY_QUEUES
+    alarms: list[RingingAlarm] | Exception = field(default_factory=list)
+
+    def count(self) -> QueueLengths:
+        return _or_raise(self.lengths)
+
+    def ringing(self) -> list[RingingAlarm]:
+        return _or_raise(self.alarms)
+
+
+@dataclass
+class FakeSubscriptions:
+    """Who is subscribed, by topic; `queues`, to ReadyTopic."""
+
+    confirmed: dict[str, set[str]] = field(default_factory=dict)
+    pending: dict[str, set[str]] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
+    queues: set[str] = field(default_factory=set)
+    errors: dict[str, Exception] = field(default_factory=dict)
+
+    def of(self, topic_arn: str) -> Subscribers:
+        if topic_arn in self.errors:
+            raise self.errors[topic_arn]
+        confirmed = frozenset(self.confirmed.get(topic_arn, ()))
+        return Subscribers(
+            confirmed_mails=confirmed,
+            pending_mails=frozenset(self.pending.get(topic_arn, ())),
+            has_any=bool(confirmed) or topic_arn in self.others,
+            queues=frozenset(self.queues) if topic_arn == READY_ARN else frozenset(),
+        )
+
+
+@dataclass
+class FakeProbe:
+    """The callback API: answers with `status`, and remembers where it was asked."""
+
+    status: int | None = 400
+    urls: list[str] = field(default_factory=list)
+
+    def post_empty_form(self, url: str) -> int | None:
+        self.urls.append(url)
+        return self.status
 
 
 @dataclass
@@ -208,22 +318,35 @@ class FakeNameMatches:
 
 
 @dataclass
-class FakeLists:
-    """What WebAdMIT lists: identities, and the exports of each. `errors`: what comes instead, one after another.
+class FakeWebAdmit:
+    """WebAdMIT in memory: identities, the exports that each lists, and runs by export and file, each of an identity.
 
-    `asked`: for what, `identities` or an identity's id. `before`: what happens before an answer.
+    What is read has a name: `identities`, `exports 37442` and `runs 37442` (of an identity), `run 74780` and
+    `file 74780`. `asked` has these names, and `started` the exports, in their order. `errors`: by name what comes
+    instead, for ever, or one after another. `answers`: what starts of an export are answered with, one after another
+    (a run, a run and a limit, an error, or what makes one of them); else with a new run. `before`: what happens before
+    an answer, one after another; it gets the name (`start 37442:86446` of a start). `while_listing`: what happens side
+    by side before the answers for identities.
     """
 
     known: list[Identity] = field(default_factory=list)
     listed: dict[int, list[ListedExport]] = field(default_factory=dict)
-    errors: dict[str | int, list[Exception]] = field(default_factory=dict)
-    asked: list[str | int] = field(default_factory=list)
-    before: Callable[[], object] = lambda: None
+    runs: dict[tuple[int, int], tuple[int, str]] = field(default_factory=dict)
+    unlisted: set[int] = field(default_factory=set)  # files that no list of runs has
+    urls: list[str] = field(default_factory=lambda: ["https://x.example/a.csv"])  # of files, the last for ever
+    answers: dict[Export, list[Any]] = field(default_factory=dict)
+    errors: dict[str, Exception | list[Exception]] = field(default_factory=dict)
+    limit: RateLimit = LIMIT
+    asked: list[str] = field(default_factory=list)
+    started: list[Export] = field(default_factory=list)
+    dropped_before: list[int] = field(default_factory=list)  # connections, before so many reads and starts
+    before: Callable[[str], object] = lambda _: None
+    while_listing: Callable[[], object] = lambda: None
     longest_call_seconds: float = 20.0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def drop_connections(self) -> None:
-        pass
+        self.dropped_before.append(len(self.asked) + len(self.started))
 
     def add(self, identity: Identity, *names: str) -> None:
         """An identity with exports of these names; their ids are a hundred times the identity's, and more."""
@@ -232,20 +355,65 @@ class FakeLists:
         self.listed[identity.id] = exports
 
     def identities(self, key: ApiKey) -> list[Identity]:
-        self._asked("identities")
+        self._ask(key, "identities")
         return list(self.known)
 
     def exports(self, key: ApiKey, user_identity_id: int) -> list[ListedExport]:
-        self._asked(user_identity_id)
+        self.while_listing()
+        self._ask(key, f"exports {user_identity_id}")
         return list(self.listed[user_identity_id])
 
-    def _asked(self, what: str | int) -> None:
+    def recent_runs(self, key: ApiKey, user_identity_id: int) -> tuple[list[Run], RateLimit]:
+        self._ask(key, f"runs {user_identity_id}")
+        listed = [
+            replace(run(file_id, status), export_id=export_id)
+            for (export_id, file_id), (of, status) in self.runs.items()
+            if of == user_identity_id and file_id not in self.unlisted
+        ]
+        return listed, self.limit
+
+    def run(self, key: ApiKey, export_id: int, export_file_id: int) -> tuple[Run, RateLimit]:
+        self._ask(key, f"run {export_file_id}")
+        return self._known_run(export_id, export_file_id), self.limit
+
+    def file(self, key: ApiKey, export_id: int, export_file_id: int) -> tuple[Run, DownloadUrl | None]:
+        self._ask(key, f"file {export_file_id}")
+        url = self.urls.pop(0) if len(self.urls) > 1 else self.urls[0]
+        return self._known_run(export_id, export_file_id), DownloadUrl(url) if url else None
+
+    def _known_run(self, export_id: int, export_file_id: int) -> Run:
+        if (export_id, export_file_id) not in self.runs:
+            raise RequestRefused("/", "answered 404", "Export file not found.", status=404)
+        return replace(run(export_file_id, self.runs[export_id, export_file_id][1]), export_id=export_id)
+
+    def start_run(self, key: ApiKey, export: Export, callback_url: str) -> tuple[Run, RateLimit]:
+        assert key == API_KEY
+        assert callback_url.startswith(f"{CALLBACKS}/callbacks/{export.user_identity_id}/")
+        with self._lock:
+            self.started.append(export)
+            self.before(f"start {export}")
+            answer = self.answers[export].pop(0) if self.answers.get(export) else None
+        if callable(answer):
+            answer = answer()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, tuple) else (answer or run(export.export_id + 1000), self.limit)
+
+    def _ask(self, key: ApiKey, what: str) -> None:
+        assert key == API_KEY
         assert self.longest_call_seconds > 0
-        with self.lock:
+        with self._lock:
             self.asked.append(what)
-            self.before()
-            if self.errors.get(what):
-                raise self.errors[what].pop(0)
+            self.before(what)
+            error = self.errors.get(what)
+            if isinstance(error, list):
+                error = error.pop(0) if error else None
+            if error:
+                raise error
+
+
+def run(file_id: int, status: str = "In Progress") -> Run:
+    return Run(export_file_id=file_id, export_id=None, status=status, href=None)
 
 
 def identity(number: int, cycle: str = "2026 - 2027", organization: str = "School of Nursing") -> Identity:
@@ -256,6 +424,47 @@ def identity(number: int, cycle: str = "2026 - 2027", organization: str = "Schoo
         institution="University of Examples",
         cycle=cycle,
     )
+
+
+@dataclass
+class FakeDownload:
+    """A file that comes in two chunks; `fails` after the first."""
+
+    content: bytes = b"id,name\r\n1,a\r\n2,b\r\n"
+    file_name: str = "Nursing.csv"
+    media_type: str = "text/csv"
+    content_type: str = "text/csv;charset=iso-8859-1"
+    charset: str = "iso-8859-1"
+    encoding: str = ""
+    size: int | None = 19
+    fails: bool = False
+
+    def chunks(self) -> Iterator[bytes]:
+        yield self.content[:10]
+        if self.fails:
+            raise DownloadFailed("the file was cut off after 10 of 19 bytes")
+        yield self.content[10:]
+
+
+@dataclass
+class FakeStorage:
+    """Where WebAdMIT's files are. `downloads`: what comes, the last for ever. `opened`: where, and how many seconds."""
+
+    downloads: Sequence[FakeDownload | Exception] = (FakeDownload(),)
+    opened: list[tuple[str, float]] = field(default_factory=list)
+
+    @contextmanager
+    def open(self, url: DownloadUrl, seconds: float) -> Iterator[FakeDownload]:
+        download, *later = self.downloads
+        self.downloads = later or self.downloads
+        self.opened.append((url.value, seconds))
+        yield _or_raise(download)
+
+
+def _or_raise(value: T | Exception) -> T:
+    if isinstance(value, Exception):
+        raise value
+    return value
 
 
 @dataclass
@@ -317,12 +526,14 @@ class FakeBucket:
 
 @dataclass(slots=True)
 class FakeTopics:
-    """Topics in memory. `failing`: how many of the next messages are not taken."""
+    """Topics in memory. `failing`: how many of the next messages are not taken. `before`: what happens before one."""
 
     messages: list[Message] = field(default_factory=list)
     failing: int = 0
+    before: Callable[[], object] = lambda: None
 
     def publish(self, message: Message) -> None:
+        self.before()
         if self.failing:
             self.failing -= 1
             raise AwsUnavailable("SNS answered Throttled")

@@ -11,7 +11,7 @@ from unittest import mock
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.explore.engine import Replay
-from tests.fakes import EXPORT, SIGNING_KEY, FakeKeys
+from tests.fakes import EXPORT
 from webadmit_exports import telemetry
 from webadmit_exports.aws import table
 from webadmit_exports.domain.export_file import ExportFile
@@ -232,16 +232,6 @@ class QueuePort:
     def put(self, exports: list[Export], scheduled_for: datetime) -> None:
         if exports:
             self._replay.ask("puts the start on the retry queue", number_of(scheduled_for))
-
-
-class Keys(FakeKeys):
-    """Both keys."""
-
-    def known(self) -> list[bytes]:
-        return [SIGNING_KEY]
-
-    def refreshed(self, now: datetime) -> list[bytes]:
-        return [SIGNING_KEY]
 
 
 def _uncounted(*_: object) -> None:

@@ -18,7 +18,6 @@ from tests.explore.ports import (
     OWN,
     Conflict,
     DynamoDb,
-    Keys,
     Published,
     QueuePort,
     Run,
@@ -34,7 +33,7 @@ from tests.explore.ports import (
     number_of,
     scheduled_for,
 )
-from tests.fakes import EXPORT, SETTINGS, SIGNING_KEY, WRITER, FakeLabels, stand_in
+from tests.fakes import EXPORT, SETTINGS, SIGNING_KEY, WRITER, FakeKeys, FakeLabels, stand_in
 from webadmit_exports.aws.start_queue import Delivery
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.domain.announcement import EventType
@@ -147,7 +146,7 @@ class Runs:
             return None
         everything |= {
             "webadmit": WebAdmitPort(replay),
-            "api_key": Keys(),
+            "api_key": FakeKeys(),
             "topics": topics,
             "writer": WRITER,
             "now": replay.now,
@@ -158,7 +157,7 @@ class Runs:
             return None
         starts = StartRuns(
             **everything,
-            signing_keys=stand_in(Keys()),
+            signing_keys=stand_in(FakeKeys()),
             callback_url="",
             start_queue=stand_in(QueuePort(replay)),
             labels=stand_in(FakeLabels()),
@@ -183,7 +182,7 @@ class Runs:
         parts = {"user_identity_id": identity, "export_id": export, "occurrence": occurrence, "signature": signature}
         form = f"export_file[id]={file_id}&export_file[export_id]={EXPORT.export_id}&export_file[status]={status}"
         callbacks = ReceiveCallback(
-            signing_keys=stand_in(Keys()),
+            signing_keys=stand_in(FakeKeys()),
             now=replay.now,
             sleep=lambda _: None,
             **everything,

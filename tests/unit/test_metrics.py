@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.fakes import NIGHT, Clock, FakeTable, FakeTopics, after, tracker, update
-from tests.unit.runs import test_receive, test_reconcile, test_start
+from tests.unit.world import World, exports
 from webadmit_exports import telemetry
 from webadmit_exports.domain.export_file import UpdateSource
 from webadmit_exports.errors import RequestRefused
@@ -36,8 +36,7 @@ def test_an_announcement_is_measured_from_its_scheduled_time(capsys: pytest.Capt
 
 
 def test_a_start_counts_refusals_and_the_lowest_rest_of_the_rate_limit(capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = test_start.exports(2)
-    world = test_start.World()
+    world, (first, second) = World(), exports(2)
     world.webadmit.answers = {first: [RequestRefused("/", "answered 422", status=422)]}
 
     world.start(first, second)
@@ -46,7 +45,7 @@ def test_a_start_counts_refusals_and_the_lowest_rest_of_the_rate_limit(capsys: p
 
 
 def test_a_sweep_counts_what_it_finds_and_what_is_late(capsys: pytest.CaptureFixture[str]) -> None:
-    world = test_reconcile.World()
+    world = World()
     world.open_run(1, status="Failed")
     world.open_run(2)
     world.clock.set(hours=5)
@@ -58,7 +57,7 @@ def test_a_sweep_counts_what_it_finds_and_what_is_late(capsys: pytest.CaptureFix
 
 
 def test_a_callback_that_is_refused_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    world = test_receive.World()
+    world = World()
 
     with pytest.raises(NotFound):
         world.receive(signature="0" * 64)

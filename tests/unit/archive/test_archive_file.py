@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,20 +15,16 @@ from tests.fakes import (
     FILE_ID,
     READY_FILE,
     READY_MESSAGE,
-    WRITER,
     Clock,
-    FakeBucket,
-    FakeTable,
-    FakeTopics,
+    FakeDownload,
     after,
-    stand_in,
 )
-from webadmit_exports.archive.alerts import RETRY_EVERY, ArchiveAlerts
+from tests.unit.world import ATTEMPTS, MIB, World
+from webadmit_exports.archive.alerts import RETRY_EVERY
 from webadmit_exports.archive.announced_file import ReadyMessage
-from webadmit_exports.archive.archive_file import RESERVE_SECONDS, ArchiveFile, ArchiveOutcome
+from webadmit_exports.archive.archive_file import RESERVE_SECONDS, ArchiveOutcome
 from webadmit_exports.archive.bucket import AlreadyThere
 from webadmit_exports.archive.download_limits import DownloadLimits, NotArchived
-from webadmit_exports.archive.messages import ArchiveMessages
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile
 from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.ids import Export
@@ -48,118 +43,33 @@ from webadmit_exports.errors import (
 )
 from webadmit_exports.messages.problem_kinds import Retry
 from webadmit_exports.messages.problems import Problem
-from webadmit_exports.webadmit.answers import DownloadUrl, Run
-from webadmit_exports.webadmit.api_key import ApiKey
 
-CONTENT = b"id,name\r\n1,a\r\n2,b\r\n"
+CONTENT = FakeDownload().content
+FILE = f"file {FILE_ID}"
 PATH = "/exports/86446/export_files/74780"
-ATTEMPTS = 45
-MIB = 1024 * 1024
-
-
-@dataclass
-class FakeDownload:
-    """A file that comes in two chunks; `fails` after the first."""
-
-    content: bytes = CONTENT
-    file_name: str = "Nursing.csv"
-    media_type: str = "text/csv"
-    content_type: str = "text/csv;charset=iso-8859-1"
-    charset: str = "iso-8859-1"
-    encoding: str = ""
-    size: int | None = len(CONTENT)
-    fails: bool = False
-
-    def chunks(self) -> Iterator[bytes]:
-        yield self.content[:10]
-        if self.fails:
-            raise DownloadFailed("the file was cut off after 10 of 19 bytes")
-        yield self.content[10:]
-
-
-@dataclass
-class World:
-    """An announcement, and everything that answers. `answers`: what WebAdMIT says, the last for ever."""
-
-    clock: Clock = field(default_factory=lambda: Clock(after(minutes=5)))
-    topics: FakeTopics = field(default_factory=FakeTopics)
-    table: FakeTable = field(default_factory=FakeTable)
-    answers: list[Exception | str | None] = field(default_factory=lambda: ["https://x.example/a.csv"])
-    status: str = "Available"
-    key: Exception | None = None
-    downloads: list[FakeDownload | Exception] = field(default_factory=lambda: [FakeDownload()])
-    asked: int = 0
-    dropped_before: list[int] = field(default_factory=list)
-    opened: list[DownloadUrl] = field(default_factory=list)
-    slept: list[float] = field(default_factory=list)
-    largest: int = MIB
-    time_left: Callable[[], float] = lambda: 900.0
-
-    def __post_init__(self) -> None:
-        self.bucket = FakeBucket(self.clock)
-        put(self.table, finished_at=ANNOUNCED.finished_at, reused=False)
-        messages = ArchiveMessages(writer=WRITER, bucket="archive", download_hosts="a.example")
-        self.archive_file = ArchiveFile(
-            webadmit=stand_in(self),
-            api_key=stand_in(self),
-            storage=stand_in(self),
-            bucket=stand_in(self.bucket),
-            table=stand_in(self.table),
-            topics=stand_in(self.topics),
-            messages=messages,
-            alerts=ArchiveAlerts(
-                topics=stand_in(self.topics), messages=messages, attempts=ATTEMPTS, now=self.clock.now
-            ),
-            largest=self.largest,
-            now=self.clock.now,
-            clock=self.clock.seconds,
-            sleep=self.slept.append,
-        )
-
-    def read(self) -> ApiKey:
-        if self.key:
-            raise self.key
-        return ApiKey("0123456789abcdef0123456789abcdef")
-
-    def drop_connections(self) -> None:
-        self.dropped_before.append(self.asked)
-
-    def file(self, key: ApiKey, export_id: int, export_file_id: int) -> tuple[Run, DownloadUrl | None]:
-        self.asked += 1
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        run = Run(export_file_id=export_file_id, export_id=export_id, status=self.status, href=None)
-        return run, DownloadUrl(answer) if answer else None
-
-    @contextmanager
-    def open(self, url: DownloadUrl, seconds: float) -> Iterator[FakeDownload]:
-        assert seconds == self.time_left() - RESERVE_SECONDS
-        self.opened.append(url)
-        download = self.downloads.pop(0) if len(self.downloads) > 1 else self.downloads[0]
-        if isinstance(download, Exception):
-            raise download
-        yield download
-
-    def archive(
-        self,
-        message: ReadyMessage = READY_MESSAGE,
-        receives: int = 1,
-        time_left: Callable[[], float] = lambda: 900.0,
-    ) -> ArchiveOutcome:
-        self.time_left = time_left
-        return self.archive_file.archive(message, receives, time_left)
-
-    @property
-    def alert(self) -> dict[str, Any]:
-        (message,) = self.topics.messages
-        assert message.event_type == "archive.failed"
-        return dict(message.body)
 
 
 @pytest.fixture
 def world() -> World:
-    return World()
+    """A file that was announced, five minutes after the schedule."""
+    return announced_world()
+
+
+def announced_world() -> World:
+    made = World(clock=Clock(after(minutes=5)), timeout=900)
+    made.put(READY_FILE)
+    made.webadmit.runs = {(EXPORT.export_id, number): (37442, "Available") for number in (FILE_ID, FILE_ID + 1)}
+    return made
+
+
+def asked(world: World) -> int:
+    return len(world.webadmit.asked)
+
+
+def alert(world: World) -> dict[str, Any]:
+    (message,) = world.topics.messages
+    assert message.event_type == "archive.failed"
+    return dict(message.body)
 
 
 # ── A file is archived ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -170,6 +80,7 @@ def test_a_file_is_fetched_stored_told_of_and_marked_in_this_order(world: World)
 
     assert world.bucket.calls == ["find", "before", "put", "mark"]
     assert world.bucket.contents == [CONTENT]
+    assert world.storage.opened == [("https://x.example/a.csv", 900 - RESERVE_SECONDS)]
     (receipt,) = world.topics.messages
     assert receipt.body == {
         "version": "1",
@@ -215,7 +126,7 @@ def test_connections_that_may_have_died_are_dropped_before_webadmit_is_asked(wor
     world.archive()
     world.archive(replace(READY_MESSAGE, export_file_id=74781))
 
-    assert world.dropped_before == [0]  # of the second no run is recorded, so that it is not asked for
+    assert world.webadmit.dropped_before == [0]  # of the second no run is recorded, so that it is not asked for
 
 
 @pytest.mark.parametrize(
@@ -226,7 +137,7 @@ def test_connections_that_may_have_died_are_dropped_before_webadmit_is_asked(wor
     ],
 )
 def test_the_receipt_of_what_is_no_csv_has_no_counts(world: World, download: FakeDownload) -> None:
-    world.downloads = [download]
+    world.storage.downloads = [download]
 
     world.archive()
 
@@ -251,7 +162,7 @@ def test_the_same_announcement_twice_leaves_one_object_and_one_receipt(world: Wo
 
     assert world.archive() is ArchiveOutcome.ALREADY_ARCHIVED
 
-    assert len(world.bucket.contents) == len(world.topics.messages) == world.asked == 1
+    assert len(world.bucket.contents) == len(world.topics.messages) == asked(world) == 1
 
 
 def test_what_a_person_had_announced_again_gets_its_receipt_again(world: World) -> None:
@@ -261,7 +172,7 @@ def test_what_a_person_had_announced_again_gets_its_receipt_again(world: World) 
 
     first, second = (message.body for message in world.topics.messages)
     assert second == {**first, "repeated": True}
-    assert world.asked == 1
+    assert asked(world) == 1
 
 
 def test_a_file_that_another_has_just_stored_is_left_to_him(world: World) -> None:
@@ -277,7 +188,7 @@ def test_a_file_that_another_has_just_stored_is_left_to_him(world: World) -> Non
 
     assert world.archive() is ArchiveOutcome.DEFERRED
 
-    assert (world.asked, world.topics.messages) == (0, [])
+    assert (asked(world), world.topics.messages) == (0, [])
 
 
 def test_a_process_that_died_before_its_receipt_is_finished_by_the_next(world: World) -> None:
@@ -316,22 +227,22 @@ def test_the_lease_is_over_once_a_message_comes_again() -> None:
     ],
 )
 def test_a_download_that_fails_is_begun_anew_with_a_fresh_address(world: World, first: Any) -> None:
-    world.answers = ["https://x.example/1", "https://x.example/2"]
-    world.downloads = [first, FakeDownload()]
+    world.webadmit.urls = ["https://x.example/1", "https://x.example/2"]
+    world.storage.downloads = [first, FakeDownload()]
 
     assert world.archive() is ArchiveOutcome.ARCHIVED
 
-    assert [url.value[-1] for url in world.opened] == ["1", "2"]
+    assert [url[-1] for url, _ in world.storage.opened] == ["1", "2"]
     assert world.bucket.contents == [CONTENT]
     assert len(world.slept) == 1
 
 
 def test_a_cut_off_download_leaves_nothing_behind(world: World) -> None:
-    world.downloads = [FakeDownload(fails=True)]
+    world.storage.downloads = [FakeDownload(fails=True)]
 
     assert world.archive() is ArchiveOutcome.DEFERRED
 
-    assert world.asked == 3
+    assert asked(world) == 3
     assert world.bucket.contents == []
 
 
@@ -343,42 +254,42 @@ def test_a_cut_off_download_leaves_nothing_behind(world: World) -> None:
     ],
 )
 def test_webadmit_is_asked_a_few_times(world: World, error: Exception) -> None:
-    world.answers = [error, error, "https://x.example/a.csv"]
+    world.webadmit.errors[FILE] = [error, error]
 
     assert world.archive() is ArchiveOutcome.ARCHIVED
 
 
 def test_a_file_without_an_address_is_asked_for_again(world: World) -> None:
-    world.answers = [None, "https://x.example/a.csv"]
+    world.webadmit.urls = ["", "https://x.example/a.csv"]
 
     assert world.archive() is ArchiveOutcome.ARCHIVED
 
 
 def test_nothing_is_tried_again_without_time(world: World) -> None:
-    world.downloads = [DownloadFailed("the storage answered 403")]
+    world.storage.downloads, world.timeout = [DownloadFailed("the storage answered 403")], RESERVE_SECONDS - 1
 
-    assert world.archive(time_left=lambda: RESERVE_SECONDS - 1) is ArchiveOutcome.DEFERRED
+    assert world.archive() is ArchiveOutcome.DEFERRED
 
-    assert world.asked == 1
+    assert asked(world) == 1
 
 
 def test_what_may_pass_by_itself_is_told_after_an_hour_and_once(world: World) -> None:
-    world.downloads = [DownloadFailed("the storage answered 403")]
+    world.storage.downloads, world.timeout = [DownloadFailed("the storage answered 403")], RESERVE_SECONDS - 1
 
     told = [bool(world.archive(receives=n) and world.topics.messages) for n in range(1, 10)]
 
     assert told == [False] * 3 + [True] * 6
-    assert world.alert["retry_until"] == "2026-11-23T14:31:00Z"  # 41 more times
-    assert "the storage answered 403" in world.alert["reason"]
+    assert alert(world)["retry_until"] == "2026-11-23T14:31:00Z"  # 41 more times
+    assert "the storage answered 403" in alert(world)["reason"]
 
 
 def test_the_last_delivery_tells_that_it_is_given_up(world: World) -> None:
-    world.downloads = [DownloadFailed("the storage answered 403")]
+    world.storage.downloads = [DownloadFailed("the storage answered 403")]
 
     assert world.archive(receives=ATTEMPTS) is ArchiveOutcome.DEFERRED  # and SQS moves it to the dead-letter queue
 
-    assert "retry_until" not in world.alert
-    assert '{"announce_again": {"export_id": 86446, "export_file_id": 74780}}' in world.alert["advice"]
+    assert "retry_until" not in alert(world)
+    assert '{"announce_again": {"export_id": 86446, "export_file_id": 74780}}' in alert(world)["advice"]
 
 
 @pytest.mark.parametrize(
@@ -398,35 +309,35 @@ def test_what_a_person_can_repair_is_told_at_once_and_waits(
     world: World, answer: Exception, problem: str, advice: str
 ) -> None:
     if isinstance(answer, HostRefused | UrlRefused):
-        world.downloads = [answer]
+        world.storage.downloads = [answer]
     else:
-        world.answers = [answer]
+        world.webadmit.errors[FILE] = world.webadmit.errors["file 74781"] = answer
 
-    put(world.table, ANNOUNCED.finished_at, reused=False, file_id=74781)
+    world.put(replace(READY_FILE, export_file_id=74781))
 
     assert world.archive() is ArchiveOutcome.DEFERRED
     assert (
         world.archive(replace(READY_MESSAGE, export_file_id=74781)) is ArchiveOutcome.DEFERRED
     )  # the next file: no mail
 
-    assert problem in world.alert["reason"]
-    assert advice in world.alert["advice"]
-    assert world.alert["retry_until"] == "2026-11-23T15:19:00Z"
-    assert world.asked == 2  # and not three times each
+    assert problem in alert(world)["reason"]
+    assert advice in alert(world)["advice"]
+    assert alert(world)["retry_until"] == "2026-11-23T15:19:00Z"
+    assert asked(world) == 2  # and not three times each
 
 
 def test_a_missing_key_is_told_with_the_command_that_stores_it(world: World) -> None:
-    world.key = ApiKeyUnusable("nothing there")
+    world.keys.error = ApiKeyUnusable("nothing there")
 
     assert world.archive() is ArchiveOutcome.DEFERRED
 
-    assert "put-secret-value" in world.alert["advice"]
-    assert world.asked == 0
+    assert "put-secret-value" in alert(world)["advice"]
+    assert asked(world) == 0
 
 
 def test_half_a_day_later_the_same_is_told_again(world: World) -> None:
-    world.downloads = [HostRefused("new-storage.example")]
-    put(world.table, ANNOUNCED.finished_at, reused=False, file_id=74781)
+    world.storage.downloads = [HostRefused("new-storage.example")]
+    world.put(replace(READY_FILE, export_file_id=74781))
     world.archive()
     world.clock.go_on(hours=12)
 
@@ -436,7 +347,7 @@ def test_half_a_day_later_the_same_is_told_again(world: World) -> None:
 
 
 def test_where_people_cannot_be_told_it_comes_again(world: World) -> None:
-    world.answers, world.topics.failing = [RequestRefused(PATH, "answered 404", status=404)], 1
+    world.webadmit.errors[FILE], world.topics.failing = RequestRefused(PATH, "answered 404", status=404), 1
 
     with pytest.raises(AwsUnavailable):
         world.archive()
@@ -446,38 +357,38 @@ def test_where_people_cannot_be_told_it_comes_again(world: World) -> None:
 
 
 def test_a_file_that_webadmit_does_not_know_is_given_up_and_told(world: World) -> None:
-    world.answers = [RequestRefused(PATH, "answered 404", "Export file '74780' not found.", status=404)]
+    world.webadmit.errors[FILE] = RequestRefused(PATH, "answered 404", "Export file '74780' not found.", status=404)
 
     assert world.archive() is ArchiveOutcome.FAILED
 
-    assert "Export file '74780' not found." in world.alert["reason"]
-    assert "retry_until" not in world.alert
+    assert "Export file '74780' not found." in alert(world)["reason"]
+    assert "retry_until" not in alert(world)
 
 
 @pytest.mark.parametrize("size", [MIB + 1, None])
 def test_a_file_that_is_too_large_is_given_up_with_its_size(world: World, size: int | None) -> None:
-    world.downloads = [FakeDownload(content=b"x" * (MIB + 1), size=size)]
+    world.storage.downloads = [FakeDownload(content=b"x" * (MIB + 1), size=size)]
 
     assert world.archive() is ArchiveOutcome.FAILED
 
-    assert world.alert["bytes"] == MIB + 1
-    assert "ArchiveMaxMegabytes=2" in world.alert["advice"]
+    assert alert(world)["bytes"] == MIB + 1
+    assert "ArchiveMaxMegabytes=2" in alert(world)["advice"]
     assert world.bucket.contents == []
-    assert world.asked == 1
+    assert asked(world) == 1
 
 
 def test_an_announcement_whose_file_a_newer_run_has_replaced_is_given_up(world: World) -> None:
-    put(world.table, finished_at=None)
+    world.put(replace(READY_FILE, finished_at=None, reused=True))
 
     assert world.archive() is ArchiveOutcome.FAILED
 
-    assert "newer run" in world.alert["reason"]
-    assert world.asked == 0
+    assert "newer run" in alert(world)["reason"]
+    assert asked(world) == 0
 
 
 @pytest.mark.parametrize("reused", [True, False])
 def test_the_announcement_of_the_newest_run_is_not(world: World, reused: bool) -> None:
-    put(world.table, finished_at=ANNOUNCED.finished_at + timedelta(microseconds=123456), reused=reused)
+    world.put(replace(READY_FILE, finished_at=ANNOUNCED.finished_at + timedelta(microseconds=123456), reused=reused))
 
     assert world.archive() is ArchiveOutcome.ARCHIVED
 
@@ -506,12 +417,7 @@ def test_a_made_up_announcement_is_dropped_and_not_a_word_of_it_is_told(
 
     assert world.archive(message) is ArchiveOutcome.MADE_UP
 
-    assert (world.asked, world.bucket.calls, world.topics.messages) == (0, [], [])
-
-
-def put(table: FakeTable, finished_at: datetime | None, *, reused: bool = True, file_id: int = FILE_ID) -> None:
-    record = replace(READY_FILE, export_file_id=file_id, finished_at=finished_at, reused=reused)
-    table.records[EXPORT.export_id, file_id] = record
+    assert (asked(world), world.bucket.calls, world.topics.messages) == (0, [], [])
 
 
 def test_what_a_message_claims_beside_its_ids_is_not_repeated(world: World) -> None:
@@ -537,7 +443,7 @@ def test_a_stored_file_whose_record_a_newer_run_has_taken_over_still_gets_its_re
     receipt = world.topics.messages[0].body
     assert (receipt["status"], receipt["scheduled_for"]) == ("Available", "2026-11-23T03:30:00Z")
     assert receipt["event_id"] == event_id(EventType.ARCHIVED, ANNOUNCED.event_id)
-    assert world.asked == 1
+    assert asked(world) == 1
 
 
 def test_without_its_record_nothing_is_told_and_it_comes_again(world: World) -> None:
@@ -550,10 +456,11 @@ def test_without_its_record_nothing_is_told_and_it_comes_again(world: World) -> 
 
 
 def test_a_run_that_is_under_way_again_is_waited_for(world: World) -> None:
-    world.answers, world.status = [None], "In Progress"
+    world.webadmit.runs[EXPORT.export_id, FILE_ID] = (37442, "In Progress")
+    world.webadmit.urls = [""]
 
     assert world.archive() is ArchiveOutcome.DEFERRED
-    assert world.asked == 1
+    assert asked(world) == 1
 
 
 # ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -630,13 +537,13 @@ def test_a_slow_file_is_told_with_size_and_rate_and_not_tried_again(world: World
                 world.clock.go_on(seconds=4)
                 yield bytes(100)
 
-    world.downloads = [Slow(size=MIB)]
+    world.storage.downloads = [Slow(size=MIB)]
 
     assert world.archive() is ArchiveOutcome.FAILED
 
-    assert (world.alert["bytes"], world.alert["bytes_per_second"]) == (MIB, 25)
-    assert "1.0 MiB" in world.alert["reason"]
-    assert "25 bytes a second" in world.alert["reason"]
+    assert (alert(world)["bytes"], alert(world)["bytes_per_second"]) == (MIB, 25)
+    assert "1.0 MiB" in alert(world)["reason"]
+    assert "25 bytes a second" in alert(world)["reason"]
     assert world.bucket.contents == []
 
 
@@ -657,7 +564,7 @@ FILE_PROBLEMS = [
 @pytest.mark.parametrize("problem", FILE_PROBLEMS)
 @pytest.mark.parametrize("receives", [1, 4, ATTEMPTS])
 def test_every_alert_says_what_happened_and_what_to_do(world: World, problem: Problem, receives: int) -> None:
-    world.downloads = [NotArchived(problem, "the words", size=7 * MIB, rate=99.5)]
+    world.storage.downloads = [NotArchived(problem, "the words", size=7 * MIB, rate=99.5)]
 
     world.archive(receives=receives)
 
@@ -678,8 +585,9 @@ def test_every_alert_says_what_happened_and_what_to_do(world: World, problem: Pr
 def test_an_alert_that_comes_again_has_the_same_event_id_and_the_last_has_another(world: World) -> None:
     ids = []
     for receives in (1, 1, ATTEMPTS):
-        one = World(downloads=[HostRefused("new.example")])
+        one = announced_world()
+        one.storage.downloads = [HostRefused("new.example")]
         one.archive(receives=receives)
-        ids.append(one.alert["event_id"])
+        ids.append(alert(one)["event_id"])
 
     assert ids[0] == ids[1] != ids[2]

@@ -1,14 +1,27 @@
 """The check of a deployed stack, with fakes: each problem comes with its repair, and none hides another."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from tests.fakes import API_KEY, NIGHT, SIGNING_KEY, Clock, FakeKeys, stand_in
+from tests.fakes import (
+    ALERTS_ARN,
+    API_KEY,
+    NIGHT,
+    READY_ARN,
+    SIGNING_KEY,
+    WRITER,
+    Clock,
+    FakeKeys,
+    FakeProbe,
+    FakeSchedules,
+    identity,
+)
+from tests.unit.world import World
 from webadmit_exports.aws.schedules import Schedule
-from webadmit_exports.aws.subscriptions import Subscribers
 from webadmit_exports.domain.callback_url import is_signed, parse_path
 from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.start_request import parse_entries
@@ -20,94 +33,14 @@ from webadmit_exports.errors import (
     RateLimited,
     Unavailable,
 )
-from webadmit_exports.messages.commands import Commands
-from webadmit_exports.operations.check_setup import CheckSetup, Findings, Mailbox
-from webadmit_exports.webadmit.api_key import ApiKey
-from webadmit_exports.webadmit.listing import Lister
 
-READY, ALERTS = "arn:aws:sns:us-east-1:123456789012:Ready", "arn:aws:sns:us-east-1:123456789012:Alerts"
-SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:WebAdmitApiKey"
+SECRET = WRITER.commands.api_key_secret
 STORE_KEY = f"aws secretsmanager put-secret-value --region us-east-1 --secret-id {SECRET} --secret-string file://"
 AWS_DOWN = AwsUnavailable("it answered ThrottlingException")
 AGAIN = "run `sam build` and `sam deploy` in the folder that you deploy webadmit-exports from"
 
 
-@dataclass
-class FakeWebAdmit:
-    """Reaches identities with an export each, or fails with what `error` or `errors` hold."""
-
-    identities_: list[Identity] = field(default_factory=lambda: [identity(1)])
-    exports_: dict[int, list[ListedExport]] = field(default_factory=dict)
-    error: Exception | None = None
-    errors: dict[int, Exception] = field(default_factory=dict)
-    asked: list[int] = field(default_factory=list)
-    longest_call_seconds: float = 10.0
-
-    def identities(self, key: ApiKey) -> list[Identity]:
-        assert key == API_KEY
-        if self.error:
-            raise self.error
-        return self.identities_
-
-    def exports(self, key: ApiKey, user_identity_id: int) -> list[ListedExport]:
-        assert key == API_KEY
-        self.asked.append(user_identity_id)
-        if user_identity_id in self.errors:
-            raise self.errors[user_identity_id]
-        default = [ListedExport(id=user_identity_id * 10, name="Nightly", format="CSV")]
-        return self.exports_.get(user_identity_id, default)
-
-
-@dataclass
-class FakeSchedules:
-    schedules: list[Schedule] = field(default_factory=list)
-    error: Exception | None = None
-
-    def read(self) -> list[Schedule]:
-        if self.error:
-            raise self.error
-        return self.schedules
-
-
-@dataclass
-class FakeSubscriptions:
-    """Who is subscribed, by topic."""
-
-    confirmed: dict[str, set[str]] = field(default_factory=dict)
-    pending: dict[str, set[str]] = field(default_factory=dict)
-    others: set[str] = field(default_factory=set)
-    queues: set[str] = field(default_factory=set)
-    errors: dict[str, Exception] = field(default_factory=dict)
-
-    def of(self, topic_arn: str) -> Subscribers:
-        if topic_arn in self.errors:
-            raise self.errors[topic_arn]
-        confirmed = frozenset(self.confirmed.get(topic_arn, ()))
-        return Subscribers(
-            confirmed_mails=confirmed,
-            pending_mails=frozenset(self.pending.get(topic_arn, ())),
-            has_any=bool(confirmed) or topic_arn in self.others,
-            queues=frozenset(self.queues) if topic_arn == READY else frozenset(),
-        )
-
-
-@dataclass
-class FakeProbe:
-    """Answers with `status`, and remembers where it was sent."""
-
-    status: int | None = 400
-    urls: list[str] = field(default_factory=list)
-
-    def post_empty_form(self, url: str) -> int | None:
-        self.urls.append(url)
-        return self.status
-
-
-def identity(number: int, cycle: str = "2026 - 2027", organization: str = "School of Nursing") -> Identity:
-    return Identity(id=number, association="", organization=organization, institution="", cycle=cycle)
-
-
-def schedule(entries: str = "1:10", name: str = "Exports", *, is_on: bool = True) -> Schedule:
+def schedule(entries: str = "1:100", name: str = "Exports", *, is_on: bool = True) -> Schedule:
     return Schedule(
         name=name,
         entries=parse_entries(entries),
@@ -118,82 +51,68 @@ def schedule(entries: str = "1:10", name: str = "Exports", *, is_on: bool = True
     )
 
 
-@dataclass
-class World:
-    """A stack that is in order, until a test spoils something."""
+def world_of(*identities: Identity, schedules: Sequence[Schedule] | None = None, **more: Any) -> World:
+    """A stack that is in order, until a test spoils something: an export "Nightly" for each identity."""
+    wanted = [schedule()] if schedules is None else list(schedules)
+    world = World(clock=Clock(), schedules=FakeSchedules(wanted), **more)
+    world.subscriptions.confirmed = {READY_ARN: {"files@example.edu"}, ALERTS_ARN: {"alerts@example.edu"}}
+    for one in identities or (program(1),):
+        world.webadmit.add(one, "Nightly")
+    return world
 
-    webadmit: FakeWebAdmit = field(default_factory=FakeWebAdmit)
-    keys: FakeKeys = field(default_factory=FakeKeys)
-    schedules: FakeSchedules = field(default_factory=lambda: FakeSchedules([schedule()]))
-    subscriptions: FakeSubscriptions = field(
-        default_factory=lambda: FakeSubscriptions({READY: {"files@example.edu"}, ALERTS: {"alerts@example.edu"}})
-    )
-    probe: FakeProbe = field(default_factory=FakeProbe)
-    notification_email: str = "files@example.edu"
-    alert_email: str = "alerts@example.edu"
-    archive_queue: str = ""
-    clock: Clock = field(default_factory=Clock)
 
-    def check(self, time_left: Callable[[], float] = lambda: 60.0) -> Findings:
-        return CheckSetup(
-            lister=Lister(webadmit=stand_in(self.webadmit), followed_cycles=2),
-            api_key=stand_in(self.keys),
-            signing_keys=stand_in(self.keys),
-            schedules=stand_in(self.schedules),
-            subscriptions=stand_in(self.subscriptions),
-            probe=stand_in(self.probe),
-            ready_arn=READY,
-            archive_queue_arn=self.archive_queue,
-            callback_url="https://callbacks.example",
-            mailboxes=[
-                Mailbox(parameter="NotificationEmail", address=self.notification_email, topic_arn=READY),
-                Mailbox(parameter="AlertEmail", address=self.alert_email, topic_arn=ALERTS),
-            ],
-            alerts_arn=ALERTS,
-            commands=Commands(stack_name="webadmit-exports", region="us-east-1", api_key_secret=SECRET),
-            now=self.clock.now,
-        ).run(time_left)
+def unanswered(error: Exception) -> World:
+    """Which identities there are cannot be learned."""
+    world = world_of()
+    world.webadmit.errors["identities"] = error
+    return world
 
-    def problem(self) -> tuple[str, str]:
-        """The only problem, and its repair."""
-        (problem,) = self.check().problems
-        return problem.what, problem.fix
+
+def program(number: int, cycle: str = "2026 - 2027", organization: str = "School of Nursing") -> Identity:
+    """Names nothing but its organization."""
+    return replace(identity(number, cycle, organization), association="", institution="")
+
+
+def problem(world: World) -> tuple[str, str]:
+    """The only problem, and its repair."""
+    (found,) = world.check().problems
+    return found.what, found.fix
 
 
 # ── A stack that is in order ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_stack_without_problems_is_said_to_be_in_order() -> None:
-    assert World().check().report() == [
+    assert world_of().check().report() == [
         "Schedules:",
         "  Exports: on, cron(30 3 * * ? *) America/New_York, 1 export, 1 run in the next 24 hours",
-        "    1:10  Nightly",
+        "    1:100  Nightly",
         "",
         "Identities and exports that the key reaches (identity:export):",
         "  1  School of Nursing, 2026 - 2027",
-        "    1:10  Nightly (CSV)  scheduled",
+        "    1:100  Nightly (CSV)  scheduled",
         "",
         "Everything is in order: the key, the lists, the mails and the callback API.",
     ]
 
 
 def test_the_pairs_can_be_pasted() -> None:
-    world = World(FakeWebAdmit([identity(1), identity(2)]))
-    world.webadmit.exports_ = {2: [ListedExport(id=20, name="", format=""), ListedExport(id=21, name="", format="")]}
+    world = world_of(program(1), program(2))
+    world.webadmit.listed |= {2: [ListedExport(id=200, name="", format=""), ListedExport(id=201, name="", format="")]}
 
-    assert [str(pair) for pair in world.check().pairs] == ["1:10", "2:20", "2:21"]
+    assert [str(pair) for pair in world.check().pairs] == ["1:100", "2:200", "2:201"]
 
 
 @pytest.mark.parametrize(
     ("one", "line"),
     [
-        (schedule("1:10"), "  Exports: on, cron(30 3 * * ? *) America/New_York, 1 export, 1 run in the next 24 hours"),
+        (schedule("1:100"), "  Exports: on, cron(30 3 * * ? *) America/New_York, 1 export, 1 run in the next 24 hours"),
         (
-            schedule("1:10,1:11,1:10"),
+            schedule("1:100,1:101,1:100"),
             "  Exports: on, cron(30 3 * * ? *) America/New_York, 2 exports, 2 runs in the next 24 hours",
         ),
         (
-            replace(schedule("1:10", is_on=False), wanted_on=False),
+            replace(schedule("1:100", is_on=False), wanted_on=False),
             (
                 "  Exports: off (ScheduleState is DISABLED), cron(30 3 * * ? *) America/New_York, 1 export,"
                 " 0 runs in the next 24 hours"
@@ -204,11 +123,11 @@ def test_the_pairs_can_be_pasted() -> None:
     ],
 )
 def test_a_schedule_is_told_in_one_line(one: Schedule, line: str) -> None:
-    assert World(schedules=FakeSchedules([one])).check().lines[:2] == ["Schedules:", line]
+    assert world_of(schedules=[one]).check().lines[:2] == ["Schedules:", line]
 
 
 def test_a_second_list_that_is_empty_is_no_problem() -> None:
-    world = World(schedules=FakeSchedules([schedule(), schedule("", "FrequentExports")]))
+    world = world_of(schedules=[schedule(), schedule("", "FrequentExports")])
 
     assert world.check().problems == []
 
@@ -217,7 +136,7 @@ def test_a_second_list_that_is_empty_is_no_problem() -> None:
 
 
 def test_where_nothing_is_scheduled_the_exports_to_choose_from_come_with_the_problem() -> None:
-    world = World(schedules=FakeSchedules([schedule(""), schedule("", "FrequentExports")]))
+    world = world_of(schedules=[schedule(""), schedule("", "FrequentExports")])
 
     findings = world.check()
 
@@ -229,11 +148,11 @@ def test_where_nothing_is_scheduled_the_exports_to_choose_from_come_with_the_pro
             f" samconfig file, then {AGAIN}"
         ),
     ]
-    assert "    1:10  Nightly (CSV)" in findings.lines
+    assert "    1:100  Nightly (CSV)" in findings.lines
 
 
 def test_before_a_key_is_stored_no_list_of_exports_is_spoken_of() -> None:
-    world = World(schedules=FakeSchedules([schedule("")]))
+    world = world_of(schedules=[schedule("")])
     without_aws(world, "api key")
 
     problem = world.check().problems[-1]
@@ -245,27 +164,27 @@ def test_before_a_key_is_stored_no_list_of_exports_is_spoken_of() -> None:
 @pytest.mark.parametrize(
     ("pairs", "what"),
     [
-        ("7:70", "The API key has no access to identity 7, which is scheduled (7:70)."),
-        ("1:11", "Identity 1 has no such export: 1:11."),
+        ("7:700", "The API key has no access to identity 7, which is scheduled (7:700)."),
+        ("1:101", "Identity 1 has no such export: 1:101."),
     ],
 )
 def test_pairs_that_do_not_fit_are_problems(pairs: str, what: str) -> None:
-    assert World(schedules=FakeSchedules([schedule(pairs)])).problem()[0] == what
+    assert problem(world_of(schedules=[schedule(pairs)]))[0] == what
 
 
 def test_pairs_of_both_lists_are_looked_at() -> None:
-    world = World(schedules=FakeSchedules([schedule("1:10"), schedule("7:70,1:10", "FrequentExports")]))
+    world = world_of(schedules=[schedule("1:100"), schedule("7:700,1:100", "FrequentExports")])
 
-    assert world.problem()[0].startswith("The API key has no access to identity 7")
+    assert problem(world)[0].startswith("The API key has no access to identity 7")
 
 
 def test_a_new_cycle_is_a_problem_with_the_pairs_that_repair_it() -> None:
-    world = World(FakeWebAdmit([identity(1), identity(2, "2027 - 2028")]))
+    world = world_of(program(1), program(2, "2027 - 2028"))
 
-    what, fix = world.problem()
+    what, fix = problem(world)
 
     assert what.startswith("The cycle 2027 - 2028 has begun: identity 2 stands beside identity 1 of 2026 - 2027")
-    assert "the exports of the same names there are 2:20" in fix
+    assert "the exports of the same names there are 2:200" in fix
 
 
 # ── What is scheduled by name ───────────────────────────────────────────────────────────────────────────────────────
@@ -273,33 +192,33 @@ def test_a_new_cycle_is_a_problem_with_the_pairs_that_repair_it() -> None:
 
 def by_name(*cycles: str, entries: str = "Nightly*") -> World:
     """Identities 1, 2 and so on in these cycles, with an export Nightly each."""
-    identities = [identity(number, cycle) for number, cycle in enumerate(cycles, start=1)]
-    return World(FakeWebAdmit(identities), schedules=FakeSchedules([schedule(entries)]))
+    identities = [program(number, cycle) for number, cycle in enumerate(cycles, start=1)]
+    return world_of(*identities, schedules=[schedule(entries)])
 
 
 def test_each_entry_is_shown_with_what_it_matches_now_and_the_number_of_runs() -> None:
-    world = by_name("2025 - 2026", "2026 - 2027", "2024 - 2025", entries="nightly*,1:10,2:21")
-    world.webadmit.exports_ = {
-        2: [ListedExport(id=20, name="Nightly", format=""), ListedExport(id=21, name="X", format="")]
+    world = by_name("2025 - 2026", "2026 - 2027", "2024 - 2025", entries="nightly*,1:100,2:201")
+    world.webadmit.listed |= {
+        2: [ListedExport(id=200, name="Nightly", format=""), ListedExport(id=201, name="X", format="")]
     }
 
     assert world.check().report() == [
         "Schedules:",
         "  Exports: on, cron(30 3 * * ? *) America/New_York, 3 exports, 3 runs in the next 24 hours",
         '    "nightly*": 2 exports',
-        "      2:20  Nightly",
-        "      1:10  Nightly",
-        "    1:10  Nightly",
-        "    2:21  X",
+        "      2:200  Nightly",
+        "      1:100  Nightly",
+        "    1:100  Nightly",
+        "    2:201  X",
         "",
         "Identities and exports that the key reaches (identity:export):",
         "  2  School of Nursing, 2026 - 2027",
-        "    2:20  Nightly  scheduled",
-        "    2:21  X  scheduled",
+        "    2:200  Nightly  scheduled",
+        "    2:201  X  scheduled",
         "  1  School of Nursing, 2025 - 2026",
-        "    1:10  Nightly (CSV)  scheduled",
+        "    1:100  Nightly (CSV)  scheduled",
         "  3  School of Nursing, 2024 - 2025  (older than the cycles that names are looked up in)",
-        "    3:30  Nightly (CSV)",
+        "    3:300  Nightly (CSV)",
         "",
         "Everything is in order: the key, the lists, the mails and the callback API.",
     ]
@@ -307,7 +226,7 @@ def test_each_entry_is_shown_with_what_it_matches_now_and_the_number_of_runs() -
 
 def test_the_number_of_runs_is_that_of_the_schedule_s_times() -> None:
     hourly = replace(schedule("Nightly", "FrequentExports"), expression="cron(0 7-19 * * ? *)")
-    world = World(schedules=FakeSchedules([hourly]))
+    world = world_of(schedules=[hourly])
 
     assert "1 export, 13 runs in the next 24 hours" in world.check().lines[1]
 
@@ -315,17 +234,17 @@ def test_the_number_of_runs_is_that_of_the_schedule_s_times() -> None:
 def test_a_time_that_is_now_counts_once() -> None:
     now = replace(schedule("Nightly"), expression="cron(30 22 * * ? *)")  # NIGHT in New York
 
-    assert "1 export, 1 run in the next 24 hours" in World(schedules=FakeSchedules([now])).check().lines[1]
+    assert "1 export, 1 run in the next 24 hours" in world_of(schedules=[now]).check().lines[1]
 
 
 def test_where_the_times_cannot_be_told_the_number_of_runs_is_left_out() -> None:
-    world = World(schedules=FakeSchedules([replace(schedule("Nightly"), expression="cron(0 7 L * ? *)")]))
+    world = world_of(schedules=[replace(schedule("Nightly"), expression="cron(0 7 L * ? *)")])
 
     assert world.check().lines[1] == "  Exports: on, cron(0 7 L * ? *) America/New_York, 1 export"
 
 
 def test_a_name_that_matches_nothing_is_a_problem_with_the_nearest_names_and_the_repair() -> None:
-    what, fix = by_name("2026 - 2027", entries="Nightli").problem()
+    what, fix = problem(by_name("2026 - 2027", entries="Nightli"))
 
     assert what == (
         '"Nightli" matches nothing: no export has this name in the cycles that are followed. Nearest: "Nightly".'
@@ -336,18 +255,18 @@ def test_a_name_that_matches_nothing_is_a_problem_with_the_nearest_names_and_the
 
 def test_a_name_that_matches_in_an_older_cycle_only_is_a_problem() -> None:
     world = by_name("2024 - 2025", "2025 - 2026", "2026 - 2027")
-    world.webadmit.exports_ = {2: [], 3: []}
+    world.webadmit.listed |= {2: [], 3: []}
 
-    assert world.problem()[0].startswith('"Nightly*" matches nothing')
+    assert problem(world)[0].startswith('"Nightly*" matches nothing')
 
 
 @pytest.mark.parametrize("entries", ["*", "N*"])
 def test_a_name_of_too_much_is_a_problem_with_the_number(entries: str) -> None:
     world = by_name("2026 - 2027", entries=entries)
     many = [ListedExport(id=number, name="Nightly", format="") for number in range(10, 1500)]
-    world.webadmit.exports_ = {1: many}
+    world.webadmit.listed |= {1: many}
 
-    what, fix = world.problem()
+    what, fix = problem(world)
 
     assert what.startswith(f'"{entries}" stands for 1490 exports of School of Nursing; none of these is started')
     lines = world.check().lines
@@ -359,8 +278,8 @@ def test_a_name_of_too_much_is_a_problem_with_the_number(entries: str) -> None:
 
 def test_a_followed_identity_that_cannot_be_listed_is_a_problem_and_no_claim_that_nothing_matches() -> None:
     world = by_name("2025 - 2026", "2026 - 2027")
-    world.webadmit.exports_ = {1: []}
-    world.webadmit.errors = {2: AccessRefused("/user_identities/2/exports", "answered 403")}
+    world.webadmit.listed |= {1: []}
+    world.webadmit.errors = {"exports 2": AccessRefused("/user_identities/2/exports", "answered 403")}
 
     findings = world.check()
 
@@ -371,7 +290,7 @@ def test_a_followed_identity_that_cannot_be_listed_is_a_problem_and_no_claim_tha
 
 def test_what_a_name_stands_for_is_not_said_while_the_key_is_refused() -> None:
     world = by_name("2026 - 2027")
-    world.webadmit.error = ApiKeyRefused("/user_identities", "answered 401")
+    world.webadmit.errors["identities"] = ApiKeyRefused("/user_identities", "answered 401")
 
     assert world.check().lines == [
         "Schedules:",
@@ -381,38 +300,38 @@ def test_what_a_name_stands_for_is_not_said_while_the_key_is_refused() -> None:
 
 
 def test_a_new_cycle_that_a_name_runs_already_is_no_problem_for_a_pair_of_the_old_one() -> None:
-    assert by_name("2025 - 2026", "2026 - 2027", entries="1:10,Nightly").check().problems == []
+    assert by_name("2025 - 2026", "2026 - 2027", entries="1:100,Nightly").check().problems == []
 
 
 # ── Mails ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_an_address_that_was_never_confirmed_is_a_problem() -> None:
-    world = World()
-    world.subscriptions.confirmed[READY] = set()
-    world.subscriptions.pending[READY] = {"files@example.edu"}
+    world = world_of()
+    world.subscriptions.confirmed[READY_ARN] = set()
+    world.subscriptions.pending[READY_ARN] = {"files@example.edu"}
 
-    what, fix = world.problem()
+    what, fix = problem(world)
 
     assert what == "The address in NotificationEmail was never confirmed: it gets no mails."
     assert "look for AWS's mail, in the spam too, or: aws sns subscribe --region us-east-1" in fix
-    assert f"--topic-arn {READY} --protocol email" in fix
+    assert f"--topic-arn {READY_ARN} --protocol email" in fix
 
 
 def test_an_address_that_has_vanished_is_a_problem() -> None:
-    world = World()
-    world.subscriptions.confirmed[READY] = {"somebody.else@example.edu"}
+    world = world_of()
+    world.subscriptions.confirmed[READY_ARN] = {"somebody.else@example.edu"}
 
-    what, fix = world.problem()
+    what, fix = problem(world)
 
     assert what.startswith("The address in NotificationEmail is no longer subscribed")
-    assert fix.startswith(f"aws sns subscribe --region us-east-1 --topic-arn {READY} --protocol email")
+    assert fix.startswith(f"aws sns subscribe --region us-east-1 --topic-arn {READY_ARN} --protocol email")
     assert "the address in NotificationEmail" in fix
 
 
 def test_an_address_is_looked_for_at_its_own_topic() -> None:
-    world = World()
-    world.subscriptions.confirmed = {READY: {"alerts@example.edu"}, ALERTS: {"files@example.edu"}}
+    world = world_of()
+    world.subscriptions.confirmed = {READY_ARN: {"alerts@example.edu"}, ALERTS_ARN: {"files@example.edu"}}
 
     found = [problem.what for problem in world.check().problems]
 
@@ -422,47 +341,47 @@ def test_an_address_is_looked_for_at_its_own_topic() -> None:
 
 
 def test_an_address_may_be_written_with_capitals() -> None:
-    assert World(notification_email="Files@Example.EDU").check().problems == []
+    assert world_of(notification_email="Files@Example.EDU").check().problems == []
 
 
 def test_an_address_that_was_not_asked_for_is_not_missed() -> None:
-    world = World(notification_email="")
-    world.subscriptions.confirmed[READY] = set()
+    world = world_of(notification_email="")
+    world.subscriptions.confirmed[READY_ARN] = set()
 
     assert world.check().problems == []
 
 
 def test_where_nobody_is_told_of_failures_there_is_a_problem() -> None:
-    world = World(alert_email="")
-    world.subscriptions.confirmed[ALERTS] = set()
+    world = world_of(alert_email="")
+    world.subscriptions.confirmed[ALERTS_ARN] = set()
 
-    assert world.problem() == (
+    assert problem(world) == (
         "Nobody is told when something goes wrong: AlertsTopic has no subscriber.",
         f'put "AlertEmail=…" into parameter_overrides in your samconfig file, then {AGAIN}',
     )
 
 
 def test_a_program_may_be_the_one_that_is_told_of_failures() -> None:
-    world = World(alert_email="")
-    world.subscriptions.confirmed[ALERTS] = set()
-    world.subscriptions.others = {ALERTS}
+    world = world_of(alert_email="")
+    world.subscriptions.confirmed[ALERTS_ARN] = set()
+    world.subscriptions.others = {ALERTS_ARN}
 
     assert world.check().problems == []
 
 
 def test_an_alert_address_that_waits_for_its_confirmation_is_one_problem_and_not_two() -> None:
-    world = World()
-    world.subscriptions.confirmed[ALERTS] = set()
-    world.subscriptions.pending[ALERTS] = {"alerts@example.edu"}
+    world = world_of()
+    world.subscriptions.confirmed[ALERTS_ARN] = set()
+    world.subscriptions.pending[ALERTS_ARN] = {"alerts@example.edu"}
 
-    assert world.problem()[0] == "The address in AlertEmail was never confirmed: it gets no mails."
+    assert problem(world)[0] == "The address in AlertEmail was never confirmed: it gets no mails."
 
 
 # ── Callbacks ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_callback_api_is_tried_at_an_address_of_now_that_is_signed() -> None:
-    world = World()
+    world = world_of()
 
     world.check()
 
@@ -489,7 +408,7 @@ def test_the_callback_api_is_tried_at_an_address_of_now_that_is_signed() -> None
     ],
 )
 def test_a_callback_api_that_does_not_refuse_an_empty_form_is_a_problem(status: int | None, answer: str) -> None:
-    what, fix = World(probe=FakeProbe(status)).problem()
+    what, fix = problem(world_of(probe=FakeProbe(status)))
 
     assert what.startswith(f"The callback API is not working ({answer}; expected 400).")
     assert fix.startswith(f"run this check again; if it stays, {AGAIN}, and see: sam logs")
@@ -500,14 +419,14 @@ def test_a_callback_api_that_does_not_refuse_an_empty_form_is_a_problem(status: 
 
 
 def test_a_key_that_is_missing_is_a_problem_with_the_command_that_stores_it() -> None:
-    what, fix = World(keys=FakeKeys(ApiKeyUnusable("the secret for the WebAdMIT API key has no value yet"))).problem()
+    what, fix = problem(world_of(keys=FakeKeys(ApiKeyUnusable("the secret for the WebAdMIT API key has no value yet"))))
 
     assert what == "No usable WebAdMIT API key is stored."
     assert STORE_KEY in fix
 
 
 def test_a_key_that_is_refused_is_a_problem_with_the_command_that_stores_another() -> None:
-    what, fix = World(FakeWebAdmit(error=ApiKeyRefused("/user_identities", "answered 401"))).problem()
+    what, fix = problem(unanswered(ApiKeyRefused("/user_identities", "answered 401")))
 
     assert what.startswith("WebAdMIT refused the API key (401)")
     assert STORE_KEY in fix
@@ -523,15 +442,15 @@ def test_a_key_that_is_refused_is_a_problem_with_the_command_that_stores_another
     ],
 )
 def test_a_webadmit_that_cannot_be_asked_is_a_problem(error: Exception, told: str) -> None:
-    what, fix = World(FakeWebAdmit(error=error)).problem()
+    what, fix = problem(unanswered(error))
 
     assert what == told
     assert fix
 
 
 def test_an_identity_that_nothing_is_scheduled_for_may_be_closed() -> None:
-    world = World(FakeWebAdmit([identity(1), identity(2), identity(3)]))
-    world.webadmit.errors = {2: AccessRefused("/user_identities/2/exports", "answered 403")}
+    world = world_of(program(1), program(2), program(3))
+    world.webadmit.errors = {"exports 2": AccessRefused("/user_identities/2/exports", "answered 403")}
 
     findings = world.check()
 
@@ -540,18 +459,13 @@ def test_an_identity_that_nothing_is_scheduled_for_may_be_closed() -> None:
 
 
 def test_what_could_not_be_looked_at_is_not_said_to_be_in_order() -> None:
-    world = World(FakeWebAdmit([identity(1)]))
-    world.schedules.schedules = [schedule("1:10")]
-
-    (problem,) = world.check(lambda: 1.0).problems
-
-    assert problem.what.endswith("could not be listed: there was no time left.")
+    assert problem(world_of(timeout=1))[0].endswith("could not be listed: there was no time left.")
 
 
 def test_a_scheduled_identity_whose_exports_cannot_be_listed_is_a_problem_and_the_others_are_listed() -> None:
-    world = World(FakeWebAdmit([identity(1), identity(2), identity(3)]))
-    world.schedules.schedules = [schedule("2:20,1:10")]
-    world.webadmit.errors = {2: AccessRefused("/user_identities/2/exports", "answered 403")}
+    world = world_of(program(1), program(2), program(3))
+    world.schedules.schedules = [schedule("2:200,1:100")]
+    world.webadmit.errors = {"exports 2": AccessRefused("/user_identities/2/exports", "answered 403")}
 
     findings = world.check()
 
@@ -561,8 +475,8 @@ def test_a_scheduled_identity_whose_exports_cannot_be_listed_is_a_problem_and_th
         " answered 403."
     )
     assert problem.fix.startswith("Ask your WebAdMIT administrator to give the owner of the API key access")
-    assert [str(pair) for pair in findings.pairs] == ["1:10", "3:30"]
-    assert "    3:30  Nightly (CSV)" in findings.lines
+    assert [str(pair) for pair in findings.pairs] == ["1:100", "3:300"]
+    assert "    3:300  Nightly (CSV)" in findings.lines
 
 
 AWS_SENTENCE = "An AWS service did not answer: it answered ThrottlingException."
@@ -570,9 +484,9 @@ AWS_SENTENCE = "An AWS service did not answer: it answered ThrottlingException."
 
 def without_aws(world: World, part: str) -> None:
     if part == "subscriptions":
-        world.subscriptions.errors = {READY: AWS_DOWN}
+        world.subscriptions.errors = {READY_ARN: AWS_DOWN}
     elif part == "alerts":
-        world.subscriptions.errors = {ALERTS: AWS_DOWN}
+        world.subscriptions.errors = {ALERTS_ARN: AWS_DOWN}
     elif part == "signing key":
         world.keys.signing_error = AWS_DOWN
     elif part == "schedules":
@@ -583,17 +497,17 @@ def without_aws(world: World, part: str) -> None:
 
 @pytest.mark.parametrize("part", ["subscriptions", "alerts", "signing key", "schedules", "api key"])
 def test_an_aws_service_that_does_not_answer_is_a_problem(part: str) -> None:
-    world = World()
+    world = world_of()
     without_aws(world, part)
 
-    what, fix = world.problem()
+    what, fix = problem(world)
 
     assert what == AWS_SENTENCE
     assert "sam logs --stack-name webadmit-exports --region us-east-1 --name CheckSetupFunction" in fix
 
 
 def test_without_aws_each_part_is_tried_all_the_same() -> None:
-    world = World(probe=FakeProbe(None))
+    world = world_of(probe=FakeProbe(None))
     for part in ("subscriptions", "schedules", "api key"):
         without_aws(world, part)
 
@@ -609,8 +523,8 @@ def test_without_aws_each_part_is_tried_all_the_same() -> None:
 
 
 def test_without_a_key_everything_else_is_looked_at() -> None:
-    world = World(keys=FakeKeys(ApiKeyUnusable("no key")), probe=FakeProbe(500))
-    world.subscriptions.confirmed[READY] = set()
+    world = world_of(keys=FakeKeys(ApiKeyUnusable("no key")), probe=FakeProbe(500))
+    world.subscriptions.confirmed[READY_ARN] = set()
     world.schedules.schedules = [schedule("")]
 
     found = [problem.what[:24] for problem in world.check().problems]
@@ -625,15 +539,15 @@ def test_without_a_key_everything_else_is_looked_at() -> None:
 
 @pytest.mark.parametrize("part", ["subscriptions", "alerts", "signing key"])
 def test_where_other_things_cannot_be_looked_at_the_pairs_are_listed(part: str) -> None:
-    world = World()
+    world = world_of()
     without_aws(world, part)
 
-    assert [str(pair) for pair in world.check().pairs] == ["1:10"]
+    assert [str(pair) for pair in world.check().pairs] == ["1:100"]
 
 
 def test_a_mail_that_is_missing_is_told_though_the_other_topic_cannot_be_read() -> None:
-    world = World()
-    world.subscriptions.confirmed[READY] = set()
+    world = world_of()
+    world.subscriptions.confirmed[READY_ARN] = set()
     without_aws(world, "alerts")
 
     found = [problem.what for problem in world.check().problems]
@@ -643,7 +557,7 @@ def test_a_mail_that_is_missing_is_told_though_the_other_topic_cannot_be_read() 
 
 
 def test_where_schedules_cannot_be_read_they_are_not_said_to_be_empty() -> None:
-    world = World()
+    world = world_of()
     without_aws(world, "schedules")
 
     report = world.check().report()
@@ -654,21 +568,21 @@ def test_where_schedules_cannot_be_read_they_are_not_said_to_be_empty() -> None:
 # ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("seconds", "asked"), [(11.9, []), (12.0, [1]), (60.0, [1])])
+@pytest.mark.parametrize(("seconds", "asked"), [(21.9, []), (22.0, ["exports 1"]), (60.0, ["exports 1"])])
 def test_an_identity_is_asked_about_while_there_is_time_for_the_longest_answer(
-    seconds: float, asked: list[int]
+    seconds: float, asked: list[str]
 ) -> None:
-    world = World()
+    world = world_of()
 
-    world.check(lambda: seconds)
+    world.timeout = seconds
+    world.check()
 
-    assert world.webadmit.asked == asked
+    assert world.webadmit.asked == ["identities", *asked]
 
 
 def test_without_time_identities_are_shown_but_not_listed_and_not_said_to_lack_exports() -> None:
-    world = World(FakeWebAdmit([identity(1), identity(2)]))
-    world.schedules.schedules = [schedule("2:20")]
-    findings = world.check(lambda: 1.0)
+    world = world_of(program(1), program(2), schedules=[schedule("2:200")], timeout=1)
+    findings = world.check()
 
     assert len(findings.problems) == 1
     assert findings.pairs == []
@@ -682,8 +596,8 @@ def test_without_time_identities_are_shown_but_not_listed_and_not_said_to_lack_e
 
 def test_what_is_scheduled_comes_first_and_then_the_newest_cycles() -> None:
     cycles = {1: "2024", 2: "2026", 3: "2025", 4: "2026", 5: ""}
-    world = World(FakeWebAdmit([identity(number, cycle, f"School {number}") for number, cycle in cycles.items()]))
-    world.schedules.schedules = [schedule("3:30")]
+    world = world_of(*(program(number, cycle, f"School {number}") for number, cycle in cycles.items()))
+    world.schedules.schedules = [schedule("3:300")]
 
     lines = world.check().lines
 
@@ -700,14 +614,14 @@ def test_what_is_scheduled_comes_first_and_then_the_newest_cycles() -> None:
 
 
 def test_no_report_holds_the_key_a_signature_or_a_mail_address() -> None:
-    spoilt = World(probe=FakeProbe(404))
+    spoilt = world_of(probe=FakeProbe(404))
     spoilt.subscriptions.confirmed = {}
-    spoilt.subscriptions.pending = {ALERTS: {"alerts@example.edu"}}
-    spoilt.webadmit.errors = {1: AccessRefused("/", "answered 403")}
-    refused = World(FakeWebAdmit(error=ApiKeyRefused("/", "answered 401")))
-    missing = World(keys=FakeKeys(ApiKeyUnusable("no key"), AWS_DOWN))
+    spoilt.subscriptions.pending = {ALERTS_ARN: {"alerts@example.edu"}}
+    spoilt.webadmit.errors = {"exports 1": AccessRefused("/", "answered 403")}
+    refused = unanswered(ApiKeyRefused("/", "answered 401"))
+    missing = world_of(keys=FakeKeys(ApiKeyUnusable("no key"), AWS_DOWN))
 
-    reports = [world.check() for world in (World(), spoilt, refused, missing)]
+    reports = [world.check() for world in (world_of(), spoilt, refused, missing)]
 
     text = "\n".join(line for one in reports for line in [*one.report(), *map(str, one.problems)])
     assert [len(one.problems) for one in reports] == [0, 4, 1, 2]
@@ -718,7 +632,7 @@ def test_no_report_holds_the_key_a_signature_or_a_mail_address() -> None:
 
 
 def test_several_problems_are_counted_and_each_is_followed_by_its_repair() -> None:
-    world = World(probe=FakeProbe(404), schedules=FakeSchedules([schedule("")]))
+    world = world_of(probe=FakeProbe(404), schedules=[schedule("")])
 
     report = world.check().report()
 
@@ -741,9 +655,9 @@ def test_several_problems_are_counted_and_each_is_followed_by_its_repair() -> No
 def test_a_schedule_that_was_switched_by_hand_is_a_problem_with_the_command_that_repairs_it(
     is_on: bool, what: str, states: list[str]
 ) -> None:
-    world = World(schedules=FakeSchedules([replace(schedule(is_on=is_on), wanted_on=not is_on)]))
+    world = world_of(schedules=[replace(schedule(is_on=is_on), wanted_on=not is_on)])
 
-    found, fix = world.problem()
+    found, fix = problem(world)
 
     assert found.startswith(what)
     assert [fix.index(f"`sam deploy --parameter-overrides ScheduleState={state}`") for state in states] == sorted(
@@ -753,9 +667,9 @@ def test_a_schedule_that_was_switched_by_hand_is_a_problem_with_the_command_that
 
 
 def test_an_archive_that_gets_no_announcements_is_a_problem() -> None:
-    world = World(archive_queue="arn:aws:sqs:us-east-1:123456789012:Archive")
+    world = world_of(archive_queue="arn:aws:sqs:us-east-1:123456789012:Archive")
 
-    what, fix = world.problem()
+    what, fix = problem(world)
     world.subscriptions.queues.add(world.archive_queue)
 
     assert what.startswith("ArchiveQueue is no longer subscribed to ReadyTopic")

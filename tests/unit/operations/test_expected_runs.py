@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.fakes import EXPORT, FILE_ID, NIGHT, after
+from tests.fakes import EXPORT, NIGHT, after, file
 from webadmit_exports.aws.queue_lengths import QueueLengths
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.domain.export_file import AnsweredStart, ExportFile
@@ -30,29 +30,6 @@ NIGHTLY = Schedule(
     is_on=True,
     changed_at=LONG_AGO,
 )
-
-
-def file(
-    status: str = "Available",
-    scheduled_for: datetime = NIGHT,
-    *,
-    export: Export = EXPORT,
-    file_id: int = FILE_ID,
-    finished_at: datetime | None = None,
-    overdue_at: datetime | None = None,
-    first: datetime | None = None,
-) -> ExportFile:
-    return ExportFile(
-        export=export,
-        export_file_id=file_id,
-        status=status,
-        first_scheduled_for=first or scheduled_for,
-        scheduled_for=scheduled_for,
-        started_at=scheduled_for,
-        updated_at=scheduled_for,
-        finished_at=finished_at,
-        overdue_at=overdue_at,
-    )
 
 
 def look(schedules: list[Schedule], files: Mapping[int, Sequence[ExportFile]], now: datetime) -> list[ExpectedRun]:
@@ -149,7 +126,7 @@ TWICE = replace(NIGHTLY, expression="cron(30 3,4 * * ? *)")
 
 
 def test_a_run_that_was_joined_serves_both_times() -> None:
-    joined = file(scheduled_for=after(hours=1), first=NIGHT)
+    joined = file(scheduled_for=after(hours=1), first_scheduled_for=NIGHT)
 
     found = runs(joined, schedules=[TWICE])
 
@@ -283,7 +260,7 @@ def test_each_run_belongs_to_exactly_one_morning(minutes: int, hand_or_schedule:
 
 
 def test_a_run_by_hand_that_the_schedule_joins_counts_for_the_schedule_alone() -> None:
-    joined, morning = file("Queued", NIGHT, first=after(minutes=-30)), after(minutes=1)
+    joined, morning = file("Queued", NIGHT, first_scheduled_for=after(minutes=-30)), after(minutes=1)
 
     mornings = [runs(joined, until=morning + timedelta(days=day)) for day in (0, 1)]
 

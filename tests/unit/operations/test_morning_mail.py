@@ -1,7 +1,7 @@
 """The morning mail: its subject, what it says to people and to machines, and where it looks."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,19 +12,16 @@ from hypothesis import strategies as st
 from tests.approval import assert_approved
 from tests.fakes import (
     EXPORT,
-    FILE_ID,
     LABELS,
     NIGHT,
     WRITER,
-    FakeKeys,
-    FakeLists,
-    FakeNameMatches,
-    FakeTable,
+    FakeSchedules,
     FakeTopics,
     after,
+    file,
     identity,
-    stand_in,
 )
+from tests.unit.world import World
 from webadmit_exports.aws.alarms import RingingAlarm
 from webadmit_exports.aws.queue_lengths import QueueLengths
 from webadmit_exports.aws.schedules import Schedule
@@ -39,10 +36,7 @@ from webadmit_exports.errors import ApiKeyUnusable, AwsUnavailable, Unavailable
 from webadmit_exports.messages.message import Message
 from webadmit_exports.operations.daily_report import DailyReport, ExpectedRun
 from webadmit_exports.operations.expected_runs import GRACE
-from webadmit_exports.operations.morning_mail import SendMorningMail
-from webadmit_exports.operations.name_history import CurrentMatches
 from webadmit_exports.operations.report_message import report_message
-from webadmit_exports.webadmit.listing import Lister
 
 MORNING = after(hours=8, minutes=30)  # 12:00 UTC, 07:00 in New York
 READY_AT = after(hours=4, minutes=11)  # 02:41 in New York
@@ -67,28 +61,6 @@ STATUSES = {
 
 def lengths(retries: int = 0, given_up: int = 0, **archive: int) -> QueueLengths:
     return QueueLengths(retries=retries, given_up=given_up, **archive)
-
-
-def file(
-    status: str = "Available",
-    *,
-    export: Export = EXPORT,
-    file_id: int = FILE_ID,
-    scheduled_for: datetime = NIGHT,
-    finished_at: datetime | None = None,
-    **more: Any,
-) -> ExportFile:
-    return ExportFile(
-        export=export,
-        export_file_id=file_id,
-        status=status,
-        first_scheduled_for=scheduled_for,
-        scheduled_for=scheduled_for,
-        started_at=scheduled_for + timedelta(seconds=1),
-        updated_at=scheduled_for,
-        finished_at=finished_at,
-        **more,
-    )
 
 
 def some(outcome: RunOutcome, count: int = 1, first: int = 1, **more: Any) -> list[ExpectedRun]:
@@ -387,60 +359,12 @@ def test_a_report_that_is_sent_twice_on_a_day_has_the_same_event_id() -> None:
 # ── Where it looks ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass
-class FakeSchedules:
-    schedules: list[Schedule] = field(default_factory=lambda: [NIGHTLY])
-    error: Exception | None = None
-
-    def read(self) -> list[Schedule]:
-        if self.error:
-            raise self.error
-        return self.schedules
+def world_of(*schedules: Schedule, **more: Any) -> World:
+    return World(schedules=FakeSchedules(list(schedules)), **more)
 
 
-@dataclass
-class World:
-    """A table of runs, schedules, queues and topics."""
-
-    schedules: FakeSchedules = field(default_factory=FakeSchedules)
-    table: FakeTable = field(default_factory=FakeTable)
-    topics: FakeTopics = field(default_factory=FakeTopics)
-    queues: QueueLengths = QUIET
-    queues_error: Exception | None = None
-    alarms: list[RingingAlarm] = field(default_factory=list)
-    alarms_error: Exception | None = None
-    matches: FakeNameMatches = field(default_factory=FakeNameMatches)
-    lists: FakeLists = field(default_factory=FakeLists)
-    keys: FakeKeys = field(default_factory=FakeKeys)
-
-    def put(self, *files: ExportFile) -> None:
-        for one in files:
-            self.table.records[one.export.export_id, one.export_file_id] = one
-
-    def count(self) -> QueueLengths:
-        if self.queues_error:
-            raise self.queues_error
-        return self.queues
-
-    def ringing(self) -> list[RingingAlarm]:
-        if self.alarms_error:
-            raise self.alarms_error
-        return self.alarms
-
-    def send(self, now: datetime = MORNING) -> DailyReport:
-        return SendMorningMail(
-            schedules=stand_in(self.schedules),
-            table=stand_in(self.table),
-            name_matches=stand_in(self.matches),
-            current_matches=CurrentMatches(
-                lister=Lister(webadmit=stand_in(self.lists), followed_cycles=2),
-                api_key=stand_in(self.keys),
-            ),
-            queues=stand_in(self),
-            alarms=stand_in(self),
-            topics=stand_in(self.topics),
-            writer=WRITER,
-        ).send(now, lambda: 120.0)
+def send(world: World, now: datetime = MORNING) -> DailyReport:
+    return world.send_morning_mail(now)
 
 
 def outcomes(found: DailyReport) -> list[tuple[str, RunOutcome]]:
@@ -448,10 +372,11 @@ def outcomes(found: DailyReport) -> list[tuple[str, RunOutcome]]:
 
 
 def test_what_the_table_and_the_queues_tell_is_sent() -> None:
-    world = World(queues=lengths(retries=1, given_up=2))
+    world = world_of(NIGHTLY)
+    world.queues.lengths = lengths(retries=1, given_up=2)
     world.put(file(finished_at=READY_AT), file("Failed", export=OTHER, file_id=2, finished_at=READY_AT))
 
-    found = world.send()
+    found = send(world)
 
     assert outcomes(found) == [("37442:86446", RunOutcome.READY), ("37442:86447", RunOutcome.FAILED)]
     (sent,) = world.topics.messages
@@ -460,10 +385,10 @@ def test_what_the_table_and_the_queues_tell_is_sent() -> None:
 
 
 def test_a_schedule_that_was_switched_off_by_hand_needs_action_with_the_command_that_repairs_it() -> None:
-    world = World(FakeSchedules([replace(NIGHTLY, is_on=False)]))
+    world = world_of(replace(NIGHTLY, is_on=False))
     world.put(file(finished_at=READY_AT), file(export=OTHER, file_id=2, finished_at=READY_AT))
 
-    world.send()
+    send(world)
 
     (sent,) = world.topics.messages
     assert sent.subject == "webadmit-exports: ACTION NEEDED: 2 of 2 ready, the schedule of Exports is off"
@@ -473,9 +398,9 @@ def test_a_schedule_that_was_switched_off_by_hand_needs_action_with_the_command_
 
 
 def test_a_schedule_that_was_switched_on_by_hand_needs_action_too() -> None:
-    world = World(FakeSchedules([replace(NIGHTLY, wanted_on=False)]))
+    world = world_of(replace(NIGHTLY, wanted_on=False))
 
-    world.send()
+    send(world)
 
     assert "it goes on starting runs. ScheduleState is DISABLED." in world.topics.messages[0].mail
 
@@ -484,11 +409,12 @@ def test_a_schedule_that_was_switched_on_by_hand_needs_action_too() -> None:
 def test_a_file_that_is_not_archived_an_hour_after_its_announcement_needs_action(
     minutes: int, not_archived: int
 ) -> None:
-    world = World(FakeSchedules([replace(NIGHTLY, entries=(EXPORT,))]), queues=lengths(not_archived=1))
+    world = world_of(replace(NIGHTLY, entries=(EXPORT,)))
+    world.queues.lengths = lengths(not_archived=1)
     announced_at = MORNING - timedelta(minutes=minutes)
     world.put(replace(file(finished_at=announced_at), updated_at=announced_at))
 
-    world.send()
+    send(world)
 
     (sent,) = world.topics.messages
     assert sent.body["not_archived"] == not_archived
@@ -497,9 +423,10 @@ def test_a_file_that_is_not_archived_an_hour_after_its_announcement_needs_action
 
 
 def test_files_that_the_archive_has_given_up_need_action() -> None:
-    world = World(FakeSchedules([]), queues=lengths(archive_given_up=2))
+    world = world_of()
+    world.queues.lengths = lengths(archive_given_up=2)
 
-    world.send()
+    send(world)
 
     (sent,) = world.topics.messages
     assert sent.subject.endswith("ACTION NEEDED: no runs were scheduled since yesterday, 2 not archived")
@@ -508,9 +435,10 @@ def test_files_that_the_archive_has_given_up_need_action() -> None:
 
 
 def test_alarms_that_ring_are_listed_with_since_when() -> None:
-    world = World(FakeSchedules([]), alarms=[RingingAlarm(name="SetupProblemsAlarm", since=after(days=-2, hours=8))])
+    world = world_of()
+    world.queues.alarms = [RingingAlarm(name="SetupProblemsAlarm", since=after(days=-2, hours=8))]
 
-    world.send()
+    send(world)
 
     (sent,) = world.topics.messages
     assert sent.subject.endswith("ACTION NEEDED: no runs were scheduled since yesterday, 1 alarm ringing")
@@ -519,103 +447,104 @@ def test_alarms_that_ring_are_listed_with_since_when() -> None:
 
 
 def test_alarms_that_cannot_be_read_do_not_keep_the_mail_back() -> None:
-    world = World(FakeSchedules([]), alarms_error=AwsUnavailable("CloudWatch answered AccessDenied"))
+    world = world_of()
+    world.queues.alarms = AwsUnavailable("CloudWatch answered AccessDenied")
 
-    world.send()
+    send(world)
 
     assert "Whether an alarm rings could not be read" in world.topics.messages[0].mail
 
 
 def test_a_night_on_which_nothing_was_started_is_told() -> None:
-    world = World()
+    world = world_of(NIGHTLY)
 
-    world.send()
+    send(world)
 
     assert world.topics.messages[0].subject == "webadmit-exports: ACTION NEEDED: 0 of 2 ready, 2 not started"
 
 
 def test_a_run_of_the_same_export_under_another_identity_does_not_count_for_it() -> None:
-    world = World(FakeSchedules([replace(NIGHTLY, entries=(EXPORT,))]))
+    world = world_of(replace(NIGHTLY, entries=(EXPORT,)))
     world.put(file(export=Export(user_identity_id=1, export_id=EXPORT.export_id), finished_at=READY_AT))
 
-    assert outcomes(world.send()) == [("37442:86446", RunOutcome.NOT_STARTED)]
+    assert outcomes(send(world)) == [("37442:86446", RunOutcome.NOT_STARTED)]
 
 
 def test_an_export_that_is_on_both_lists_is_asked_about_once() -> None:
     frequent = replace(NIGHTLY, name="FrequentExports", expression="cron(30 4 * * ? *)")
-    world = World(FakeSchedules([NIGHTLY, frequent]))
+    world = world_of(NIGHTLY, frequent)
 
-    world.send()
+    send(world)
 
     assert world.table.calls.count("newest") == 2
 
 
 def test_an_open_run_of_an_export_that_is_on_no_list_any_more_is_told() -> None:
-    world = World(FakeSchedules([]))
+    world = world_of()
     world.put(file("In Progress", due_at=MORNING + timedelta(hours=1)))
 
-    assert outcomes(world.send()) == [("37442:86446", RunOutcome.RUNNING)]
+    assert outcomes(send(world)) == [("37442:86446", RunOutcome.RUNNING)]
 
 
 def test_an_open_run_of_a_scheduled_export_is_counted_once() -> None:
-    world = World(FakeSchedules([replace(NIGHTLY, entries=(EXPORT,))]))
+    world = world_of(replace(NIGHTLY, entries=(EXPORT,)))
     world.put(file("In Progress", due_at=MORNING + timedelta(hours=1)))
 
-    assert outcomes(world.send()) == [("37442:86446", RunOutcome.RUNNING)]
+    assert outcomes(send(world)) == [("37442:86446", RunOutcome.RUNNING)]
 
 
 def test_open_runs_of_before_yesterday_are_told_apart_from_those_of_the_night() -> None:
-    world = World(FakeSchedules([]))
+    world = world_of()
     due = MORNING + timedelta(hours=1)
     old = file("In Progress", scheduled_for=MORNING - GRACE - timedelta(days=1, seconds=1), file_id=1, due_at=due)
     new = file("In Progress", scheduled_for=MORNING - GRACE - timedelta(days=1), export=OTHER, file_id=2, due_at=due)
     world.put(old, new)
 
-    found = world.send()
+    found = send(world)
 
     assert [one.export_file_id for one in found.older] == [1]
     assert outcomes(found) == [("37442:86447", RunOutcome.RUNNING)]
 
 
 def test_a_finished_run_that_waits_for_its_announcement_is_not_called_open() -> None:
-    world = World(FakeSchedules([]))
+    world = world_of()
     world.put(file(scheduled_for=after(days=-3), finished_at=after(days=-2), due_at=MORNING))
 
-    found = world.send()
+    found = send(world)
 
     assert (found.older, found.runs) == ([], [])
 
 
 def test_a_finished_run_of_before_yesterday_is_not_told_again() -> None:
-    world = World(FakeSchedules([replace(NIGHTLY, is_on=False, wanted_on=False)]))
+    world = world_of(replace(NIGHTLY, is_on=False, wanted_on=False))
     world.put(file(scheduled_for=after(days=-1), finished_at=after(days=-1, hours=1)))
 
-    assert world.send().runs == []
+    assert send(world).runs == []
 
 
 def test_a_report_that_sns_does_not_take_is_a_failure_that_can_be_repeated() -> None:
-    world = World(topics=FakeTopics(failing=1))
+    world = world_of(NIGHTLY, topics=FakeTopics(failing=1))
 
     with pytest.raises(AwsUnavailable, match="SNS"):
-        world.send()
+        send(world)
     assert world.topics.messages == []
 
-    world.send()
+    send(world)
     assert world.topics.event_types == ["report.daily"]
 
 
 @pytest.mark.parametrize("fault", ["schedules", "newest", "unfinished", "queues"])
 def test_nothing_is_sent_where_something_could_not_be_read(fault: str) -> None:
-    world, error = World(), AwsUnavailable("it answered ThrottlingException")
+    world, error = world_of(NIGHTLY), AwsUnavailable("it answered ThrottlingException")
     if fault == "schedules":
         world.schedules.error = error
     elif fault == "queues":
-        world.queues_error = error
+        world.queues.lengths = error
     else:
         world.table.failing.append(fault)
 
     with pytest.raises(AwsUnavailable, match="ThrottlingException"):
-        world.send()
+        send(world)
 
     assert world.topics.messages == []
 
@@ -629,8 +558,8 @@ DOWN = Unavailable("/", "HTTP 503")
 
 def named_world(*schedules: Schedule) -> World:
     """Identity 1 lists an export 1:100 of that name."""
-    world = World(FakeSchedules(list(schedules or (BY_NAME,))))
-    world.lists.add(identity(1), "Slate nightly")
+    world = world_of(*(schedules or (BY_NAME,)))
+    world.webadmit.add(identity(1), "Slate nightly")
     return world
 
 
@@ -645,7 +574,7 @@ def found(*pairs: str, identities: Sequence[Identity] = (identity(1),), unlisted
 
 def changes(world: World, *, days: int = 0) -> tuple[Sequence[str], Sequence[str]]:
     """What the mail of that day says joined and left."""
-    found = world.send(MORNING + timedelta(days=days)).changes
+    found = send(world, MORNING + timedelta(days=days)).changes
     return found.joined, [*found.replaced, *found.lost]
 
 
@@ -655,11 +584,11 @@ def test_the_mail_expects_what_the_name_stood_for_when_it_was_started() -> None:
     ready = Export(user_identity_id=1, export_id=100)
     world.put(file(export=ready, finished_at=READY_AT))
 
-    report = world.send()
+    report = send(world)
 
     assert outcomes(report) == [("1:100", RunOutcome.READY), ("1:101", RunOutcome.NOT_STARTED)]
     assert '1:101 "Slate nightly", scheduled for Sun Nov 22 22:30' in world.topics.messages[0].mail
-    assert world.lists.asked == []
+    assert world.webadmit.asked == []
 
 
 @pytest.mark.parametrize("under", [1, 2, 9])
@@ -669,7 +598,7 @@ def test_an_export_that_two_identities_list_is_expected_once_and_runs_under_any(
     world.matches.add(SLATE, NIGHT, found("2:100", "1:100", identities=both))
     world.put(file(export=Export(user_identity_id=under, export_id=100), finished_at=READY_AT))
 
-    assert outcomes(world.send()) == [("1:100", RunOutcome.READY)]
+    assert outcomes(send(world)) == [("1:100", RunOutcome.READY)]
 
 
 def test_an_export_that_is_listed_as_a_pair_too_is_expected_under_that_identity() -> None:
@@ -677,7 +606,7 @@ def test_an_export_that_is_listed_as_a_pair_too_is_expected_under_that_identity(
     world = named_world(replace(BY_NAME, entries=(SLATE, pair)))
     world.matches.add(SLATE, NIGHT, found("1:100", "2:100", identities=[identity(1), identity(2)]))
 
-    assert outcomes(world.send()) == [("2:100", RunOutcome.NOT_STARTED)]
+    assert outcomes(send(world)) == [("2:100", RunOutcome.NOT_STARTED)]
 
 
 def test_each_time_of_the_schedule_has_its_own_exports() -> None:
@@ -685,7 +614,7 @@ def test_each_time_of_the_schedule_has_its_own_exports() -> None:
     world.matches.add(SLATE, NIGHT, found("1:100"))
     world.matches.add(SLATE, after(hours=-1), found("1:100", "1:101"))
 
-    report = world.send()
+    report = send(world)
 
     assert sorted((f"{run.scheduled_for:%H:%M}", str(run.export)) for run in report.runs) == [
         ("02:30", "1:100"),
@@ -701,16 +630,16 @@ def test_a_run_that_was_started_by_name_at_another_time_is_counted_too(hours: fl
     by_hand = Export(user_identity_id=1, export_id=100)
     world.put(file(export=by_hand, scheduled_for=after(hours=hours), finished_at=READY_AT))
 
-    assert outcomes(world.send()) == [("1:100", RunOutcome.READY)]
+    assert outcomes(send(world)) == [("1:100", RunOutcome.READY)]
 
 
 def test_where_nothing_was_started_it_expects_what_the_name_matches_now() -> None:
     world = named_world()
 
-    report = world.send()
+    report = send(world)
 
     assert outcomes(report) == [("1:100", RunOutcome.NOT_STARTED)]
-    assert world.lists.asked == ["identities", 1]
+    assert world.webadmit.asked == ["identities", "exports 1"]
     assert world.topics.messages[0].subject == "webadmit-exports: ACTION NEEDED: 0 of 1 ready, 1 not started"
 
 
@@ -718,25 +647,25 @@ def test_all_names_and_times_are_looked_up_in_one_go() -> None:
     hourly = replace(BY_NAME, entries=(SLATE, NamePattern(text="slate*")), expression="cron(0 * * * ? *)")
     world = named_world(hourly)
 
-    world.send()
+    send(world)
 
-    assert world.lists.asked == ["identities", 1]
+    assert world.webadmit.asked == ["identities", "exports 1"]
 
 
 def test_where_no_identity_could_be_listed_it_expects_what_the_name_matches_now() -> None:
     world = named_world()
     world.matches.add(SLATE, NIGHT, found(unlisted=[1]))
 
-    assert outcomes(world.send()) == [("1:100", RunOutcome.NOT_STARTED)]
+    assert outcomes(send(world)) == [("1:100", RunOutcome.NOT_STARTED)]
 
 
 @pytest.mark.parametrize("how", ["key", "webadmit", "lists"])
 def test_what_nobody_knows_is_not_said_to_be_nothing(how: str) -> None:
     world = named_world()
     world.keys.error = ApiKeyUnusable("no key") if how == "key" else None
-    world.lists.errors = {"identities": [DOWN] * 2} if how == "webadmit" else {1: [DOWN] * 2}
+    world.webadmit.errors = {"identities": [DOWN] * 2} if how == "webadmit" else {"exports 1": [DOWN] * 2}
 
-    report = world.send()
+    report = send(world)
 
     assert report.runs == []
     assert [one.name for one in report.not_known] == [SLATE.within(1) if how == "lists" else SLATE]
@@ -753,9 +682,9 @@ def test_an_identity_that_could_not_be_listed_is_named_beside_those_that_ran() -
     world.matches.add(SLATE, NIGHT, found("1:100", identities=[OLD, NEW], unlisted=[2]))
     world.put(file(export=Export(user_identity_id=1, export_id=100), finished_at=READY_AT))
 
-    world.send()
-    world.queues = lengths(retries=1)
-    world.send()
+    send(world)
+    world.queues.lengths = lengths(retries=1)
+    send(world)
 
     given_up, waiting = world.topics.messages
     assert given_up.subject == "webadmit-exports: ACTION NEEDED: 1 of 1 ready, 1 name not looked up"
@@ -767,13 +696,13 @@ def test_an_identity_that_could_not_be_listed_is_named_beside_those_that_ran() -
 
 def test_what_waits_as_one_name_asks_for_nothing_however_many_exports_it_has() -> None:
     world = named_world()
-    world.lists.listed[1] *= 3
-    world.queues = lengths(retries=1)
-    world.lists.listed[1] = [replace(one, id=n) for n, one in enumerate(world.lists.listed[1], start=1)]
+    world.webadmit.listed[1] *= 3
+    world.queues.lengths = lengths(retries=1)
+    world.webadmit.listed[1] = [replace(one, id=n) for n, one in enumerate(world.webadmit.listed[1], start=1)]
 
-    assert len(world.send().of(RunOutcome.NOT_STARTED)) == 3
-    world.queues = QUIET
-    world.send()
+    assert len(send(world).of(RunOutcome.NOT_STARTED)) == 3
+    world.queues.lengths = QUIET
+    send(world)
 
     waiting, lost = world.topics.messages
     assert waiting.subject == "webadmit-exports: 0 of 3 ready, 3 not started"
@@ -782,17 +711,17 @@ def test_what_waits_as_one_name_asks_for_nothing_however_many_exports_it_has() -
 
 def test_names_are_looked_up_while_there_is_time_for_the_mail() -> None:
     world = named_world()
-    world.lists.longest_call_seconds = 91  # of 120, of which 30 are for the mail
+    world.timeout, world.webadmit.longest_call_seconds = 120, 91  # 30 are for the mail
 
-    assert [one.name for one in world.send().not_known] == [SLATE.within(1)]
+    assert [one.name for one in send(world).not_known] == [SLATE.within(1)]
 
 
 def test_a_name_that_is_tried_again_asks_for_nothing() -> None:
     world = named_world()
     world.keys.error = ApiKeyUnusable("no key")
-    world.queues = lengths(retries=1)
+    world.queues.lengths = lengths(retries=1)
 
-    world.send()
+    send(world)
 
     assert "ACTION NEEDED" not in world.topics.messages[0].subject
 
@@ -801,7 +730,7 @@ def test_a_name_that_matched_nothing_needs_action() -> None:
     world = named_world()
     world.matches.add(SLATE, NIGHT, found())
 
-    world.send()
+    send(world)
 
     (message,) = world.topics.messages
     assert message.subject == "webadmit-exports: ACTION NEEDED: 1 name without exports"
@@ -814,7 +743,7 @@ def test_a_name_without_exports_is_told_beside_those_that_ran() -> None:
     world.matches.add(SLATE, NIGHT, found())
     world.put(file(finished_at=READY_AT))
 
-    world.send()
+    send(world)
 
     assert world.topics.messages[0].subject == "webadmit-exports: ACTION NEEDED: 1 of 1 ready, 1 name without exports"
 
@@ -824,7 +753,7 @@ def test_matches_that_cannot_be_read_fail_the_mail() -> None:
     world.matches.failing = True
 
     with pytest.raises(AwsUnavailable):
-        world.send()
+        send(world)
 
 
 OLD, NEW = identity(1), identity(2, "2027 - 2028")
@@ -872,7 +801,7 @@ def test_a_newest_cycle_that_is_gone_needs_a_look_though_an_older_one_takes_its_
     world.matches.add(SLATE, after(days=-1), found("1:100", "2:200", identities=[OLD, NEW]))
     world.matches.add(SLATE, NIGHT, found("1:100", "3:300", identities=[older, OLD]))
 
-    changes = world.send().changes
+    changes = send(world).changes
 
     assert changes.joined == [f"identity 3 ({older.title}): 1 export"]
     assert (changes.replaced, changes.lost) == ([], [f"identity 2 ({NEW.title})"])
@@ -885,7 +814,7 @@ def test_identities_of_another_owner_of_the_key_take_the_place_of_the_old_ones()
     world.matches.add(SLATE, after(days=-1), found("1:100", identities=[OLD]))
     world.matches.add(SLATE, NIGHT, found("9:100", identities=[theirs]))
 
-    changes = world.send().changes
+    changes = send(world).changes
 
     assert (changes.joined, changes.replaced, changes.lost) == ([f"{theirs.named}: 1 export"], [OLD.named], [])
 
@@ -895,7 +824,7 @@ def test_a_key_that_reaches_nothing_since_yesterday_needs_a_look() -> None:
     world.matches.add(SLATE, after(days=-1), found("1:100"))
     world.matches.add(SLATE, NIGHT, found(identities=[]))
 
-    assert world.send().changes.lost == [f"identity 1 ({OLD.title})"]
+    assert send(world).changes.lost == [f"identity 1 ({OLD.title})"]
 
 
 def test_a_cycle_that_joins_unlisted_is_said_to_be_so() -> None:
@@ -903,7 +832,7 @@ def test_a_cycle_that_joins_unlisted_is_said_to_be_so() -> None:
     world.matches.add(SLATE, after(days=-1), found("1:100"))
     world.matches.add(SLATE, NIGHT, found("1:100", identities=[OLD, NEW], unlisted=[2]))
 
-    assert world.send().changes.joined == [f"{NEW.named}: its exports could not be listed yet"]
+    assert send(world).changes.joined == [f"{NEW.named}: its exports could not be listed yet"]
 
 
 def test_a_new_cycle_of_another_program_does_not_explain_an_identity_that_is_gone() -> None:
@@ -912,7 +841,7 @@ def test_a_new_cycle_of_another_program_does_not_explain_an_identity_that_is_gon
     world.matches.add(SLATE, after(days=-1), found("1:100", identities=[OLD]))
     world.matches.add(SLATE, NIGHT, found("3:300", identities=[other]))
 
-    changes = world.send().changes
+    changes = send(world).changes
 
     assert (changes.replaced, changes.lost) == ([], [f"identity 1 ({OLD.title})"])
     assert "1 no longer started" in world.topics.messages[0].subject
@@ -973,7 +902,7 @@ def test_the_mail_about_a_new_cycle_is_the_approved_one() -> None:
         export = Export(user_identity_id=identity_id, export_id=export_id)
         world.put(file(export=export, file_id=export_id, finished_at=READY_AT))
 
-    world.send()
+    send(world)
 
     (message,) = world.topics.messages
     assert_approved("morning mail, new cycle", f"Subject: {message.subject}\n\n{message.mail}")
@@ -992,7 +921,7 @@ def test_the_mails_together_tell_what_is_followed_each_morning(nights: list[dict
         pairs = [f"{number}:{number * 100 + export}" for number, exports in night.items() for export in exports]
         there = [identity(number, f"{2020 + number}") for number in night]
         world.matches.add(SLATE, after(days=day), found(*pairs, identities=there))
-        report = world.send(MORNING + timedelta(days=day))
+        report = send(world, MORNING + timedelta(days=day))
         everything = {*(one.named for one in there), *(f'{pair} "Slate nightly"' for pair in pairs)}
         if day:
             lines = report.changes.joined

@@ -1,103 +1,57 @@
 """Labels are worth a short wait and no more: faults, slow answers and old knowledge."""
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes import EXPORT, LABELS, Clock, stand_in
+from tests.fakes import API_KEY, EXPORT, LABELS, identity, stand_in
+from tests.unit.world import World
 from webadmit_exports.domain.export_file import Labels
 from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import AccessRefused, ApiKeyRefused, RateLimited, RequestRefused, Unavailable
 from webadmit_exports.runs.label_cache import LabelCache
-from webadmit_exports.webadmit.api_key import ApiKey
 
-KEY = ApiKey("0123456789abcdef0123456789abcdef")
 OTHER = Export(user_identity_id=2, export_id=20)
 
 
-def nothing() -> None:
-    pass
+def labels_world(timeout: float = 60.0) -> World:
+    """Two identities with exports, one of which has no names. `timeout`: of a look-up."""
+    world = World()
+    pharmacy = Identity(id=2, association="", organization="School of Pharmacy", institution="", cycle="")
+    world.webadmit.known = [identity(37442), pharmacy]
+    world.webadmit.listed = {
+        37442: [
+            ListedExport(id=86447, name="Weekly", format="PDF"),
+            ListedExport(id=86446, name=LABELS.export_name, format="CSV"),
+        ],
+        2: [ListedExport(id=20, name="", format="CSV")],
+    }
+    world.labels = LabelCache(stand_in(world.webadmit), world.clock.now, timeout)
+    return world
 
 
-@dataclass
-class FakeWebAdmit:
-    """Knows two identities with an export each. `before`: what happens before the identities are told."""
-
-    before: Callable[[], None] = nothing
-    errors: dict[str, Exception] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    name: str = "Nursing applicants"
-
-    def drop_connections(self) -> None:
-        self.asked.append("drop")
-
-    def identities(self, key: ApiKey) -> list[Identity]:
-        assert key == KEY
-        self.before()
-        self._asked("identities")
-        return [
-            Identity(
-                id=37442,
-                association="NursingCAS",
-                organization="School of Nursing",
-                institution="University of Examples",
-                cycle="2026 - 2027",
-            ),
-            Identity(id=2, association="", organization="School of Pharmacy", institution="", cycle=""),
-        ]
-
-    def exports(self, key: ApiKey, user_identity_id: int) -> list[ListedExport]:
-        assert key == KEY
-        self._asked(f"exports {user_identity_id}")
-        known = {
-            37442: [
-                ListedExport(id=86447, name="Weekly", format="PDF"),
-                ListedExport(id=86446, name=self.name, format="CSV"),
-            ],
-            2: [ListedExport(id=20, name="", format="CSV")],
-        }
-        return known[user_identity_id]
-
-    def _asked(self, what: str) -> None:
-        self.asked.append(what)
-        if what in self.errors:
-            raise self.errors[what]
+def look_up(world: World, *exports: Export) -> None:
+    world.labels.look_up(API_KEY, exports)
 
 
-@dataclass
-class World:
-    """The names, and all that they touch. `timeout`: for a look-up, in seconds."""
-
-    webadmit: FakeWebAdmit = field(default_factory=FakeWebAdmit)
-    clock: Clock = field(default_factory=Clock)
-    timeout: float = 60.0
-
-    def __post_init__(self) -> None:
-        self.labels = LabelCache(stand_in(self.webadmit), self.clock.now, self.timeout)
-
-    def look_up(self, *exports: Export) -> None:
-        self.labels.look_up(KEY, exports)
-
-    @property
-    def times_asked(self) -> int:
-        return self.webadmit.asked.count("identities")
+def times_asked(world: World) -> int:
+    return world.webadmit.asked.count("identities")
 
 
 def test_names_are_found_with_cycle_and_organization() -> None:
-    world = World()
+    world = labels_world()
 
-    world.look_up(EXPORT)
+    look_up(world, EXPORT)
 
     assert world.labels.of(EXPORT) == LABELS
 
 
 def test_what_webadmit_has_no_names_for_is_left_empty() -> None:
-    world = World()
+    world = labels_world()
 
-    world.look_up(EXPORT, OTHER)
+    look_up(world, EXPORT, OTHER)
 
     assert world.labels.of(OTHER) == Labels(organization="School of Pharmacy")
     assert world.labels.of(Export(user_identity_id=37442, export_id=99999)) == Labels()
@@ -105,74 +59,74 @@ def test_what_webadmit_has_no_names_for_is_left_empty() -> None:
 
 
 def test_only_the_identities_of_the_exports_are_asked_about() -> None:
-    world = World()
+    world = labels_world()
 
-    world.look_up(EXPORT, Export(user_identity_id=37442, export_id=86447))
+    look_up(world, EXPORT, Export(user_identity_id=37442, export_id=86447))
 
-    assert world.webadmit.asked[0] == "drop"
-    assert sorted(world.webadmit.asked[1:]) == ["exports 37442", "identities"]
+    assert world.webadmit.dropped_before == [0]
+    assert sorted(world.webadmit.asked) == ["exports 37442", "identities"]
 
 
 def test_before_anything_was_looked_up_there_are_no_names() -> None:
-    assert World().labels.of(EXPORT) == Labels()
+    assert labels_world().labels.of(EXPORT) == Labels()
 
 
 # ── How often ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_names_are_asked_for_once_in_half_a_day() -> None:
-    world = World()
+    world = labels_world()
 
     for _ in range(5):
-        world.look_up(EXPORT)
+        look_up(world, EXPORT)
         assert world.labels.of(EXPORT) == LABELS
         world.clock.go_on(hours=2)
 
-    assert world.times_asked == 1
+    assert times_asked(world) == 1
 
 
 def test_after_half_a_day_names_are_asked_for_again() -> None:
-    world = World()
-    world.look_up(EXPORT)
-    world.webadmit.name = "Nursing, renamed"
+    world = labels_world()
+    look_up(world, EXPORT)
+    world.webadmit.listed[37442] = [ListedExport(id=86446, name="Nursing, renamed", format="CSV")]
 
     world.clock.go_on(hours=12, seconds=-1)
-    world.look_up(EXPORT)
+    look_up(world, EXPORT)
     assert world.labels.of(EXPORT) == LABELS
 
     world.clock.go_on(seconds=1)
-    world.look_up(EXPORT)
+    look_up(world, EXPORT)
     assert world.labels.of(EXPORT).export_name == "Nursing, renamed"
-    assert world.times_asked == 2
+    assert times_asked(world) == 2
 
 
 def test_other_identities_are_asked_about_at_once() -> None:
-    world = World()
-    world.look_up(EXPORT)
+    world = labels_world()
+    look_up(world, EXPORT)
 
-    world.look_up(EXPORT, OTHER)
+    look_up(world, EXPORT, OTHER)
 
     assert world.labels.of(OTHER).organization == "School of Pharmacy"
     assert world.labels.of(EXPORT) == LABELS
-    assert world.times_asked == 2
+    assert times_asked(world) == 2
 
 
 def test_fewer_identities_than_before_are_not_asked_about() -> None:
-    world = World()
-    world.look_up(EXPORT, OTHER)
+    world = labels_world()
+    look_up(world, EXPORT, OTHER)
 
-    world.look_up(OTHER)
-    world.look_up()
+    look_up(world, OTHER)
+    look_up(world)
 
     assert world.labels.of(OTHER).organization == "School of Pharmacy"
-    assert world.times_asked == 1
+    assert times_asked(world) == 1
 
 
 def test_names_stay_known_when_others_are_asked_about() -> None:
-    world = World()
-    world.look_up(EXPORT)
+    world = labels_world()
+    look_up(world, EXPORT)
 
-    world.look_up(OTHER)
+    look_up(world, OTHER)
 
     assert world.labels.of(EXPORT) == LABELS
 
@@ -195,60 +149,51 @@ def test_names_stay_known_when_others_are_asked_about() -> None:
 def test_where_names_cannot_be_had_they_are_empty_and_asked_for_again_ten_minutes_later(
     call: str, error: Exception
 ) -> None:
-    world = World(FakeWebAdmit(errors={call: error}))
+    world = labels_world()
+    world.webadmit.errors[call] = error
 
-    world.look_up(EXPORT)
+    look_up(world, EXPORT)
     assert world.labels.of(EXPORT) == Labels()
 
     world.webadmit.errors.clear()
-    world.look_up(EXPORT)  # the next of the same list: not asked for each export that starts
+    look_up(world, EXPORT)  # the next of the same list: not asked for each export that starts
     assert world.labels.of(EXPORT) == Labels()
     world.clock.go_on(minutes=10)
-    world.look_up(EXPORT)
+    look_up(world, EXPORT)
     assert world.labels.of(EXPORT) == LABELS
 
 
 def test_names_that_are_known_stay_known_when_webadmit_is_down() -> None:
-    world = World()
-    world.look_up(EXPORT)
+    world = labels_world()
+    look_up(world, EXPORT)
     world.webadmit.errors["identities"] = Unavailable("/", "answered 503")
 
     world.clock.go_on(hours=13)
-    world.look_up(EXPORT)
+    look_up(world, EXPORT)
 
     assert world.labels.of(EXPORT) == LABELS
-    assert world.times_asked == 2
+    assert times_asked(world) == 2
 
 
 # ── Slow answers ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
-def held() -> Iterator[FakeWebAdmit]:
-    """Lists no identities before the end of the test."""
-    event = threading.Event()
-
-    def before() -> None:
-        assert event.wait(60)
-
-    yield FakeWebAdmit(before)
+def slow_world() -> Iterator[World]:
+    """A WebAdMIT that lists nothing before the end of the test, and nobody waits for it."""
+    event, world = threading.Event(), labels_world(timeout=0.0)
+    world.webadmit.before = lambda _: event.wait(60)
+    yield world
     event.set()
 
 
-def test_an_answer_that_comes_too_late_is_not_waited_for(held: FakeWebAdmit) -> None:
-    world = World(held, timeout=0.0)
+def test_an_answer_that_comes_too_late_is_not_waited_for_and_asked_for_again_after_ten_minutes(
+    slow_world: World,
+) -> None:
+    look_up(slow_world, EXPORT)  # comes back, though WebAdMIT has not answered
+    assert slow_world.labels.of(EXPORT) == Labels()
 
-    world.look_up(EXPORT)  # comes back, though WebAdMIT has not answered
+    slow_world.clock.go_on(minutes=10)
+    look_up(slow_world, EXPORT)
 
-    assert world.labels.of(EXPORT) == Labels()
-    assert "identities" not in world.webadmit.asked
-
-
-def test_what_came_too_late_is_asked_for_again_after_ten_minutes(held: FakeWebAdmit) -> None:
-    world = World(held, timeout=0.0)
-    world.look_up(EXPORT)
-
-    world.clock.go_on(minutes=10)
-    world.look_up(EXPORT)
-
-    assert world.webadmit.asked.count("drop") == 2
+    assert len(slow_world.webadmit.dropped_before) == 2

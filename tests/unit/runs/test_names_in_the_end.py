@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import NIGHT, identity
-from tests.unit.runs.test_start import World
+from tests.unit.world import World
 from webadmit_exports.aws.start_queue import Delivery
 from webadmit_exports.domain.identities import followed
 from webadmit_exports.domain.ids import Export
@@ -60,12 +60,12 @@ def test_what_a_name_stands_for_starts_once_in_the_end(
 ) -> None:
     world = World()
     for number, (cycle, school, names) in enumerate(reached, start=1):
-        world.lists.add(identity(number, cycle, school), *names)
+        world.webadmit.add(identity(number, cycle, school), *names)
     entries = parse_entries(",".join(listed))
     wanted = expected(world, entries)
-    world.lists.errors["identities"] = data.draw(faults(LIST_ERRORS), label="identities")
-    for number in world.lists.listed:
-        world.lists.errors[number] = data.draw(faults(LIST_ERRORS), label=f"list of {number}")
+    world.webadmit.errors["identities"] = data.draw(faults(LIST_ERRORS), label="identities")
+    for number in world.webadmit.listed:
+        world.webadmit.errors[f"exports {number}"] = data.draw(faults(LIST_ERRORS), label=f"list of {number}")
     for export in sorted(wanted, key=str):
         world.webadmit.answers[export] = list(data.draw(faults(START_ERRORS), label=f"start of {export}"))
     world.topics.failing = data.draw(st.integers(0, 2), label="SNS fails so often")
@@ -83,8 +83,8 @@ def test_what_a_name_stands_for_starts_once_in_the_end(
 def exports_of(world: World, name: NamePattern) -> set[Export]:
     return {
         Export(user_identity_id=one.id, export_id=listed.id)
-        for one in followed(world.lists.known, 2)
-        for listed in world.lists.listed[one.id]
+        for one in followed(world.webadmit.known, 2)
+        for listed in world.webadmit.listed[one.id]
         if name.matches(listed.name)
     }
 

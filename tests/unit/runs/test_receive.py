@@ -1,105 +1,26 @@
 """The order in which a callback is checked; what comes of it is shown over real HTTP in tests/integration."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.fakes import (
-    EXPORT,
-    FILE_ID,
-    NIGHT,
-    Clock,
-    FakeTable,
-    FakeTopics,
-    after,
-    stand_in,
-    tracker,
-    update,
-)
-from webadmit_exports.domain.callback_url import CallbackUrl
-from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, UpdateSource
+from tests.fakes import EXPORT, FILE_ID, NIGHT, OLD_SIGNING_KEY, Clock, FakeKeys, after
+from tests.unit.world import World
+from webadmit_exports.domain.export_file import AnsweredStart, ExportFile
 from webadmit_exports.errors import AwsUnavailable, InvalidInput
-from webadmit_exports.runs.receive import NotFound, ReceiveCallback
-
-KEY, OLD_KEY = b"a signing key", b"the key before"
+from webadmit_exports.runs.receive import NotFound
 
 
-@dataclass
-class FakeKeys:
-    """The current key in memory; a look at Secrets Manager finds the one before, too."""
-
-    looks: int = 0
-    error: Exception | None = None
-
-    def known(self) -> list[bytes]:
-        if self.error:
-            raise self.error
-        return [KEY]
-
-    def refreshed(self, now: datetime) -> list[bytes]:
-        self.looks += 1
-        return [KEY, OLD_KEY]
-
-
-@dataclass
-class World:
-    keys: FakeKeys = field(default_factory=FakeKeys)
-    table: FakeTable = field(default_factory=FakeTable)
-    topics: FakeTopics = field(default_factory=FakeTopics)
-    clock: Clock = field(default_factory=lambda: Clock(after(minutes=1)))
-    slept: list[float] = field(default_factory=list)
-    while_it_sleeps: Callable[[], object] = lambda: None
-
-    def start(self, *, file_id: int = FILE_ID, scheduled_for: datetime = NIGHT, status: str = "Initializing") -> None:
-        """The answer to a start is recorded."""
-        answer = update(UpdateSource.START, status, scheduled_for, scheduled_for, export_file_id=file_id)
-        tracker(self.table, self.topics, self.clock).apply(answer, None)
-        self.table.calls.clear()
-
-    def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.while_it_sleeps()
-
-    def receiver(self) -> ReceiveCallback:
-        """A process, with its memory."""
-        return ReceiveCallback(
-            signing_keys=stand_in(self.keys),
-            table=stand_in(self.table),
-            tracker=tracker(self.table, self.topics, self.clock),
-            now=self.clock.now,
-            sleep=self._sleep,
-        )
-
-    def receive(
-        self,
-        process: ReceiveCallback | None = None,
-        *,
-        key: bytes = KEY,
-        scheduled_for: datetime = NIGHT,
-        file_id: int = FILE_ID,
-        export_id: int = EXPORT.export_id,
-        status: str = "Available",
-        **parts: str,
-    ) -> None:
-        url = CallbackUrl(export=EXPORT, scheduled_for=scheduled_for).signed("", key)
-        *_, identity, export, occurrence, signature = url.split("/")
-        segments: Mapping[str, str] = {
-            "user_identity_id": identity,
-            "export_id": export,
-            "occurrence": occurrence,
-            "signature": signature,
-            **parts,
-        }
-        body = f"export_file[id]={file_id}&export_file[export_id]={export_id}&export_file[status]={status}"
-        (process or self.receiver()).receive(segments, body, is_base64=False, content_type=None)
+def called_world(**clock: float) -> World:
+    """A minute after the schedule."""
+    return World(clock=Clock(after(**(clock or {"minutes": 1}))))
 
 
 def test_a_good_callback_needs_one_read_two_writes_and_no_look_at_the_keys() -> None:
-    world = World()
-    world.start()
+    world = called_world()
+    world.answer()
 
     world.receive()
 
@@ -120,7 +41,7 @@ def test_a_good_callback_needs_one_read_two_writes_and_no_look_at_the_keys() -> 
     ],
 )
 def test_what_is_not_proven_is_not_found_before_the_table_is_touched(wrong: dict[str, Any]) -> None:
-    world = World()
+    world = called_world()
 
     with pytest.raises(NotFound):
         world.receive(**wrong)
@@ -129,10 +50,10 @@ def test_what_is_not_proven_is_not_found_before_the_table_is_touched(wrong: dict
 
 
 def test_a_signature_of_the_previous_key_is_found_by_a_look_at_the_keys() -> None:
-    world = World()
-    world.start()
+    world = called_world()
+    world.answer()
 
-    world.receive(key=OLD_KEY)
+    world.receive(key=OLD_SIGNING_KEY)
 
     assert world.keys.looks == 1
     assert world.topics.event_types == ["export_file.ready"]
@@ -142,7 +63,7 @@ def test_a_signature_of_the_previous_key_is_found_by_a_look_at_the_keys() -> Non
     "wrong", [{"export_id": 86447}, {"file_id": 0}, {"status": ""}, {"status": "x" * 65}, {"status": "%00"}]
 )
 def test_a_form_that_cannot_be_used_is_refused_before_the_table_is_touched(wrong: dict[str, Any]) -> None:
-    world = World()
+    world = called_world()
 
     with pytest.raises(InvalidInput):
         world.receive(**wrong)
@@ -152,9 +73,9 @@ def test_a_form_that_cannot_be_used_is_refused_before_the_table_is_touched(wrong
 
 @pytest.mark.parametrize("known", [[], [FILE_ID]])
 def test_a_file_that_no_start_was_answered_with_is_looked_for_for_two_seconds_and_refused(known: list[int]) -> None:
-    world = World()
+    world = called_world()
     for file_id in known:
-        world.start(file_id=file_id)
+        world.answer(export_file_id=file_id)
     before = dict(world.table.records)
 
     with pytest.raises(NotFound):
@@ -166,8 +87,8 @@ def test_a_file_that_no_start_was_answered_with_is_looked_for_for_two_seconds_an
 
 
 def test_an_address_that_was_refused_less_than_a_minute_ago_is_looked_up_once_without_waiting() -> None:
-    world = World()
-    world.start()
+    world = called_world()
+    world.answer()
     received = world.receiver()
     for number in range(1, 40):
         with pytest.raises(NotFound):
@@ -181,7 +102,7 @@ def test_an_address_that_was_refused_less_than_a_minute_ago_is_looked_up_once_wi
 
 @pytest.mark.parametrize(("seconds", "waits"), [(59, False), (60, True)])
 def test_a_minute_after_its_last_refusal_an_address_is_waited_for_again(seconds: int, *, waits: bool) -> None:
-    world = World()
+    world = called_world()
     received = world.receiver()
     for _ in range(2):
         with pytest.raises(NotFound):
@@ -197,7 +118,7 @@ def test_a_minute_after_its_last_refusal_an_address_is_waited_for_again(seconds:
 
 
 def test_the_addresses_of_other_runs_are_waited_for_all_the_same() -> None:
-    world = World(clock=Clock(after(hours=1)))
+    world = called_world(hours=1)
     received = world.receiver()
     for scheduled_for in (NIGHT, after(minutes=30)):
         world.slept.clear()
@@ -207,11 +128,11 @@ def test_the_addresses_of_other_runs_are_waited_for_all_the_same() -> None:
 
 
 def test_a_callback_that_overtakes_the_answer_to_its_start_waits_for_the_record() -> None:
-    world = World()
+    world = called_world()
 
     def answered() -> None:
         if len(world.slept) == 3:
-            world.start()
+            world.answer()
 
     world.while_it_sleeps = answered
 
@@ -219,14 +140,14 @@ def test_a_callback_that_overtakes_the_answer_to_its_start_waits_for_the_record(
 
     assert len(world.slept) == 3
     assert world.topics.event_types == ["export_file.ready"]
-    assert world.table.only.finished_at == world.clock.now()
+    assert world.table.only.finished_at == after(minutes=1)  # when it came
 
 
 @pytest.mark.parametrize("other", [after(hours=-1), after(hours=1), after(days=-6)])
 @pytest.mark.parametrize("status", ["Initializing", "Failed"])
 def test_an_address_says_nothing_about_the_run_of_another_scheduled_time(other: datetime, status: str) -> None:
-    world = World(clock=Clock(after(hours=2)))
-    world.start(scheduled_for=other, status=status)
+    world = called_world(hours=2)
+    world.answer(status, scheduled_for=other)
     before, told = dict(world.table.records), list(world.topics.messages)
 
     with pytest.raises(NotFound):
@@ -238,8 +159,8 @@ def test_an_address_says_nothing_about_the_run_of_another_scheduled_time(other: 
 
 def test_a_record_that_moves_on_to_another_scheduled_time_meanwhile_is_left_alone() -> None:
     """Between the read and the write, WebAdMIT gives the id to the run of a later start."""
-    world = World(clock=Clock(after(hours=2)))
-    world.start()
+    world = called_world(hours=2)
+    world.answer()
     read = world.table.read
 
     def begin_again(export_id: int, export_file_id: int) -> ExportFile | None:
@@ -265,8 +186,8 @@ def test_a_record_that_moves_on_to_another_scheduled_time_meanwhile_is_left_alon
 
 @pytest.mark.parametrize("call", ["read", "store"])
 def test_a_table_that_does_not_answer_has_webadmit_try_again(call: str) -> None:
-    world = World()
-    world.start()
+    world = called_world()
+    world.answer()
     world.table.failing.append(call)
 
     with pytest.raises(AwsUnavailable):
@@ -277,7 +198,7 @@ def test_a_table_that_does_not_answer_has_webadmit_try_again(call: str) -> None:
 
 
 def test_without_keys_nothing_is_taken() -> None:
-    world = World(keys=FakeKeys(error=AwsUnavailable("Secrets Manager answered InternalServiceError")))
+    world = World(keys=FakeKeys(signing_error=AwsUnavailable("Secrets Manager answered InternalServiceError")))
 
     with pytest.raises(AwsUnavailable):
         world.receive()

@@ -1,14 +1,15 @@
 """The sweep, with fakes: rate limits, time, stale rows of the index, refused identities."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 import pytest
 
-from tests.fakes import NIGHT, WRITER, Clock, FakeTable, FakeTopics, after, stand_in, tracker, update
+from tests.fakes import Clock, FakeKeys, FakeTable, FakeTopics, after, tracker, update
+from tests.unit.world import World
 from webadmit_exports.domain.export_file import ExportFile, UpdateSource
-from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.lifecycle import LEASE
 from webadmit_exports.errors import (
     AccessRefused,
@@ -20,135 +21,51 @@ from webadmit_exports.errors import (
     RequestRefused,
     Unavailable,
 )
-from webadmit_exports.messages.message import Message
 from webadmit_exports.runs.call_budget import SWEEPS_AN_HOUR
 from webadmit_exports.runs.poll import Figures
-from webadmit_exports.runs.reconcile import ReconcileRuns, SweepIncomplete
-from webadmit_exports.webadmit.answers import RateLimit, Run
-from webadmit_exports.webadmit.api_key import ApiKey
+from webadmit_exports.runs.reconcile import SweepIncomplete
+from webadmit_exports.webadmit.answers import RateLimit
 
+TEN_CALLS_A_SWEEP = RateLimit(limit=12 * 8 * 10, remaining=4000)
 FORBIDDEN = AccessRefused("/", "answered 403", "No access.")
 
 
-@dataclass
-class FakeWebAdmit:
-    """Knows runs by (export, file); answers with what `lists` or `singles` hold for an identity or a file, first."""
-
-    runs: dict[tuple[int, int], tuple[int, str]] = field(default_factory=dict)
-    unlisted: set[int] = field(default_factory=set)
-    lists: dict[int, Exception] = field(default_factory=dict)
-    singles: dict[int, Exception] = field(default_factory=dict)
-    limit: int | None = 5000
-    remaining: int = 4000
-    asked: list[str] = field(default_factory=list)
-    dropped: int = 0
-
-    @property
-    def rate_limit(self) -> RateLimit:
-        return RateLimit(limit=self.limit, remaining=self.remaining)
-
-    def drop_connections(self) -> None:
-        assert self.asked == []
-        self.dropped += 1
-
-    def recent_runs(self, key: ApiKey, user_identity_id: int) -> tuple[list[Run], RateLimit]:
-        self.asked.append(f"list {user_identity_id}")
-        if user_identity_id in self.lists:
-            raise self.lists[user_identity_id]
-        listed = [
-            Run(export_file_id=file_id, export_id=export_id, status=status, href=None)
-            for (export_id, file_id), (identity, status) in self.runs.items()
-            if identity == user_identity_id and file_id not in self.unlisted
-        ]
-        return listed, self.rate_limit
-
-    def run(self, key: ApiKey, export_id: int, export_file_id: int) -> tuple[Run, RateLimit]:
-        self.asked.append(f"one {export_file_id}")
-        if export_file_id in self.singles:
-            raise self.singles[export_file_id]
-        if (export_id, export_file_id) not in self.runs:
-            raise RequestRefused("/", "answered 404", "Export file not found.", status=404)
-        status = self.runs[export_id, export_file_id][1]
-        return Run(export_file_id=export_file_id, export_id=export_id, status=status, href=None), self.rate_limit
-
-
-@dataclass
-class FakeKey:
-    error: Exception | None = None
-    reads: int = 0
-
-    def read(self) -> ApiKey:
-        self.reads += 1
-        if self.error:
-            raise self.error
-        return ApiKey("0123456789abcdef0123456789abcdef")
-
-
-@dataclass
-class World:
-    """Open runs that are due, and a WebAdMIT that knows them."""
-
-    webadmit: FakeWebAdmit = field(default_factory=FakeWebAdmit)
-    table: FakeTable = field(default_factory=FakeTable)
-    topics: FakeTopics = field(default_factory=FakeTopics)
-    key: FakeKey = field(default_factory=FakeKey)
-    clock: Clock = field(default_factory=lambda: Clock(after(minutes=10)))
-    seconds: float = 240
-
-    def open_run(self, file_id: int, identity: int = 37442, status: str = "In Progress") -> ExportFile:
-        export = Export(user_identity_id=identity, export_id=file_id % 1000 + 1)
-        files = tracker(self.table, FakeTopics(), Clock(after(seconds=1)))
-        files.apply(update(UpdateSource.START, "Queued", after(seconds=1), export=export, export_file_id=file_id), None)
-        self.webadmit.runs[export.export_id, file_id] = (identity, status)
-        return self.record(file_id)
-
-    def record(self, file_id: int) -> ExportFile:
-        return next(record for record in self.table.records.values() if record.export_file_id == file_id)
-
-    def sweep(self) -> Figures:
-        self.webadmit.asked.clear()
-        return ReconcileRuns(
-            webadmit=stand_in(self.webadmit),
-            api_key=stand_in(self.key),
-            table=stand_in(self.table),
-            tracker=tracker(self.table, self.topics, self.clock),
-            topics=stand_in(self.topics),
-            writer=WRITER,
-            now=self.clock.now,
-        ).sweep(lambda: self.seconds)
+def swept_world(minutes: float = 10, **more: Any) -> World:
+    """Ten minutes after the schedule."""
+    return World(clock=Clock(after(minutes=minutes)), **more)
 
 
 # ── Asking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_one_list_answers_for_all_runs_of_an_identity() -> None:
-    world = World()
+    world = swept_world()
     for number in range(50):
         world.open_run(number + 1, identity=number % 2 + 1)
 
     assert world.sweep() == Figures(due=50, asked=50)
-    assert sorted(world.webadmit.asked) == ["list 1", "list 2"]
+    assert sorted(world.webadmit.asked) == ["runs 1", "runs 2"]
 
 
 def test_connections_that_may_have_died_are_dropped_before_each_sweep_that_asks() -> None:
-    world = World()
+    world = swept_world()
     world.sweep()
     world.open_run(1)
 
     world.sweep()
 
-    assert world.webadmit.dropped == 1
+    assert world.webadmit.dropped_before == [0]
 
 
 def test_forty_seconds_are_enough_to_ask_about_one_more_identity() -> None:
-    world = World(seconds=40)
+    world = swept_world(timeout=40)
     world.open_run(1)
 
     assert world.sweep() == Figures(due=1, asked=1)
 
 
 def test_a_finished_run_is_announced_from_the_list() -> None:
-    world = World()
+    world = swept_world()
     world.open_run(5, status="Available")
 
     assert world.sweep() == Figures(due=1, asked=1, found=1)
@@ -156,7 +73,7 @@ def test_a_finished_run_is_announced_from_the_list() -> None:
 
 
 def test_a_run_with_the_same_number_of_another_export_is_not_taken_for_it() -> None:
-    world = World()
+    world = swept_world()
     record = world.open_run(5)
     del world.webadmit.runs[record.export.export_id, 5]
     world.webadmit.runs[999, 5] = (37442, "Available")
@@ -167,17 +84,17 @@ def test_a_run_with_the_same_number_of_another_export_is_not_taken_for_it() -> N
 
 
 def test_only_what_the_list_lacks_is_asked_about_alone() -> None:
-    world = World()
+    world = swept_world()
     for file_id in (1, 2, 3):
         world.open_run(file_id)
     world.webadmit.unlisted = {2}
 
     assert world.sweep() == Figures(due=3, asked=3)
-    assert world.webadmit.asked == ["list 37442", "one 2"]
+    assert world.webadmit.asked == ["runs 37442", "run 2"]
 
 
 def test_what_was_asked_about_is_due_later() -> None:
-    world = World()
+    world = swept_world()
     world.open_run(1)
 
     world.sweep()
@@ -188,10 +105,10 @@ def test_what_was_asked_about_is_due_later() -> None:
 
 @pytest.mark.parametrize("status", [400, 410, 422])
 def test_another_refusal_of_a_single_file_proves_nothing_for_seven_days(status: int) -> None:
-    world = World()
+    world = swept_world()
     world.open_run(1)
     world.webadmit.unlisted = {1}
-    world.webadmit.singles = {1: RequestRefused("/", f"answered {status}", status=status)}
+    world.webadmit.errors["run 1"] = RequestRefused("/", f"answered {status}", status=status)
 
     with pytest.raises(SweepIncomplete):
         world.sweep()
@@ -203,21 +120,17 @@ def test_another_refusal_of_a_single_file_proves_nothing_for_seven_days(status: 
 
 
 @pytest.mark.parametrize(
-    "fault", ["list unavailable", "single unavailable", "single refused", "no access", "not in the list"]
+    "fault", ["runs unavailable", "single unavailable", "single refused", "no access", "not in the list"]
 )
 def test_a_run_that_cannot_be_asked_about_is_reported_once_and_does_not_fill_the_sweeps(fault: str) -> None:
-    world, failed = World(), 0
+    world, failed = swept_world(), 0
     world.open_run(1)
-    unavailable, refused = Unavailable("/", "answered 500"), RequestRefused("/", "answered 422", status=422)
     world.webadmit.unlisted = {1}
-    world.webadmit.lists = {37442: unavailable} if fault == "list unavailable" else {}
-    world.webadmit.singles = {
-        1: {"single unavailable": unavailable, "single refused": refused, "no access": FORBIDDEN}.get(
-            fault, unavailable
-        )
-    }
-    if fault == "not in the list":
-        world.webadmit.singles = {}
+    unavailable, refused = Unavailable("/", "answered 500"), RequestRefused("/", "answered 422", status=422)
+    if fault != "not in the list":
+        world.webadmit.errors["run 1"] = {"single refused": refused, "no access": FORBIDDEN}.get(fault, unavailable)
+    if fault == "list unavailable":
+        world.webadmit.errors["runs 37442"] = unavailable
 
     for _ in range(12 * 24):
         try:
@@ -227,20 +140,20 @@ def test_a_run_that_cannot_be_asked_about_is_reported_once_and_does_not_fill_the
         world.clock.go_on(minutes=5)
 
     assert len(world.topics.messages) == 1
-    assert failed == 0 or fault in ("list unavailable", "single unavailable") or failed < 80
+    assert failed == 0 or fault in ("runs unavailable", "single unavailable") or failed < 80
 
 
 def test_without_open_runs_the_key_is_not_read() -> None:
-    world = World()
+    world = swept_world()
 
     world.sweep()
 
-    assert world.key.reads == 0
+    assert world.keys.reads == 0
 
 
 @pytest.mark.parametrize("error", [ApiKeyUnusable("no value"), AwsUnavailable("Secrets Manager answered x")])
 def test_without_a_key_the_sweep_fails_and_nothing_changes(error: Exception) -> None:
-    world = World(key=FakeKey(error))
+    world = swept_world(keys=FakeKeys(error))
     before = world.open_run(1)
 
     with pytest.raises(type(error)):
@@ -250,22 +163,25 @@ def test_without_a_key_the_sweep_fails_and_nothing_changes(error: Exception) -> 
 
 
 def test_a_refused_key_ends_the_sweep() -> None:
-    world = World()
+    world = swept_world()
     for identity in (1, 2, 3):
         world.open_run(identity, identity)
-    world.webadmit.lists = {1: ApiKeyRefused("/", "answered 401")}
+    world.webadmit.errors = {"runs 1": ApiKeyRefused("/", "answered 401")}
 
     with pytest.raises(ApiKeyRefused):
         world.sweep()
 
-    assert world.webadmit.asked == ["list 1"]
+    assert world.webadmit.asked == ["runs 1"]
 
 
 def test_identities_that_cannot_be_asked_about_do_not_stop_the_others() -> None:
-    world = World()
+    world = swept_world()
     for identity in (1, 2, 3):
         world.open_run(identity, identity, "Available")
-    world.webadmit.lists = {1: Unavailable("/", "answered 503"), 2: Unavailable("/", "no answer (ReadTimeout)")}
+    world.webadmit.errors = {
+        "runs 1": Unavailable("/", "answered 503"),
+        "runs 2": Unavailable("/", "no answer (ReadTimeout)"),
+    }
 
     with pytest.raises(SweepIncomplete, match="2 of 3"):
         world.sweep()
@@ -274,7 +190,7 @@ def test_identities_that_cannot_be_asked_about_do_not_stop_the_others() -> None:
 
 
 def test_a_table_that_fails_once_does_not_stop_the_others() -> None:
-    world = World()
+    world = swept_world()
     for file_id in (1, 2, 3):
         world.open_run(file_id, status="Available")
     world.table.failing.append("store")
@@ -289,7 +205,7 @@ def test_a_table_that_fails_once_does_not_stop_the_others() -> None:
     ("status", "event_type"), [("Failed", "export_file.failed"), ("Empty List", "export_file.empty")]
 )
 def test_a_failure_that_is_found_by_polling_is_told_in_the_same_sweep(status: str, event_type: str) -> None:
-    world = World()
+    world = swept_world()
     world.open_run(1, status=status)
     world.open_run(2, status="Available")
 
@@ -299,7 +215,7 @@ def test_a_failure_that_is_found_by_polling_is_told_in_the_same_sweep(status: st
 
 
 def test_what_callbacks_left_due_is_told_before_anything_is_asked() -> None:
-    world = World(key=FakeKey(ApiKeyUnusable("no value")))
+    world = swept_world(keys=FakeKeys(ApiKeyUnusable("no value")))
     world.open_run(1)
     world.open_run(2)
     failed = update(UpdateSource.CALLBACK, "Failed", after(minutes=9), export=world.record(1).export, export_file_id=1)
@@ -313,15 +229,15 @@ def test_what_callbacks_left_due_is_told_before_anything_is_asked() -> None:
 
 
 def test_a_list_of_runs_that_is_too_long_to_read_has_each_run_asked_about_alone() -> None:
-    world = World()
+    world = swept_world()
     for file_id in range(1, 51):
         world.open_run(file_id, status="Available")
-    world.webadmit.lists = {37442: AnswerTooLong("/", "the answer was longer than 4,194,304 bytes")}
-    world.webadmit.limit = 12 * 8 * 10  # ten calls a sweep
+    world.webadmit.errors = {"runs 37442": AnswerTooLong("/", "the answer was longer than 4,194,304 bytes")}
+    world.webadmit.limit = TEN_CALLS_A_SWEEP
 
     world.sweep()
 
-    assert world.webadmit.asked == ["list 37442", *(f"one {file_id}" for file_id in range(1, 10))]
+    assert world.webadmit.asked == ["runs 37442", *(f"run {file_id}" for file_id in range(1, 10))]
     assert world.topics.event_types == ["export_file.ready"] * 9
 
 
@@ -330,10 +246,10 @@ def test_a_list_of_runs_that_is_too_long_to_read_has_each_run_asked_about_alone(
 
 @pytest.mark.parametrize("limit", [600, 1000, 5000])
 def test_a_sweep_takes_an_eighth_of_the_rate_limit_at_most(limit: int) -> None:
-    world = World()
+    world = swept_world()
     for file_id in range(1, 201):
         world.open_run(file_id)
-    world.webadmit.unlisted, world.webadmit.limit, world.webadmit.remaining = set(range(201)), limit, limit
+    world.webadmit.unlisted, world.webadmit.limit = set(range(201)), RateLimit(limit=limit, remaining=limit)
 
     for _ in range(SWEEPS_AN_HOUR):
         world.sweep()
@@ -341,8 +257,8 @@ def test_a_sweep_takes_an_eighth_of_the_rate_limit_at_most(limit: int) -> None:
 
 
 def test_what_there_were_no_calls_for_comes_first_in_the_next_sweep() -> None:
-    world = World()
-    world.webadmit.limit = 12 * 8 * 10  # ten calls a sweep
+    world = swept_world()
+    world.webadmit.limit = TEN_CALLS_A_SWEEP
     for identity in range(1, 26):
         world.open_run(identity, identity)
 
@@ -352,21 +268,21 @@ def test_what_there_were_no_calls_for_comes_first_in_the_next_sweep() -> None:
         world.sweep()
         swept += world.webadmit.asked
 
-    assert set(swept) == {f"list {identity}" for identity in range(1, 26)}
+    assert set(swept) == {f"runs {identity}" for identity in range(1, 26)}
 
 
 def test_when_others_have_used_most_of_the_limit_the_rest_is_left_to_them() -> None:
-    world = World()
+    world = swept_world()
     for identity in range(1, 11):
         world.open_run(identity, identity)
-    world.webadmit.remaining = 1249
+    world.webadmit.limit = RateLimit(limit=5000, remaining=1249)
 
     assert world.sweep() == Figures(due=10, asked=1)
 
 
 def test_where_webadmit_does_not_tell_its_limit_everything_is_asked() -> None:
-    world = World()
-    world.webadmit.limit = None
+    world = swept_world()
+    world.webadmit.limit = RateLimit()
     for identity in range(1, 101):
         world.open_run(identity, identity)
 
@@ -374,17 +290,17 @@ def test_where_webadmit_does_not_tell_its_limit_everything_is_asked() -> None:
 
 
 def test_a_rate_limit_ends_the_asking_and_is_no_failure() -> None:
-    world = World()
+    world = swept_world()
     for identity in (1, 2):
         world.open_run(identity, identity)
-    world.webadmit.lists = {1: RateLimited("/", "answered 429", retry_after=None)}
+    world.webadmit.errors = {"runs 1": RateLimited("/", "answered 429", retry_after=None)}
 
     assert world.sweep() == Figures(due=2)
-    assert world.webadmit.asked == ["list 1"]
+    assert world.webadmit.asked == ["runs 1"]
 
 
 def test_without_time_nothing_is_asked_or_announced() -> None:
-    world = World(seconds=39)
+    world = swept_world(timeout=39)
     world.open_run(1)
     files = tracker(world.table, FakeTopics(failing=1), Clock(after(minutes=1)))
     with pytest.raises(AwsUnavailable):
@@ -409,7 +325,7 @@ class StaleIndex(FakeTable):
 
 
 def test_stale_rows_of_the_index_change_nothing() -> None:
-    world = World(table=StaleIndex())
+    world = swept_world(table=StaleIndex())
     files = tracker(world.table, world.topics, Clock(after(minutes=1)))
     world.open_run(1, status="In Progress")
     opened = world.record(1)
@@ -429,7 +345,7 @@ def test_stale_rows_of_the_index_change_nothing() -> None:
 
 
 def test_a_row_whose_record_is_gone_changes_nothing() -> None:
-    world = World(table=StaleIndex())
+    world = swept_world(table=StaleIndex())
     opened = world.open_run(1)
     world.table.records.clear()
     assert isinstance(world.table, StaleIndex)
@@ -445,12 +361,12 @@ def test_a_row_whose_record_is_gone_changes_nothing() -> None:
 
 
 def forbidden_world(runs: int = 40) -> World:
-    world = World()
+    world = swept_world()
     for file_id in range(1, runs + 1):
         world.open_run(file_id)
     world.open_run(500, identity=2)
-    world.webadmit.lists = {37442: FORBIDDEN}
-    world.webadmit.singles = dict.fromkeys(range(1, runs + 1), FORBIDDEN)
+    world.webadmit.errors = {"runs 37442": FORBIDDEN}
+    world.webadmit.errors |= dict.fromkeys([f"run {number}" for number in range(1, runs + 1)], FORBIDDEN)
     return world
 
 
@@ -482,7 +398,7 @@ def test_a_refused_identity_costs_two_calls_a_sweep_and_the_others_go_on() -> No
 def test_runs_of_a_refused_identity_are_followed_and_announced_when_access_is_back() -> None:
     world = forbidden_world(runs=1)
     world.sweep()
-    world.webadmit.lists.clear()
+    world.webadmit.errors.clear()
     world.webadmit.runs[world.record(1).export.export_id, 1] = (37442, "Available")
 
     world.clock.go_on(hours=1)
@@ -523,37 +439,25 @@ def test_a_report_that_cannot_be_sent_is_sent_by_the_next_sweep_under_the_same_e
     assert len(set(ids)) == 1
 
 
-@dataclass
-class TopicsThatCall(FakeTopics):
-    """Before the first message is taken, something else happens."""
-
-    first: Callable[[], object] | None = None
-
-    def publish(self, message: Message) -> None:
-        if self.first:
-            first, self.first = self.first, None
-            first()
-        super().publish(message)
-
-
 def test_two_sweeps_that_overlap_report_a_late_run_once() -> None:
-    world = World(table=StaleIndex(), clock=Clock(after(hours=5)))
+    world = swept_world(minutes=300, table=StaleIndex())
     world.table.shown = [world.open_run(1)]  # type: ignore[attr-defined]
 
     def sweep_again() -> None:  # the index has not caught up
+        world.topics.before = lambda: None
         world.clock.go_on(seconds=1)
         world.sweep()
 
-    world.topics = TopicsThatCall(first=sweep_again)
+    world.topics.before = sweep_again
     world.sweep()
 
     assert world.topics.event_types == ["export_file.overdue"]
 
 
 def test_a_list_that_is_refused_still_lets_single_files_be_asked_about() -> None:
-    world = World()
+    world = swept_world()
     world.open_run(1, status="Available")
-    world.webadmit.lists = {37442: RequestRefused("/", "answered 404", "User identity not found.", status=404)}
+    world.webadmit.errors = {"runs 37442": RequestRefused("/", "answered 404", "User identity not found.", status=404)}
 
     assert world.sweep() == Figures(due=1, asked=1, found=1)
     assert world.topics.event_types == ["export_file.ready"]
@@ -563,7 +467,7 @@ def test_a_list_that_is_refused_still_lets_single_files_be_asked_about() -> None
 
 
 def test_a_lease_that_is_over_is_taken_over() -> None:
-    world = World()
+    world = swept_world()
     files = tracker(world.table, FakeTopics(failing=1), Clock(after(minutes=1)))
     with pytest.raises(AwsUnavailable):
         files.apply(update(UpdateSource.START, "Available", after(minutes=1)), None)
@@ -573,7 +477,7 @@ def test_a_lease_that_is_over_is_taken_over() -> None:
 
 
 def test_a_topic_that_is_down_makes_the_sweep_fail_and_leaves_all_due() -> None:
-    world = World(topics=FakeTopics(failing=99))
+    world = swept_world(topics=FakeTopics(failing=99))
     files = tracker(world.table, FakeTopics(failing=99), Clock(after(minutes=1)))
     for file_id in (1, 2, 3):
         with pytest.raises(AwsUnavailable):
@@ -588,7 +492,7 @@ def test_a_topic_that_is_down_makes_the_sweep_fail_and_leaves_all_due() -> None:
 
 
 def test_what_is_not_due_is_left_alone() -> None:
-    world = World(clock=Clock(NIGHT + timedelta(minutes=5)))
+    world = swept_world(minutes=5)
     world.open_run(1)
 
     assert world.sweep() == Figures()

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import NIGHT, after, identity, stand_in
-from tests.unit.runs.test_start import World, delivery, run
+from tests.fakes import NIGHT, after, identity, run, stand_in
+from tests.unit.world import World, delivery
 from webadmit_exports.domain.export_file import Labels
 from webadmit_exports.domain.identities import ListedExport
 from webadmit_exports.domain.ids import Export
@@ -30,7 +30,7 @@ def world(*cycles: str, names: tuple[str, ...] = ("Slate nightly", "Banner")) ->
     """Identities 1, 2 and so on of one program in these cycles, each with exports 100, 101 (or 200, 201) and so on."""
     made = World()
     for number, cycle in enumerate(cycles or ("2026 - 2027",), start=1):
-        made.lists.add(identity(number, cycle), *names)
+        made.webadmit.add(identity(number, cycle), *names)
     return made
 
 
@@ -38,8 +38,8 @@ def many_schools(*, down: int, of: int = 60) -> World:
     """Identities of so many programs with an export Slate each; the lists of the first ones fail in one start."""
     made = World()
     for number in range(1, of + 1):
-        made.lists.add(identity(number, organization=f"School {number}"), "Slate")
-        made.lists.errors[number] = [DOWN, DOWN] if number <= down else []
+        made.webadmit.add(identity(number, organization=f"School {number}"), "Slate")
+        made.webadmit.errors[f"exports {number}"] = [DOWN, DOWN] if number <= down else []
     return made
 
 
@@ -74,7 +74,7 @@ def test_a_name_starts_the_exports_of_that_name_in_the_followed_cycles() -> None
     made = world("2024 - 2025", "2025 - 2026", "2026 - 2027")
 
     assert start(made, "slate*") == {"started": ["2:200", "3:300"]}
-    assert sorted(made.lists.asked, key=str) == [2, 3, "identities"]
+    assert sorted(made.webadmit.asked) == ["exports 2", "exports 3", "identities"]
     assert alerts(made) == []
 
 
@@ -82,15 +82,15 @@ def test_a_name_and_a_pair_of_the_same_export_start_it_once() -> None:
     made = world()
 
     assert start(made, "1:100,Slate*,slate nightly,Banner") == {"started": ["1:100", "1:101"]}
-    assert [str(export) for export in made.webadmit.asked].count("1:100") == 1
+    assert [str(export) for export in made.webadmit.started].count("1:100") == 1
 
 
 def shared(*identities: int) -> World:
     """Identities of one program and cycle that all list export 500, "Slate"."""
     made = World()
     for number in identities:
-        made.lists.add(identity(number), "Banner")
-        made.lists.listed[number] = [ListedExport(id=500, name="Slate", format="CSV")]
+        made.webadmit.add(identity(number), "Banner")
+        made.webadmit.listed[number] = [ListedExport(id=500, name="Slate", format="CSV")]
     return made
 
 
@@ -99,7 +99,7 @@ def test_an_export_that_several_identities_list_is_started_once_under_the_lowest
 
     assert start(made, "Slate") == {"started": ["3:500"]}
     assert start(made, "Slate") == {"already_started": ["3:500"]}
-    assert [str(export) for export in made.webadmit.asked] == ["3:500"]
+    assert [str(export) for export in made.webadmit.started] == ["3:500"]
 
 
 def test_where_its_lowest_identity_is_refused_it_is_started_under_the_next_and_nobody_is_woken() -> None:
@@ -152,13 +152,13 @@ def test_a_schedule_that_fires_twice_starts_by_name_once() -> None:
     start(made, "Slate*")
 
     assert start(made, "Slate*") == {"already_started": ["1:100"]}
-    assert len(made.webadmit.asked) == 1
+    assert len(made.webadmit.started) == 1
 
 
 def test_each_start_looks_names_up_anew() -> None:
     made = world()
     start(made, "Slate*")
-    made.lists.listed[1].append(ListedExport(id=199, name="Slate weekly", format="CSV"))
+    made.webadmit.listed[1].append(ListedExport(id=199, name="Slate weekly", format="CSV"))
 
     assert start(made, "Slate*", scheduled_for=after(seconds=1)) == {"started": ["1:100", "1:199"]}
 
@@ -168,7 +168,7 @@ def test_without_names_nothing_is_listed() -> None:
 
     start(made, "1:100")
 
-    assert made.lists.asked == []
+    assert made.webadmit.asked == []
 
 
 def test_what_a_name_stood_for_is_recorded_before_it_is_started() -> None:
@@ -196,9 +196,8 @@ def test_a_table_that_does_not_take_the_matches_keeps_nothing_from_starting() ->
 
 def test_an_export_that_disappears_between_list_and_start_fails_alone() -> None:
     made = world()
-    gone, _ = made.lists.listed[1]
-    (pair,) = parse_entries(f"1:{gone.id}")
-    made.webadmit.answers = {pair: [RequestRefused("/", "HTTP 404", status=404)]}
+    gone, _ = made.webadmit.listed[1]
+    made.webadmit.answers = {pair(f"1:{gone.id}"): [RequestRefused("/", "HTTP 404", status=404)]}
 
     assert start(made, "Slate*,Banner") == {"failed": ["1:100"], "started": ["1:101"]}
     assert alerts(made) == [("start.failed", "1:100")]
@@ -247,13 +246,13 @@ def test_a_name_of_everything_and_more_than_a_thousand_exports_are_refused_with_
 
     assert start(made, text) == {"failed": [text]}
     assert f"{text}: {count:,} exports of NursingCAS, School" in str(made.topics.messages[0].body["reason"])
-    assert made.webadmit.asked == []
+    assert made.webadmit.started == []
 
 
 def test_a_thousand_exports_in_another_program_do_not_stop_those_that_were_meant() -> None:
     made = world("2026 - 2027", names=("Slate",))
     for number in (501, 502):
-        made.lists.add(identity(number, organization=f"Copy {number}"), *["Slate"] * 1001)
+        made.webadmit.add(identity(number, organization=f"Copy {number}"), *["Slate"] * 1001)
 
     assert start(made, "Slate") == {"started": ["1:100"], "failed": ["Slate"]}
 
@@ -278,7 +277,7 @@ def test_a_thousand_exports_of_one_name_start() -> None:
 )
 def test_an_identity_that_cannot_be_listed_is_deferred_as_the_name_in_it(error: WebAdmitError) -> None:
     made = world("2025 - 2026", "2026 - 2027")
-    made.lists.errors[2] = [error, error]
+    made.webadmit.errors["exports 2"] = [error, error]
 
     assert start(made, "Slate*") == {"started": ["1:100"], "deferred": ["Slate*@2"]}
     assert deferred(made) == ["Slate*@2"]
@@ -288,17 +287,17 @@ def test_an_identity_that_cannot_be_listed_is_deferred_as_the_name_in_it(error: 
 
 def test_what_was_deferred_in_an_identity_starts_later_under_its_first_time_once() -> None:
     made = world("2025 - 2026", "2026 - 2027")
-    made.lists.errors[2] = [REFUSED]
+    made.webadmit.errors["exports 2"] = [REFUSED]
     start(made, "Slate*")
-    made.lists.asked.clear()
+    made.webadmit.asked.clear()
     made.clock.go_on(hours=1)
 
     assert retry(made, "Slate*@2") == []
     assert retry(made, "Slate*@2") == []
 
-    assert [str(export) for export in made.webadmit.asked] == ["1:100", "2:200"]
+    assert [str(export) for export in made.webadmit.started] == ["1:100", "2:200"]
     assert {record.scheduled_for for record in made.table.records.values()} == {NIGHT}
-    assert made.lists.asked == ["identities", 2] * 2
+    assert made.webadmit.asked == ["identities", "exports 2"] * 2
     assert len(made.matches.kept["Slate*", NIGHT].exports) == 2
     assert made.matches.kept["Slate*", NIGHT].unlisted == frozenset()
     assert len(made.topics.messages) == 1
@@ -306,7 +305,7 @@ def test_what_was_deferred_in_an_identity_starts_later_under_its_first_time_once
 
 def test_an_identity_that_stays_closed_comes_again_in_silence_and_the_last_try_says_so() -> None:
     made = world("2025 - 2026", "2026 - 2027")
-    made.lists.errors[2] = [REFUSED] * 9
+    made.webadmit.errors["exports 2"] = [REFUSED] * 9
 
     assert retry(made, "Slate*@2") == ["Slate*@2"]
     assert alerts(made) == []
@@ -317,7 +316,7 @@ def test_an_identity_that_stays_closed_comes_again_in_silence_and_the_last_try_s
 
 def test_an_identity_that_the_key_has_lost_is_not_given_up_at_once() -> None:
     made = world()
-    made.lists.errors[9] = [RequestRefused("/", "HTTP 404", status=404)]
+    made.webadmit.errors["exports 9"] = [RequestRefused("/", "HTTP 404", status=404)]
 
     assert retry(made, "Slate*@9") == ["Slate*@9"]
 
@@ -325,7 +324,7 @@ def test_an_identity_that_the_key_has_lost_is_not_given_up_at_once() -> None:
 @pytest.mark.parametrize("error", [ApiKeyRefused("/", "HTTP 401"), DOWN, RateLimited("/", "HTTP 429", retry_after=999)])
 def test_where_webadmit_is_down_or_refuses_the_key_the_name_is_deferred_as_a_whole(error: WebAdmitError) -> None:
     made = world("2025 - 2026", "2026 - 2027")
-    made.lists.errors["identities"] = [error, error]
+    made.webadmit.errors["identities"] = [error, error]
 
     found = start(made, "Slate*,1:101")
 
@@ -336,7 +335,7 @@ def test_where_webadmit_is_down_or_refuses_the_key_the_name_is_deferred_as_a_who
 
 def test_a_rate_limit_is_waited_for_before_the_identities_are_listed() -> None:
     made = world()
-    made.lists.errors["identities"] = [RateLimited("/", "HTTP 429", retry_after=9)]
+    made.webadmit.errors["identities"] = [RateLimited("/", "HTTP 429", retry_after=9)]
 
     assert start(made, "Slate*") == {"started": ["1:100"]}
     assert made.slept == [9]
@@ -344,7 +343,7 @@ def test_a_rate_limit_is_waited_for_before_the_identities_are_listed() -> None:
 
 def test_an_identity_that_webadmit_does_not_list_is_told_in_its_own_words() -> None:
     made = world("2025 - 2026", "2026 - 2027")
-    made.lists.errors[2] = [RequestRefused("/", "HTTP 404", "“Not here.”", status=404)]
+    made.webadmit.errors["exports 2"] = [RequestRefused("/", "HTTP 404", "“Not here.”", status=404)]
 
     start(made, "Slate*")
 
@@ -355,14 +354,14 @@ def test_an_identity_that_webadmit_does_not_list_is_told_in_its_own_words() -> N
 
 def test_a_refused_key_is_told_once_for_names_and_pairs_and_nothing_is_asked() -> None:
     made = world()
-    made.lists.errors["identities"] = [ApiKeyRefused("/", "HTTP 401")]
+    made.webadmit.errors["identities"] = [ApiKeyRefused("/", "HTTP 401")]
 
     start(made, "1:101,Slate*,Banner")
 
     assert [event_type for event_type, _ in alerts(made)] == ["start.delayed"]
     assert sorted(str(made.topics.messages[0].body["exports"]).split(",")) == ["1:101", "Banner", "Slate*"]
     assert made.topics.messages[0].subject.startswith("webadmit-exports: 1 export and 2 names not started yet")
-    assert made.webadmit.asked == []
+    assert made.webadmit.started == []
 
 
 def test_without_a_key_names_are_deferred_and_nothing_is_asked() -> None:
@@ -370,12 +369,15 @@ def test_without_a_key_names_are_deferred_and_nothing_is_asked() -> None:
     made.keys.error = ApiKeyUnusable("no key")
 
     assert start(made, "Slate*") == {"deferred": ["Slate*"]}
-    assert made.lists.asked == []
+    assert made.webadmit.asked == []
 
 
 def test_a_key_that_is_refused_between_the_lists_defers_the_name_as_a_whole() -> None:
     made = world("2025 - 2026", "2026 - 2027")
-    made.lists.errors |= {1: [ApiKeyRefused("/", "HTTP 401")], 2: [ApiKeyRefused("/", "HTTP 401")]}
+    made.webadmit.errors |= {
+        "exports 1": [ApiKeyRefused("/", "HTTP 401")],
+        "exports 2": [ApiKeyRefused("/", "HTTP 401")],
+    }
 
     assert start(made, "Slate*") == {"deferred": ["Slate*"]}
 
@@ -398,19 +400,18 @@ def test_a_hundred_names_in_identities_are_deferred_one_by_one() -> None:
 
 def test_a_name_that_came_as_a_whole_and_now_starts_in_part_defers_the_rest_and_says_so() -> None:
     made = world("2025 - 2026", "2026 - 2027")
-    made.lists.errors[2] = [REFUSED]
+    made.webadmit.errors["exports 2"] = [REFUSED]
 
     assert retry(made, "Slate*") == []
 
     assert deferred(made) == ["Slate*@2"]
     assert alerts(made) == [("start.delayed", "Slate*@2")]
-    assert [str(export) for export in made.webadmit.asked] == ["1:100"]
+    assert [str(export) for export in made.webadmit.started] == ["1:100"]
 
 
 def test_while_a_name_comes_again_as_a_whole_nothing_of_it_is_put_on_the_queue_twice() -> None:
     made = many_schools(down=101, of=102)
-    (pair,) = parse_entries("102:10200")
-    made.webadmit.answers = {pair: [AccessRefused("/", "HTTP 403")] * 9}
+    made.webadmit.answers = {pair("102:10200"): [AccessRefused("/", "HTTP 403")] * 9}
 
     assert retry(made, "Slate") == ["Slate"]
 
@@ -419,8 +420,7 @@ def test_while_a_name_comes_again_as_a_whole_nothing_of_it_is_put_on_the_queue_t
 
 def test_the_last_try_of_a_name_leaves_what_it_does_stand_for_on_the_queue() -> None:
     made = many_schools(down=101, of=102)
-    (pair,) = parse_entries("102:10200")
-    made.webadmit.answers = {pair: [AccessRefused("/", "HTTP 403")]}
+    made.webadmit.answers = {pair("102:10200"): [AccessRefused("/", "HTTP 403")]}
 
     assert retry(made, "Slate", last=True) == ["Slate"]
 
@@ -430,9 +430,8 @@ def test_the_last_try_of_a_name_leaves_what_it_does_stand_for_on_the_queue() -> 
 
 def test_names_that_stand_for_the_same_are_put_on_the_queue_once() -> None:
     made = world("2025 - 2026", "2026 - 2027")
-    made.lists.errors[2] = [DOWN, DOWN]
-    (pair,) = parse_entries("1:100")
-    made.webadmit.answers = {pair: [AccessRefused("/", "HTTP 403")]}
+    made.webadmit.errors["exports 2"] = [DOWN, DOWN]
+    made.webadmit.answers = {pair("1:100"): [AccessRefused("/", "HTTP 403")]}
     deliveries = [delivery(*parse_entries(text)) for text in ("Slate*", "Slate nightly", "1:100", "Slate*")]
 
     assert made.retry(*deliveries) == ["1:100"]
@@ -442,7 +441,7 @@ def test_names_that_stand_for_the_same_are_put_on_the_queue_once() -> None:
 
 def test_while_sns_is_down_a_retry_puts_nothing_on_the_queue_twice() -> None:
     made = world("2025 - 2026", "2026 - 2027")
-    made.lists.errors[2] = [REFUSED]
+    made.webadmit.errors["exports 2"] = [REFUSED]
     made.topics.failing = 1
 
     assert retry(made, "Slate*") == []
@@ -452,7 +451,7 @@ def test_while_sns_is_down_a_retry_puts_nothing_on_the_queue_twice() -> None:
 def test_no_match_is_not_claimed_while_another_identity_may_have_one() -> None:
     made = world("2025 - 2026", "2026 - 2027", "2027 - 2028", names=("Banner",))
     made.followed_cycles = 3
-    made.lists.errors |= {1: [REFUSED], 2: [REFUSED]}
+    made.webadmit.errors |= {"exports 1": [REFUSED], "exports 2": [REFUSED]}
     start(made, "Slate*")
     told = len(alerts(made))
 
@@ -476,7 +475,7 @@ def test_a_start_by_hand_in_one_identity_leaves_no_record_of_its_own() -> None:
 
 def test_no_match_is_not_claimed_before_every_identity_was_listed() -> None:
     made = world("2025 - 2026", "2026 - 2027", names=("Banner",))
-    made.lists.errors[2] = [REFUSED]
+    made.webadmit.errors["exports 2"] = [REFUSED]
 
     start(made, "Slate*")
     assert alerts(made) == [("start.delayed", "Slate*@2")]
@@ -487,8 +486,8 @@ def test_no_match_is_not_claimed_before_every_identity_was_listed() -> None:
 
 def test_an_identity_without_a_match_is_nothing_to_tell_where_another_had_one() -> None:
     made = world("2025 - 2026", "2026 - 2027")
-    made.lists.listed[2] = []
-    made.lists.errors[2] = [REFUSED]
+    made.webadmit.listed[2] = []
+    made.webadmit.errors["exports 2"] = [REFUSED]
     start(made, "Slate*")
 
     assert retry(made, "Slate*@2") == []
@@ -497,7 +496,7 @@ def test_an_identity_without_a_match_is_nothing_to_tell_where_another_had_one() 
 
 def test_an_error_in_the_code_defers_names_and_keeps_no_pair_from_starting() -> None:
     made = world()
-    made.lists.errors[1] = [KeyError("an error in the code")]
+    made.webadmit.errors["exports 1"] = [KeyError("an error in the code")]
 
     assert start(made, "Slate*,1:101") == {"deferred": ["Slate*"], "started": ["1:101"]}
 
@@ -508,13 +507,13 @@ def test_an_error_in_the_code_defers_names_and_keeps_no_pair_from_starting() -> 
 def test_lists_that_answer_slowly_leave_time_for_the_starts() -> None:
     made = World()
     for number in range(1, 101):
-        made.lists.add(identity(number, organization=f"School {number}"), "Slate")
-    made.lists.before = lambda: made.clock.go_on(seconds=4)
+        made.webadmit.add(identity(number, organization=f"School {number}"), "Slate")
+    made.webadmit.before = lambda what: made.clock.go_on(seconds=4 * what.startswith("exports"))
 
     found = start(made, "Slate")
 
     seconds = (made.clock.now() - after(seconds=1)).total_seconds()
-    assert 40 <= seconds <= 60 + made.lists.longest_call_seconds
+    assert 40 <= seconds <= 60 + made.webadmit.longest_call_seconds
     assert len(found["started"]) >= 10
     assert len(found["started"]) + len(found["deferred"]) == 100
     assert made.topics.messages[0].body["event_type"] == "start.delayed"
@@ -524,8 +523,8 @@ def test_lists_that_answer_slowly_leave_time_for_the_starts() -> None:
 def test_lists_that_are_always_slow_are_read_in_the_end() -> None:
     made = World(timeout=300)
     for number in range(1, 301):
-        made.lists.add(identity(number, organization=f"School {number}"), "Slate")
-    made.lists.before = lambda: made.clock.go_on(seconds=0.25)
+        made.webadmit.add(identity(number, organization=f"School {number}"), "Slate")
+    made.webadmit.before = lambda what: made.clock.go_on(seconds=0.25 * what.startswith("exports"))
 
     start(made, "Slate")
     assert len(deferred(made)) > 100
@@ -551,14 +550,14 @@ def test_without_any_time_nothing_is_asked_for() -> None:
     made.timeout = 60
 
     assert retry(made, "Slate*") == ["Slate*"]
-    assert made.lists.asked == []
+    assert made.webadmit.asked == []
 
 
 def test_an_alert_about_long_names_of_any_language_is_one_that_sns_takes() -> None:
     made = World()
     for number in range(1, 101):
-        made.lists.add(identity(number, organization=f"School {number}"), "Slate")
-        made.lists.errors[number] = [DOWN, DOWN]
+        made.webadmit.add(identity(number, organization=f"School {number}"), "Slate")
+        made.webadmit.errors[f"exports {number}"] = [DOWN, DOWN]
 
     start(made, "é" * 200)
 
@@ -583,7 +582,7 @@ def test_a_start_by_name_that_failed_as_a_whole_is_made_up_for() -> None:
 
     assert made.retry(delivery(*parse_entries("Slate*,Zebra"), whole=True)) == []
 
-    assert [str(export) for export in made.webadmit.asked] == ["1:100"]
+    assert [str(export) for export in made.webadmit.started] == ["1:100"]
     assert alerts(made) == [("start.failed", "Zebra")]
 
 
@@ -592,11 +591,11 @@ def test_a_start_by_name_that_failed_as_a_whole_is_made_up_for() -> None:
 
 def test_what_was_listed_for_a_name_is_not_asked_for_again_to_name_its_runs() -> None:
     made = world()
-    made.labels = LabelCache(stand_in(made.lists), made.clock.now)
+    made.labels = LabelCache(stand_in(made.webadmit), made.clock.now)
 
     start(made, "Slate*")
 
-    assert made.lists.asked == ["identities", 1]
+    assert made.webadmit.asked == ["identities", "exports 1"]
     assert made.table.only.labels == Labels(
         export_name="Slate nightly", cycle="2026 - 2027", organization="School of Nursing"
     )

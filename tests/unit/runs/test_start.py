@@ -2,35 +2,27 @@
 
 import json
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from tests.fakes import (
-    API_KEY,
     EXPORT,
     FILE_ID,
     LABELS,
     NIGHT,
-    WRITER,
-    Clock,
     FakeKeys,
-    FakeLabels,
-    FakeLists,
-    FakeNameMatches,
+    FakeStartQueue,
     FakeTable,
     FakeTopics,
     after,
-    stand_in,
+    run,
     tracker,
 )
-from webadmit_exports.aws.start_queue import Delivery
+from tests.unit.world import World, delivery, exports
 from webadmit_exports.domain.export_file import StatusUpdate, UpdateSource
 from webadmit_exports.domain.ids import Export
-from webadmit_exports.domain.name_pattern import Entry
 from webadmit_exports.domain.start_request import StartRequest
 from webadmit_exports.errors import (
     AccessRefused,
@@ -42,140 +34,7 @@ from webadmit_exports.errors import (
     SigningKeyUnusable,
     Unavailable,
 )
-from webadmit_exports.runs.resolve_names import ResolveNames
-from webadmit_exports.runs.start import StartRuns
-from webadmit_exports.runs.start_one import StartResult
-from webadmit_exports.webadmit.answers import RateLimit, Run
-from webadmit_exports.webadmit.api_key import ApiKey
-from webadmit_exports.webadmit.listing import Lister
-
-LIMIT = RateLimit(limit=5000, remaining=4000)
-
-
-def exports(count: int, user_identity_id: int = 37442, first: int = 1) -> list[Export]:
-    return [Export(user_identity_id=user_identity_id, export_id=number) for number in range(first, first + count)]
-
-
-@dataclass
-class FakeWebAdmit:
-    """Answers with a new run, or with what `answers` holds for the export, one after another."""
-
-    answers: dict[Any, list[Any]] = field(default_factory=dict)
-    asked: list[Export] = field(default_factory=list)
-    seconds: float = 0
-    dropped_before: list[int] = field(default_factory=list)
-    clock: Clock | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def drop_connections(self) -> None:
-        self.dropped_before.append(len(self.asked))
-
-    def start_run(self, key: ApiKey, export: Export, callback_url: str) -> tuple[Run, RateLimit]:
-        assert key == API_KEY
-        assert callback_url.startswith(f"https://callbacks.example/callbacks/{export.user_identity_id}/")
-        with self.lock:
-            self.asked.append(export)
-            if self.clock:
-                self.clock.go_on(seconds=self.seconds)
-            answer = self.answers[export].pop(0) if self.answers.get(export) else None
-        if isinstance(answer, Exception):
-            raise answer
-        if callable(answer):
-            answer = answer()
-        if isinstance(answer, tuple):
-            return answer
-        return answer or run(export.export_id + 1000), LIMIT
-
-
-def run(file_id: int, status: str = "In Progress") -> Run:
-    return Run(export_file_id=file_id, export_id=None, status=status, href=None)
-
-
-@dataclass
-class FakeStartQueue:
-    deferred: list[tuple[Entry, datetime]] = field(default_factory=list)
-    span: timedelta = timedelta(hours=12)
-    failing: bool = False
-
-    def put(self, some: list[Entry], scheduled_for: datetime) -> None:
-        if self.failing:
-            raise AwsUnavailable("SQS answered ServiceUnavailable")
-        self.deferred += [(export, scheduled_for) for export in some]
-
-
-@dataclass
-class World:
-    """A StartRuns and all that it touches. Time passes only where something sleeps or WebAdMIT is slow."""
-
-    webadmit: FakeWebAdmit = field(default_factory=FakeWebAdmit)
-    lists: FakeLists = field(default_factory=FakeLists)
-    labels: Any = field(default_factory=FakeLabels)
-    matches: FakeNameMatches = field(default_factory=FakeNameMatches)
-    followed_cycles: int = 2
-    table: FakeTable = field(default_factory=FakeTable)
-    topics: FakeTopics = field(default_factory=FakeTopics)
-    start_queue: FakeStartQueue = field(default_factory=FakeStartQueue)
-    keys: FakeKeys = field(default_factory=FakeKeys)
-    clock: Clock = field(default_factory=lambda: Clock(after(seconds=1)))
-    slept: list[float] = field(default_factory=list)
-    timeout: float = 300
-
-    def start_runs(self) -> StartRuns:
-        return StartRuns(
-            webadmit=stand_in(self.webadmit),
-            api_key=stand_in(self.keys),
-            signing_keys=stand_in(self.keys),
-            callback_url="https://callbacks.example",
-            table=stand_in(self.table),
-            tracker=tracker(self.table, self.topics, self.clock),
-            start_queue=stand_in(self.start_queue),
-            topics=stand_in(self.topics),
-            writer=WRITER,
-            labels=self.labels,
-            resolve_names=ResolveNames(
-                lister=Lister(webadmit=stand_in(self.lists), followed_cycles=self.followed_cycles),
-                matches=stand_in(self.matches),
-                labels=self.labels,
-                clock=self.clock.seconds,
-            ),
-            now=self.clock.now,
-            clock=self.clock.seconds,
-            sleep=self._sleep,
-        )
-
-    def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.clock.go_on(seconds=seconds)
-
-    def time_left(self) -> Callable[[], float]:
-        end = self.clock.now() + timedelta(seconds=self.timeout)
-
-        def time_left() -> float:
-            return (end - self.clock.now()).total_seconds()
-
-        return time_left
-
-    def start(self, *some: Entry, scheduled_for: datetime = NIGHT) -> dict[str, list[Entry]]:
-        request = StartRequest(entries=some, scheduled_for=scheduled_for)
-        return by_outcome(self.start_runs().start(request, self.time_left()))
-
-    def retry(self, *deliveries: Delivery) -> list[str]:
-        """The messages that shall come again."""
-        return self.start_runs().retry(deliveries, self.time_left())
-
-
-def by_outcome(results: list[StartResult]) -> dict[str, list[Entry]]:
-    outcomes: dict[str, list[Entry]] = {}
-    for result in results:
-        outcomes.setdefault(result.outcome.value, []).append(result.requested.entry)
-    return outcomes
-
-
-def delivery(*some: Entry, last: bool = False, whole: bool = False) -> Delivery:
-    """A message about these exports, named for the first."""
-    some = some or (EXPORT,)
-    request = StartRequest(entries=some, scheduled_for=NIGHT)
-    return Delivery(message_id=str(some[0]), request=request, is_last=last, is_failed_invocation=whole)
+from webadmit_exports.webadmit.answers import RateLimit
 
 
 def test_sixteen_exports_start_side_by_side_and_no_more() -> None:
@@ -241,7 +100,7 @@ def test_a_schedule_that_fires_twice_starts_an_export_once() -> None:
     world.start(EXPORT)
 
     assert world.start(EXPORT) == {"already_started": [EXPORT]}
-    assert world.webadmit.asked == [EXPORT]
+    assert world.webadmit.started == [EXPORT]
 
 
 def test_an_older_scheduled_time_does_not_start_what_a_newer_one_has_started() -> None:
@@ -292,7 +151,7 @@ def test_before_a_repeated_attempt_the_table_is_looked_at() -> None:
     world.webadmit.answers[EXPORT] = [another_invocation_records_the_run_and_our_answer_is_lost]
 
     assert world.start(EXPORT) == {"already_started": [EXPORT]}
-    assert len(world.webadmit.asked) == 1
+    assert len(world.webadmit.started) == 1
     assert world.topics.event_types == ["export_file.ready"]
 
 
@@ -367,7 +226,7 @@ def test_a_refused_key_stops_the_asking_and_is_told_once() -> None:
 
     assert world.start(*requested) == {"deferred": requested}
 
-    assert len(world.webadmit.asked) <= 16
+    assert len(world.webadmit.started) <= 16
     assert len(world.start_queue.deferred) == 300
     assert world.topics.event_types == ["start.delayed"]
     assert world.topics.messages[0].body["retry_until"] == "2026-11-23T15:30:01Z"
@@ -385,7 +244,7 @@ def test_without_a_key_nothing_is_asked_and_one_alert_says_why(error: Exception,
 
     assert world.start(*requested) == {"deferred": requested}
 
-    assert world.webadmit.asked == []
+    assert world.webadmit.started == []
     assert world.topics.event_types == ["start.delayed"]
     assert reason.lower() in str(world.topics.messages[0].body["reason"]).lower()
 
@@ -395,7 +254,7 @@ def test_without_a_proper_signing_key_nothing_is_asked_and_one_alert_says_how_to
 
     assert world.start(*requested) == {"deferred": requested}
 
-    assert world.webadmit.asked == []
+    assert world.webadmit.started == []
     (message,) = world.topics.messages
     assert message.subject.endswith("40 exports not started yet: no usable signing key")
     assert '"Rotating the signing key" in docs/runbook.md' in str(message.body["advice"])
@@ -409,7 +268,7 @@ def test_an_identity_without_access_is_deferred_and_the_others_go_on() -> None:
 
     assert world.start(*refused, *others) == {"deferred": refused, "started": others}
 
-    assert len([export for export in world.webadmit.asked if export in refused]) <= 16
+    assert len([export for export in world.webadmit.started if export in refused]) <= 16
     assert world.topics.event_types == ["start.delayed"]
 
 
@@ -491,7 +350,7 @@ def test_an_export_that_is_always_refused_is_deferred_at_the_third_time_and_hold
 
     assert outcomes["deferred"] == [refused]
     assert set(outcomes.get("started", [])) == set(requested) - {refused}
-    assert world.webadmit.asked.count(refused) == 3 if count == 1 else world.webadmit.asked.count(refused) <= 5
+    assert world.webadmit.started.count(refused) == 3 if count == 1 else world.webadmit.started.count(refused) <= 5
     assert sum(world.slept) <= 150
 
 
@@ -523,7 +382,7 @@ def test_a_limit_that_is_used_up_is_waited_for_before_the_next_export() -> None:
 def test_when_the_time_is_up_the_rest_of_the_list_is_deferred() -> None:
     requested = exports(60)
     world = World(timeout=105)
-    world.webadmit.clock, world.webadmit.seconds = world.clock, 1
+    world.webadmit.before = lambda _: world.clock.go_on(seconds=1)
 
     outcomes = world.start(*requested)
 
@@ -542,7 +401,7 @@ def test_a_delivery_is_asked_for_once_and_in_silence() -> None:
 
     assert world.retry(delivery()) == [str(EXPORT)]
 
-    assert len(world.webadmit.asked) == 1
+    assert len(world.webadmit.started) == 1
     assert world.topics.messages == []
     assert world.slept == []
     assert world.start_queue.deferred == []
@@ -579,7 +438,7 @@ def test_a_delivery_whose_export_has_started_meanwhile_is_done() -> None:
     world.start(EXPORT)
 
     assert world.retry(delivery()) == []
-    assert world.webadmit.asked == [EXPORT]
+    assert world.webadmit.started == [EXPORT]
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 3600, None])
@@ -590,7 +449,7 @@ def test_a_rate_limit_ends_a_delivery_without_waiting(seconds: float | None) -> 
 
     assert world.retry(*map(delivery, requested)) == [str(export) for export in requested]
     assert world.slept == []
-    assert len(world.webadmit.asked) <= 10
+    assert len(world.webadmit.started) <= 10
 
 
 def test_an_alert_that_cannot_be_sent_fails_the_invocation() -> None:
@@ -642,7 +501,7 @@ def test_a_whole_start_for_which_there_is_no_time_comes_again_as_it_is() -> None
 
     assert world.retry(delivery(*requested, whole=True), delivery(EXPORT)) == ["37442:1", str(EXPORT)]
 
-    assert (world.webadmit.asked, world.start_queue.deferred, world.topics.messages) == ([], [], [])
+    assert (world.webadmit.started, world.start_queue.deferred, world.topics.messages) == ([], [], [])
 
 
 def test_the_last_try_of_a_whole_start_is_not_left_to_the_dead_letter_queue_for_want_of_time() -> None:

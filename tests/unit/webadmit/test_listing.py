@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.fakes import API_KEY, FakeLists, identity, stand_in
-from webadmit_exports.domain.identities import ListedExport, Listing
+from tests.fakes import API_KEY, FakeWebAdmit, identity, stand_in
+from webadmit_exports.domain.identities import Listing
 from webadmit_exports.errors import (
     AccessRefused,
     ApiKeyRefused,
@@ -15,24 +15,23 @@ from webadmit_exports.errors import (
     Unavailable,
     WebAdmitError,
 )
-from webadmit_exports.webadmit.api_key import ApiKey
 from webadmit_exports.webadmit.listing import SIDE_BY_SIDE, Lister
 
 DOWN = Unavailable("/", "HTTP 503")
 
 
-def some(count: int) -> FakeLists:
-    lists = FakeLists()
+def some(count: int) -> FakeWebAdmit:
+    lists = FakeWebAdmit()
     for number in range(1, count + 1):
         lists.add(identity(number), f"Export of {number}")
     return lists
 
 
-def read(lists: FakeLists, time_left: Callable[[], float] = lambda: 60.0) -> Listing:
+def read(lists: FakeWebAdmit, time_left: Callable[[], float] = lambda: 60.0) -> Listing:
     return lister(lists).list_chosen(API_KEY, lambda listing: list(listing.identities), time_left)
 
 
-def lister(lists: FakeLists) -> Lister:
+def lister(lists: FakeWebAdmit) -> Lister:
     return Lister(webadmit=stand_in(lists), followed_cycles=2)
 
 
@@ -58,13 +57,7 @@ def test_only_what_is_chosen_is_listed_and_every_identity_is_known() -> None:
 
 def test_lists_are_read_side_by_side() -> None:
     lists, together = some(SIDE_BY_SIDE), threading.Barrier(SIDE_BY_SIDE, timeout=20)
-    inner = lists.exports
-
-    def exports(key: ApiKey, user_identity_id: int) -> list[ListedExport]:
-        together.wait()  # comes through only where all wait here
-        return inner(key, user_identity_id)
-
-    lists.exports = exports  # type: ignore[method-assign]
+    lists.while_listing = together.wait  # comes through only where all wait there
 
     assert len(read(lists).exports) == SIDE_BY_SIDE
 
@@ -72,17 +65,17 @@ def test_lists_are_read_side_by_side() -> None:
 @pytest.mark.parametrize("error", [AccessRefused("/", "HTTP 403"), RequestRefused("/", "HTTP 404", status=404)])
 def test_an_identity_that_is_refused_keeps_no_other_from_being_listed(error: WebAdmitError) -> None:
     lists = some(10)
-    lists.errors[4] = [error]
+    lists.errors["exports 4"] = [error]
 
     found = read(lists)
 
     assert found.unlisted == {4: error}
     assert len(found.exports) == 9
-    assert lists.asked.count(4) == 1
+    assert lists.asked.count("exports 4") == 1
 
 
-@pytest.mark.parametrize("what", ["identities", 2])
-def test_no_usable_answer_is_asked_for_once_more(what: str | int) -> None:
+@pytest.mark.parametrize("what", ["identities", "exports 2"])
+def test_no_usable_answer_is_asked_for_once_more(what: str) -> None:
     lists = some(3)
     lists.errors[what] = [DOWN]
 
@@ -92,19 +85,19 @@ def test_no_usable_answer_is_asked_for_once_more(what: str | int) -> None:
 
 def test_a_list_without_a_usable_answer_twice_is_given_up() -> None:
     lists = some(3)
-    lists.errors[2] = [DOWN, DOWN, DOWN]
+    lists.errors["exports 2"] = [DOWN, DOWN, DOWN]
 
     found = read(lists)
 
     assert found.unlisted == {2: DOWN}
-    assert lists.asked.count(2) == 2
+    assert lists.asked.count("exports 2") == 2
 
 
 @pytest.mark.parametrize("error", [ApiKeyRefused("/", "HTTP 401"), RateLimited("/", "HTTP 429", retry_after=None)])
 def test_once_the_key_is_refused_or_the_limit_used_up_nothing_more_is_asked_for(error: WebAdmitError) -> None:
     lists = some(100)
     for number in range(1, 101):
-        lists.errors[number] = [error]
+        lists.errors[f"exports {number}"] = [error]
 
     found = read(lists)
 
@@ -116,7 +109,7 @@ def test_once_the_key_is_refused_or_the_limit_used_up_nothing_more_is_asked_for(
 @pytest.mark.parametrize("errors", [[ApiKeyRefused("/", "HTTP 401")], [DOWN, DOWN]])
 def test_where_identities_cannot_be_read_there_is_nothing(errors: list[Exception]) -> None:
     lists = some(1)
-    lists.errors["identities"] = errors
+    lists.errors["identities"] = list(errors)
 
     with pytest.raises(WebAdmitError):
         read(lists)
@@ -126,7 +119,7 @@ def test_what_there_is_no_time_for_is_not_asked_for() -> None:
     lists = some(30)
     lists.longest_call_seconds = 20
     left = [60.0]
-    lists.before = lambda: left.__setitem__(0, left[0] - 5)
+    lists.before = lambda _: left.__setitem__(0, left[0] - 5)
 
     found = read(lists, lambda: left[0])
 
