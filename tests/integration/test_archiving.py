@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -117,70 +116,6 @@ def test_a_file_that_is_announced_again_by_hand_is_told_of_again(world: World) -
     assert len(only(world, pair)["versions"]) == 1
 
 
-def test_files_are_compared_with_the_one_before_of_the_same_export(world: World) -> None:
-    pair = world.add_export()
-    contents = [b"id,name\r\n1,a\r\n2,b\r\n", b"id,name\r\n1,a\r\n", b"id,first,last\r\n1,a,b\r\n"]
-    for night, content in enumerate(contents):
-        world.export(pair).file = File.of(content, "nursing.csv")
-        world.start(pair, scheduled_for=world.now.replace(second=night))
-        world.finish(pair)
-        world.archive()
-
-    seen = [(one["rows"], one.get("previous_rows"), one["header_changed"]) for one in world.receipts()]
-    assert seen == [(2, None, False), (1, 2, False), (1, 1, True)]
-
-
-def run_again(world: World, pair: str) -> None:
-    """WebAdMIT begins another run under the same id, and it ends."""
-    run = world.run(pair)
-    run.status = "In Progress"
-    world.start(pair)
-    world.age(pair, minutes=6)
-    run.status = "Available"
-    world.sweep()
-
-
-def announced_an_hour_ago(world: World) -> tuple[str, dict[str, Any]]:
-    """An export whose run has ended, and the event of its announcement."""
-    pair = world.add_export()
-    world.start(pair, scheduled_for=world.now - timedelta(hours=1))
-    world.finish(pair)
-    world.age(pair, hours=1)
-    event = take_announcement(world)
-    message = json.loads(event["Records"][0]["body"])
-    finished_at = datetime.fromisoformat(message["finished_at"]) - timedelta(hours=1)
-    message["finished_at"] = finished_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    event["Records"][0]["body"] = json.dumps(message)
-    return pair, event
-
-
-def test_a_new_run_under_an_old_id_is_a_new_object(world: World) -> None:
-    pair, event = announced_an_hour_ago(world)
-    world.sandbox.functions["ArchiveFileFunction"].invoke(event)
-
-    run_again(world, pair)
-    world.archive()
-
-    assert len(world.objects(pair)) == 2
-    first, second = world.receipts()
-    assert first["export_file_id"] == second["export_file_id"]
-    assert first["key"] < second["key"]
-    assert first["event_id"] != second["event_id"]
-
-
-def test_the_file_of_a_newer_run_is_not_stored_as_that_of_an_older_one(world: World) -> None:
-    pair, event = announced_an_hour_ago(world)
-
-    run_again(world, pair)
-    late = world.sandbox.functions["ArchiveFileFunction"].invoke(event)
-    world.archive()
-
-    assert late.payload == {"batchItemFailures": []}
-    assert len(world.objects(pair)) == len(world.receipts()) == 1
-    (alert,) = world.alerts()
-    assert "newer run" in alert["reason"]
-
-
 def test_what_webadmit_calls_a_file_cannot_leave_its_folder(world: World) -> None:
     pair = announced(world, b"id\r\n1\r\n", name="../../..\\x/é\r\nX: y" + "z" * 1000 + ".csv")
 
@@ -190,19 +125,6 @@ def test_what_webadmit_calls_a_file_cannot_leave_its_folder(world: World) -> Non
     assert key.count("/") == 4
     assert ".." not in key
     assert len(key.rpartition("/")[2]) < 130
-
-
-def test_an_empty_file_and_one_that_is_no_csv_are_archived_too(world: World) -> None:
-    empty = announced(world, b"")
-    archive = announced(world, b"PK\x03\x04...", name="several.zip", content_type="application/zip")
-
-    world.archive()
-
-    assert only(world, empty)["body"] == b""
-    assert only(world, archive)["body"] == b"PK\x03\x04..."
-    by_export = {receipt["export_id"]: receipt for receipt in world.receipts()}
-    assert by_export[world.export(empty).id]["rows"] == 0
-    assert "rows" not in by_export[world.export(archive).id]
 
 
 # ── What the storage does ───────────────────────────────────────────────────────────────────────────────────────────
@@ -230,20 +152,6 @@ def test_a_download_that_fails_is_begun_anew_with_a_fresh_url(world: World, faul
     assert len(set(tokens)) == 2
     assert len(only(world, pair)["versions"]) == 1
     assert len(world.receipts()) == 1
-
-
-def test_while_the_storage_fails_nothing_is_visible_and_it_comes_again(world: World) -> None:
-    pair = announced(world)
-    world.fault(path=DOWNLOAD, spoil="cut off", times=3)
-
-    (invocation,) = world.archive()
-
-    assert len(invocation.payload["batchItemFailures"]) == 1
-    assert world.objects(pair) == {}
-    age(world.sandbox)
-    world.archive()
-    assert len(world.objects(pair)) == len(world.receipts()) == 1
-    assert world.alerts() == []
 
 
 def test_a_redirect_is_not_followed(world: World) -> None:
@@ -282,48 +190,6 @@ def test_what_somebody_else_publishes_to_ready_topic_is_not_fetched(world: World
     assert (world.alerts(), world.receipts()) == ([], [])
 
 
-def test_what_somebody_else_publishes_about_a_true_file_changes_nothing_that_is_told(world: World) -> None:
-    pair = announced(world)
-    world.archive()
-    (receipt,) = world.receipts()
-    (true,) = world.ready()
-    forged = {
-        **true,
-        "event_id": "8feeb43f-8ef1-5e5b-b877-cffbc19996ff",
-        "status": "Pay at https://evil.example",
-        "scheduled_for": "2020-01-01T00:00:00Z",
-        "export_name": "Renew at https://evil.example",
-        "repeated": True,
-    }
-    world.sandbox.client("sns").publish(
-        TopicArn=world.sandbox.outputs["ReadyTopicArn"], Message=json.dumps(forged), Subject="forged"
-    )
-
-    world.archive()
-
-    assert world.receipts()[1:] == [{**receipt, "repeated": True}]
-    assert len(world.objects(pair)) == 1
-
-
-def test_a_host_that_is_not_allowed_is_named_with_the_command_that_allows_it(world: World) -> None:
-    pair = announced(world)
-    world.sandbox.webadmit.storage_url = "https://new-storage.example"
-
-    world.archive()
-
-    (alert,) = world.alerts()
-    assert alert["event_type"] == "archive.failed"
-    assert "new-storage.example" in alert["reason"]
-    hosts = "ArchiveDownloadHosts=webadmit-production.s3.amazonaws.com,new-storage.example"
-    assert f'put "{hosts}" into parameter_overrides' in alert["advice"]
-    assert "`sam build` and `sam deploy`" in alert["advice"]
-    assert alert["retry_until"]
-    world.sandbox.webadmit.storage_url = world.sandbox.webadmit.url  # as if it had been allowed
-    age(world.sandbox)
-    world.archive()
-    assert len(world.objects(pair)) == len(world.receipts()) == 1
-
-
 def test_a_file_that_comes_too_slowly_is_given_up_with_size_and_rate(world: World) -> None:
     announced(world, b"x" * 64 * 1024 * 100, content_type="application/zip", name="a.zip")
     world.fault(path=DOWNLOAD, pace=0.5)
@@ -348,31 +214,6 @@ def take_announcement(world: World) -> dict[str, Any]:
 
 
 # ── What WebAdMIT and AWS do ────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_file_that_webadmit_no_longer_knows_is_told_and_not_tried_again(world: World) -> None:
-    pair = announced(world)
-    del world.sandbox.webadmit.runs[world.run(pair).id]
-
-    (invocation,) = world.archive()
-
-    assert invocation.payload == {"batchItemFailures": []}
-    (alert,) = world.alerts()
-    assert (alert["event_type"], "not found" in alert["reason"]) == ("archive.failed", True)
-
-
-def test_a_refused_key_is_told_once_and_files_wait_until_it_is_repaired(world: World) -> None:
-    pairs = [announced(world), announced(world)]
-    world.sandbox.webadmit.api_key = "f" * 32
-
-    world.archive()
-
-    (alert,) = [one for one in world.alerts() if one["event_type"] == "archive.failed"]
-    assert "put-secret-value" in alert["advice"]
-    world.sandbox.webadmit.api_key = world.sandbox.api_key
-    age(world.sandbox)
-    world.archive()
-    assert [len(world.objects(pair)) for pair in pairs] == [1, 1]
 
 
 def s3_call(call: AwsCall, method: str, part: str) -> bool:

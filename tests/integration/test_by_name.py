@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.conftest import cron_at
 from tests.sandbox.stack import Sandbox
-from tests.sandbox.webadmit_server import FINISHED, Fault, Request
+from tests.sandbox.webadmit_server import FINISHED, Fault
 
 OLD, NEW, NEWEST = 37442, 51001, 64009
 
@@ -157,12 +157,6 @@ def test_a_year_with_a_rollover_and_a_renamed_export_needs_no_redeploy(stack: St
 # ── Single nights ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_two_exports_of_one_name_both_start(stack: Stack) -> None:
-    stack.sandbox.webadmit.add_export(OLD, 86500, "BANNER LOAD", callbacks=0)
-
-    assert stack.start() == {"started": pairs(OLD, 86446, 86447, 86448, 86500)}
-
-
 @pytest.mark.parametrize("cycle", [None, "", "Rolling admission"])
 def test_an_identity_without_a_cycle_or_with_a_cycle_without_a_year_is_followed(
     stack: Stack, cycle: str | None
@@ -175,15 +169,6 @@ def test_an_identity_without_a_cycle_or_with_a_cycle_without_a_year_is_followed(
     assert stack.start()["started"] == ["1:1", *pairs(OLD, 86446, 86447, 86448), "3:3"]
 
 
-def test_exports_of_two_identities_of_one_program_and_cycle_start(stack: Stack) -> None:
-    webadmit = stack.sandbox.webadmit
-    for number, cycle in ((1, "2026 - 2027"), (2, "2026 - 2027")):
-        webadmit.add_identity(number, cycle)
-        webadmit.add_export(number, number, "Slate", callbacks=0)
-
-    assert stack.start()["started"] == ["1:1", "2:2", *pairs(OLD, 86446, 86447, 86448)]
-
-
 def test_a_name_that_was_changed_is_told_with_the_nearest(stack: Stack) -> None:
     stack.sandbox.webadmit.exports[86448].name = "Banner load v2"
 
@@ -193,50 +178,6 @@ def test_a_name_that_was_changed_is_told_with_the_nearest(stack: Stack) -> None:
     assert mail["subject"] == 'webadmit-exports: "Banner load" not started: no export has this name'
     assert 'Nearest: "Banner load v2"' in mail["text"]
     assert "ACTION NEEDED: 0 of 2 ready, 2 still running, 1 name" in stack.morning_mail()["subject"]
-
-
-def test_an_export_that_disappears_between_the_list_and_the_start_fails_alone(stack: Stack) -> None:
-    webadmit = stack.sandbox.webadmit
-
-    def disappear(request: Request) -> None:
-        if request.method == "POST" and "/exports/86447/" in request.path:
-            webadmit.exports.pop(86447, None)
-
-    webadmit.before = disappear
-
-    assert stack.start() == {"started": pairs(OLD, 86446, 86448), "failed": pairs(OLD, 86447)}
-    mail = stack.morning_mail()
-    assert "1 not started" in mail["subject"]
-    assert f'{OLD}:86447 "Slate deposits", scheduled for' in mail["text"]
-
-
-def test_a_list_of_five_hundred_exports_is_started_as_far_as_it_has_the_name(stack: Stack) -> None:
-    webadmit = stack.sandbox.webadmit
-    for number in range(500):
-        webadmit.add_export(OLD, 1000 + number, f"{'Slate' if number % 50 == 0 else 'Other'} {number}", callbacks=0)
-
-    assert len(stack.start()["started"]) == 3 + 10
-
-
-def test_a_start_over_three_hundred_identities_takes_three_hundred_and_one_calls(stack: Stack) -> None:
-    webadmit = stack.sandbox.webadmit
-    for number in range(1, 300):
-        webadmit.add_identity(number, "2026 - 2027", organization=f"School {number}")
-    before = len(webadmit.requests)
-
-    assert stack.start() == {"started": pairs(OLD, 86446, 86447, 86448)}
-
-    lists = [one.path for one in webadmit.requests[before:] if one.method == "GET"]
-    assert len(lists) == len(set(lists)) == 301
-
-
-def test_lists_that_answer_slowly_are_waited_for(stack: Stack) -> None:
-    webadmit = stack.sandbox.webadmit
-    webadmit.add_identity(NEW, "2026 - 2027")
-    webadmit.add_export(NEW, 90001, "Slate", callbacks=0)
-    webadmit.faults.append(Fault(path=f"/{NEW}/exports$", delay=4, times=2))  # a second attempt would be as slow
-
-    assert stack.start()["started"] == [*pairs(OLD, 86446, 86447, 86448), f"{NEW}:90001"]
 
 
 @pytest.mark.parametrize("status", [403, 404, 503])
@@ -310,12 +251,6 @@ def test_a_key_that_loses_one_identity_is_told_the_next_morning(stack: Stack) ->
     assert f"identity {NEW} (SANDCAS, " in mail["text"].partition("No longer started since yesterday (1):")[2]
 
 
-def test_two_firings_of_a_schedule_by_name_start_one_run(stack: Stack) -> None:
-    stack.start()
-
-    assert stack.start() == {"already_started": pairs(OLD, 86446, 86447, 86448)}
-
-
 @pytest.mark.parametrize("name", ["Slate nightly", "A name with (brackets) & an é - 2026/27"])
 def test_by_hand_a_name_starts_as_a_pair_does(stack: Stack, name: str) -> None:
     stack.sandbox.webadmit.exports[86446].name = name.upper()
@@ -323,14 +258,6 @@ def test_by_hand_a_name_starts_as_a_pair_does(stack: Stack, name: str) -> None:
     invocation = stack.sandbox.start(name, scheduled_for=stack.ran_at)
 
     assert invocation.payload["started"] == pairs(OLD, 86446)
-
-
-@pytest.mark.parametrize("name", ['Slate "x"', "Slate,", "Slate\\", "<Slate>", "Slate\n"])
-def test_by_hand_a_name_that_cannot_be_one_is_refused_and_named(stack: Stack, name: str) -> None:
-    invocation = stack.sandbox.start(name)
-
-    assert invocation.payload["errorType"] == "InvalidInput"
-    assert '"exports" has the part' in invocation.payload["errorMessage"]
 
 
 def test_the_check_shows_what_will_run_tonight(stack: Stack) -> None:
@@ -345,12 +272,3 @@ def test_the_check_shows_what_will_run_tonight(stack: Stack) -> None:
         '    "Banner load": 1 export',
         f"      {OLD}:86448  Banner load",
     ]
-
-
-def test_the_check_tells_a_name_that_matches_nothing(stack: Stack) -> None:
-    stack.sandbox.webadmit.exports[86448].name = "Banner load v2"
-
-    (problem,) = stack.sandbox.functions["CheckSetupFunction"].invoke({}).payload["problems"]
-
-    assert problem.startswith('"Banner load" matches nothing')
-    assert 'Nearest: "Banner load v2"' in problem

@@ -150,39 +150,6 @@ def test_an_address_that_is_not_ours_costs_no_call_to_aws_beyond_the_cached_key(
     assert len(world.calls("ReceiveCallbackFunction")) == before
 
 
-@pytest.mark.parametrize(
-    ("age", "status"),
-    [
-        (timedelta(days=6, hours=23, minutes=59), 200),
-        (timedelta(days=7, minutes=1), 404),
-        (timedelta(minutes=-4), 200),
-        (timedelta(minutes=-6), 404),
-    ],
-)
-def test_an_address_is_honoured_for_seven_days_and_not_before_its_time(
-    world: World, age: timedelta, status: int
-) -> None:
-    pair, moment = world.add_export(), world.now - age
-    world.start(pair)
-    at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    world.sandbox.change_record(world.record(pair), first_scheduled_for=at, scheduled_for=at, answered=None)
-
-    answer = world.post(signed_url(world, pair, moment), world.form(pair))
-
-    assert answer.status_code == status
-    assert len(world.ready()) == (1 if status == 200 else 0)
-
-
-def test_the_signature_of_one_export_does_not_serve_another(world: World, pair: str) -> None:
-    other = world.add_export()
-    world.start(other)
-    signature = world.callback_url(pair).rsplit("/", 1)[1]
-
-    answer = world.post(f"{world.callback_url(other).rsplit('/', 1)[0]}/{signature}", world.form(other))
-
-    assert answer.status_code == 404
-
-
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_other_methods_change_nothing(world: World, pair: str, method: str) -> None:
     before = world.record(pair)
@@ -199,33 +166,6 @@ def test_a_made_up_file_of_a_scheduled_time_whose_file_is_known_is_refused(world
     assert (answer.status_code, answer.content) == not_found(world.sandbox)[:2]
     assert len(world.records(pair)) == 1
     assert world.ready() == []
-
-
-def test_a_made_up_file_is_refused_for_every_scheduled_time_that_a_joined_run_serves(world: World) -> None:
-    pair = world.add_export()
-    world.start(pair, scheduled_for=world.now - timedelta(hours=1))
-    world.start(pair)
-
-    answers = [
-        world.post(signed_url(world, pair, world.now - age), world.form(pair, id=999_999)).status_code
-        for age in (timedelta(0), timedelta(minutes=30), timedelta(hours=1))
-    ]
-
-    assert answers == [404, 404, 404]
-
-
-def test_forty_made_up_files_at_once_are_refused_also_before_any_run_is_recorded(world: World) -> None:
-    pair = world.add_export()
-    world.sandbox.webadmit.start(world.export(pair), None)
-    url = signed_url(world, pair, world.now)
-
-    with ThreadPoolExecutor(40) as pool:
-        answers = list(
-            pool.map(lambda number: world.post(url, world.form(pair, id=900_000 + number)).status_code, range(40))
-        )
-
-    assert answers == [404] * 40
-    assert (world.records(pair), world.ready(), world.alerts()) == ([], [], [])
 
 
 @pytest.mark.parametrize("status", ["Available", "Failed", "Queued"])
@@ -278,16 +218,6 @@ def test_refused_callbacks_are_counted(world: World, pair: str) -> None:
 # ── Only forward, only once ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_same_callback_500_times_is_announced_once(world: World, pair: str) -> None:
-    url, form = world.callback_url(pair), world.form(pair)
-
-    with requests.Session() as session:
-        answers = {session.post(url, data=form, timeout=35).status_code for _ in range(500)}
-
-    assert answers == {200}
-    assert len(world.ready()) == 1
-
-
 def test_64_callbacks_at_once_are_announced_once(world: World, pair: str) -> None:
     url, form = world.callback_url(pair), world.form(pair)
     together = threading.Barrier(64)
@@ -317,27 +247,6 @@ def test_a_callback_that_meets_the_sweep_is_announced_once(world: World, pair: s
     assert len(world.ready()) == 1
 
 
-@pytest.mark.parametrize("late", ["In Progress", "Queued", "Failed", "Empty List", "Something New"])
-def test_after_a_file_is_available_older_news_changes_nothing(world: World, pair: str, late: str) -> None:
-    world.finish(pair)
-    before = world.record(pair)
-
-    answer = world.post(world.callback_url(pair), world.form(pair, late))
-
-    assert answer.status_code == 200
-    assert world.record(pair) == before
-    assert (len(world.ready()), world.alerts()) == (1, [])
-
-
-def test_a_file_that_appears_after_a_failure_is_announced(world: World, pair: str) -> None:
-    world.finish(pair, "Failed")
-    world.sweep()
-    world.finish(pair, "Available")
-
-    assert [alert["event_type"] for alert in world.alerts()] == ["export_file.failed"]
-    assert [message["event_type"] for message in world.ready()] == ["export_file.ready"]
-
-
 def test_forty_failures_at_once_are_told_by_the_sweep_alone_at_a_pace_that_sns_takes(world: World) -> None:
     """SNS switches a mail subscription off above ten messages a second; callbacks run in many processes."""
     pairs = [world.add_export() for _ in range(40)]
@@ -361,37 +270,6 @@ def test_forty_failures_at_once_are_told_by_the_sweep_alone_at_a_pace_that_sns_t
     assert sorted(alert["export_file_id"] for alert in world.alerts()) == sorted(world.run(one).id for one in pairs)
     assert max(sum(0 <= other - one < 1 for other in told_at) for one in told_at) <= 9
     assert world.sweep() == {}
-
-
-def test_of_one_leaked_address_with_made_up_ids_only_the_first_call_waits(world: World) -> None:
-    pair = world.add_export()
-    world.start(pair)
-    world.sandbox.functions["ReceiveCallbackFunction"].stop()  # one process, with its memory
-    url, before = world.callback_url(pair), len(world.calls("ReceiveCallbackFunction"))
-
-    answers = [world.post(url, world.form(pair, id=900_000 + number)).status_code for number in range(20)]
-    reads = len([call for call in world.calls("ReceiveCallbackFunction")[before:] if call.action == "GetItem"])
-
-    assert answers == [404] * 20
-    assert reads == 5 + 19
-    assert world.post(url, world.form(pair)).status_code == 200  # the true one
-    assert len(world.ready()) == 1
-
-
-def test_two_pairs_of_one_export_that_webadmit_joins_are_one_run_with_two_addresses(world: World) -> None:
-    pair = world.add_export()
-    other = f"{world.identity + 500}:{world.export(pair).id}"
-    world.start(pair)
-    first = world.callback_url(pair)
-    world.sandbox.webadmit.share(world.export(pair), world.identity + 500)
-    assert world.start(other) == {"started": [other]}
-    second = signed_url(world, other, world.now)
-
-    assert world.start(pair, other) == {"already_started": [pair, other]}
-    for url in (second, first, second):
-        assert world.post(url, world.form(pair)).status_code == 200
-
-    assert len(world.records(pair)) == len(world.ready()) == 1
 
 
 def test_an_unknown_status_is_kept_as_it_came_logged_and_followed(world: World, pair: str) -> None:
@@ -503,23 +381,6 @@ def test_what_the_topic_did_not_take_the_sweep_announces(world: World, pair: str
     assert world.sweep() == {"announced": 1}
 
     assert len(world.ready()) == 1
-
-
-def test_a_write_whose_answer_was_lost_is_known_again(world: World, pair: str) -> None:
-    lost: list[Any] = []
-
-    def lose_the_first_answer(call: AwsCall, forward: Callable[[], Answer]) -> Answer:
-        answer = forward()
-        if call.action == "PutItem" and not lost:
-            lost.append(call)
-            return Answer(500, {"Content-Type": "application/x-amz-json-1.0"}, b'{"__type": "InternalServerError"}')
-        return answer
-
-    world.intercept("ReceiveCallbackFunction", lose_the_first_answer)
-
-    assert world.finish(pair).status == 200
-    assert len(world.ready()) == 1
-    assert lost
 
 
 def test_a_callback_is_announced_with_four_calls_to_aws(world: World, pair: str) -> None:

@@ -87,34 +87,6 @@ def test_the_check_changes_nothing(night: Sandbox) -> None:
     assert night.http_api.events[-1]["rawPath"].startswith("/callbacks/1/1/")
 
 
-def test_a_new_cycle_is_told_with_the_pairs_that_replace_the_old(night: Sandbox) -> None:
-    night.webadmit.add_identity(40001, "2027 - 2028")
-    for number, name in enumerate(["Nursing", "Pharmacy", "Dentistry"], start=11):
-        night.webadmit.add_export(40001, number, name)
-
-    (problem,) = check(night)["problems"]
-
-    assert "The cycle 2027 - 2028 has begun" in problem
-    assert "40001:11,40001:12,40001:13" in problem
-
-
-def test_an_export_that_is_gone_is_told(night: Sandbox) -> None:
-    del night.webadmit.exports[3]
-
-    (problem,) = check(night)["problems"]
-
-    assert problem.startswith("Identity 37442 has no such export: 37442:3.")
-
-
-def test_a_key_that_is_refused_is_told_with_the_command_that_stores_another(night: Sandbox) -> None:
-    night.webadmit.api_key = "f" * 32
-
-    (problem,) = check(night)["problems"]
-
-    assert "refused the API key (401)" in problem
-    assert f"--secret-id {night.outputs['WebAdmitApiKeyArn']}" in problem
-
-
 def test_a_callback_api_that_is_broken_is_told(night: Sandbox) -> None:
     routes = dict(night.http_api.routes)
     night.http_api.routes.clear()
@@ -180,10 +152,6 @@ def test_what_did_not_work_is_named(night: Sandbox, ran_at: datetime) -> None:
     assert mail["subject"] == "webadmit-exports: ACTION NEEDED: 1 of 3 ready, 1 not started, 1 failed"
     assert "Not started (1):\n  37442:3, scheduled for" in mail["text"]
     assert '37442:2 "Pharmacy", file' in mail["text"]
-
-
-def test_a_night_on_which_the_schedule_never_fired_is_told(night: Sandbox) -> None:
-    assert morning_mail(night)["subject"] == "webadmit-exports: ACTION NEEDED: 0 of 3 ready, 3 not started"
 
 
 def test_a_start_that_failed_as_a_whole_is_counted_as_one_that_is_tried_again(night: Sandbox, ran_at: datetime) -> None:

@@ -70,15 +70,6 @@ def test_the_callback_goes_out_in_the_query_and_in_the_body(sandbox: Sandbox, wo
 # ── Once ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_two_firings_of_a_schedule_start_one_run(world: World) -> None:
-    pair = world.add_export()
-
-    assert world.start(pair) == {"started": [pair]}
-    assert world.start(pair) == {"already_started": [pair]}
-
-    assert len(world.asked()) == 1
-
-
 @pytest.mark.parametrize(
     "fault",
     [
@@ -98,16 +89,6 @@ def test_an_answer_that_cannot_be_used_is_asked_for_again_and_joins(world: World
     assert len(world.records(pair)) == 1
     assert len(world.ready()) == 1
     assert world.alerts() == []
-
-
-def test_an_answer_that_is_finished_is_announced_once_also_if_the_callback_comes(world: World) -> None:
-    pair = world.add_export(seconds=0, callbacks=0)
-
-    world.start(pair)
-    callback = world.finish(pair)
-
-    assert callback.status == 200
-    assert [message["status"] for message in world.ready()] == ["Available"]
 
 
 def test_a_callback_that_overtakes_the_answer_to_its_start_waits_for_its_record(sandbox: Sandbox, world: World) -> None:
@@ -143,20 +124,6 @@ def test_a_callback_that_comes_before_its_start_is_answered_is_refused_and_the_s
 
     assert world.sweep() == {"asked": 1, "found": 1}
     assert [message["status"] for message in world.ready()] == ["Available"]
-
-
-def test_a_later_scheduled_time_joins_the_run_in_progress(world: World) -> None:
-    pair, later = world.add_export(), world.now
-    world.start(pair, scheduled_for=later - timedelta(hours=1))
-    first = world.record(pair)
-
-    assert world.start(pair, scheduled_for=later) == {"started": [pair]}
-    world.finish(pair)
-
-    record = world.record(pair)
-    assert record["export_file_id"] == first["export_file_id"]
-    assert record["scheduled_for"] == later.strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert len(world.ready()) == 1
 
 
 def test_the_id_of_a_run_that_had_finished_begins_a_new_run(world: World) -> None:
@@ -201,34 +168,6 @@ def test_two_invocations_at_the_same_moment_are_joined_by_webadmit(world: World)
 # ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_one_export_of_forty_that_webadmit_does_not_know_is_told_and_the_others_start(world: World) -> None:
-    pairs = [world.add_export() for _ in range(39)]
-    unknown = f"{world.identity}:999999"
-
-    outcomes = world.start(*pairs, unknown)
-
-    assert sorted(outcomes["started"]) == sorted(pairs)
-    assert outcomes["failed"] == [unknown]
-    (alert,) = world.alerts()
-    assert alert["event_type"] == "start.failed"
-    assert alert["exports"] == unknown
-    assert "Export '999999' not found." in alert["reason"]
-    (mail,) = world.mails()
-    assert "A new admissions cycle brings new identity ids every year" in mail["text"]
-
-
-@pytest.mark.parametrize("status", [400, 409, 410, 422])
-def test_other_refusals_are_told_with_webadmits_words(world: World, status: int) -> None:
-    pair = world.add_export()
-    world.fault(method="POST", answer=(status, {"errors": {"schema": ["The export is switched off."]}}))
-
-    assert world.start(pair) == {"failed": [pair]}
-
-    (alert,) = world.alerts()
-    assert "The export is switched off." in alert["reason"]
-    assert len(world.asked()) == 1
-
-
 def test_a_refused_key_is_told_once_and_the_nights_runs_start_when_it_is_repaired(
     sandbox: Sandbox, world: World
 ) -> None:
@@ -248,29 +187,6 @@ def test_a_refused_key_is_told_once_and_the_nights_runs_start_when_it_is_repaire
     assert len(world.records()) == 40
     assert {record["scheduled_for"] for record in world.records()} == {world.now.strftime("%Y-%m-%dT%H:%M:%SZ")}
     assert len(world.alerts()) == 1
-
-
-def test_an_identity_that_answers_403_keeps_no_other_from_starting(sandbox: Sandbox, world: World) -> None:
-    other = world.identity + 100_000
-    refused, good = [world.add_export() for _ in range(3)], [world.add_export(identity=other) for _ in range(3)]
-    sandbox.webadmit.forbidden.add(world.identity)
-
-    outcomes = world.start(*refused, *good)
-    sandbox.webadmit.forbidden.clear()
-    world.retry()
-
-    assert outcomes == {"deferred": refused, "started": good}
-    (alert,) = world.alerts()
-    assert alert["exports"] == ",".join(refused)
-    assert len(world.records()) == 6
-
-
-def test_a_rate_limit_is_waited_for(world: World) -> None:
-    pair = world.add_export()
-    world.fault(method="POST", answer=(429, {"message": "Rate limit exceeded."}), headers={"Retry-After": "1"})
-
-    assert world.start(pair) == {"started": [pair]}
-    assert len(world.asked()) == 2
 
 
 def test_a_rate_limit_that_lasts_too_long_is_left_to_the_retry_queue(world: World) -> None:
@@ -361,21 +277,6 @@ def test_a_message_that_cannot_be_read_fails_alone(sandbox: Sandbox, world: Worl
     assert left["ApproximateNumberOfMessagesNotVisible"] == "2"
 
 
-def test_what_there_was_no_time_for_is_deferred(sandbox: Sandbox, world: World) -> None:
-    pairs = [world.add_export() for _ in range(60)]
-    world.fault(method="POST", delay=0.4, times=99)
-
-    event = {"exports": ",".join(pairs), "scheduled_for": world.now.isoformat()}
-    invocation = sandbox.functions["StartRunsFunction"].invoke(event, timeout=61)
-
-    outcomes = invocation.payload
-    assert len(outcomes["started"]) + len(outcomes["deferred"]) == 60
-    assert outcomes["deferred"]
-    world.sandbox.webadmit.faults.clear()
-    world.retry()
-    assert len(world.records()) == 60
-
-
 # ── Events that cannot be used ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -424,19 +325,6 @@ def test_by_hand_the_time_may_be_left_out(sandbox: Sandbox, world: World) -> Non
 
 
 # ── Labels ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_start_is_neither_failed_nor_held_up_by_names_that_cannot_be_had(sandbox: Sandbox, world: World) -> None:
-    pair = world.add_export()
-    sandbox.functions["StartRunsFunction"].stop()  # what is known from before would not be asked for
-    world.fault(method="GET", path="/user_identities$", answer=(503, "<html>Scheduled maintenance</html>"))
-
-    started = world.start(pair)
-    world.finish(pair)
-
-    assert started == {"started": [pair]}
-    assert "export_name" not in world.record(pair)
-    assert "export_name" not in world.ready()[0]
 
 
 def test_the_names_of_an_export_stand_in_its_record_and_are_asked_for_once(sandbox: Sandbox, world: World) -> None:
