@@ -270,10 +270,6 @@ def test_runs_that_are_open_for_more_than_a_day_are_told_with_their_start() -> N
     ) in mail
 
 
-def test_without_older_runs_nothing_is_said_of_them() -> None:
-    assert "Open for more than a day" not in message(some(RunOutcome.READY)).mail
-
-
 def test_of_hundreds_of_older_runs_forty_are_shown_and_all_are_counted() -> None:
     older = [file("Queued", scheduled_for=after(days=-2), file_id=number) for number in range(1, 301)]
 
@@ -320,28 +316,6 @@ def test_a_night_is_told_to_machines_as_the_contract_says() -> None:
         "alarms_ringing": 0,
         "last_ready_at": "2026-11-23T07:40:00Z",
     }
-
-
-@pytest.mark.parametrize(
-    ("groups", "more", "name", "value"),
-    [
-        ([], {}, "expected", 0),
-        ([], {}, "ready", 0),
-        ([some(RunOutcome.READY, 3)], {}, "ready", 3),
-        ([some(RunOutcome.READY, 3)], {}, "expected", 3),
-        ([some(RunOutcome.NOT_STARTED, 2)], {}, "not_started", 2),
-        ([some(RunOutcome.RUNNING, 2)], {}, "running", 2),
-        ([some(RunOutcome.LATE, 2)], {}, "late", 2),
-        ([], {"older": [file("Queued")]}, "still_open", 1),
-        ([], {"older": [file("Queued")]}, "expected", 0),
-        ([], {"queues": lengths(retries=3)}, "waiting_for_retry", 3),
-        ([], {"queues": lengths(given_up=3)}, "given_up", 3),
-    ],
-)
-def test_a_figure_is_told_under_its_own_name(
-    groups: list[list[ExpectedRun]], more: dict[str, Any], name: str, value: int
-) -> None:
-    assert message(*groups, **more).body[name] == value
 
 
 def test_where_no_file_is_ready_there_is_no_last_time() -> None:
