@@ -40,5 +40,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if "announce_again" in event:
         return reannounce.announce(event["announce_again"], seconds_left(context))
     figures = dataclasses.asdict(reconcile_runs.sweep(seconds_left(context)))
-    logger.info("swept", **figures)
+    logger.info("the sweep is done", **figures)
     return figures

@@ -113,7 +113,7 @@ class AccessRefused(WebAdmitError):
 
 
 class RequestRefused(WebAdmitError):
-    """A 4xx that asking again does not change; `status` is the HTTP status."""
+    """A 4xx that asking again does not change, or an answer about another export; `status` is the HTTP status."""
 
     def __init__(self, path: str, what: str, quote: str = "", *, status: int) -> None:
         super().__init__(path, what, quote)

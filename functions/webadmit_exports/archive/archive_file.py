@@ -83,7 +83,7 @@ class ArchiveFile:
         except InvalidInput as error:
             logger.error("an announcement cannot be used", reason=str(error))
         except AwsUnavailable as error:
-            logger.error("neither archived nor told", reason=str(error))
+            logger.error("a file is not archived, and nobody could be told; SQS brings it again", reason=str(error))
         return False
 
     def archive(self, message: ReadyMessage, receives: int, time_left: Callable[[], float]) -> ArchiveOutcome:
@@ -143,7 +143,7 @@ class ArchiveFile:
             try:
                 return self._fetch_once(announced, lambda: time_left() - RESERVE_SECONDS, whole_time)
             except (Unavailable, RateLimited, DownloadFailed) as error:
-                logger.info("not fetched", **announced.ids, attempt=attempt, reason=str(error))
+                logger.info("the file could not be fetched", **announced.ids, attempt=attempt, reason=str(error))
                 if attempt == _ATTEMPTS or time_left() < RESERVE_SECONDS:
                     raise
             self.sleep(random.uniform(0.25, 0.5) * 2**attempt)  # mostly a URL that had expired: no reason to wait long
@@ -164,7 +164,7 @@ class ArchiveFile:
                 size=download.size, largest=self.largest, time_left=time_left, whole_time=whole_time, clock=self.clock
             )
             stored = self._store(announced, download, limits)
-        logger.info("stored", **announced.ids, bytes=stored.size, bytes_per_second=round(limits.rate))
+        logger.info("the file is stored", **announced.ids, bytes=stored.size, bytes_per_second=round(limits.rate))
         return stored
 
     def _store(self, announced: AnnouncedFile, download: Download, limits: DownloadLimits) -> StoredFile:

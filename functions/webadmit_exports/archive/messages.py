@@ -82,8 +82,8 @@ class ArchiveMessages:
             fields["retry_until"] = utc_seconds(alert.retry_until)
             next_try = (
                 f"This stack tries again every 16 minutes until {self.writer.time(alert.retry_until)}. Once the cause"
-                " is repaired, this file and others that wait are stored by themselves. You will get at most two mails"
-                " about this cause, however many files are waiting."
+                " is repaired, this file and others that wait are stored by themselves. You do not get this mail for"
+                " each file that waits, but one for each that is given up."
             )
         not_archived = "not archived yet" if alert.retry_until else "not archived"
         rows = {

@@ -34,7 +34,7 @@ def ascii_text(text: str, length: int = 200) -> str:
 class FileFacts:
     """What is known of a file; its object has it as metadata. All but `sha256` only for a CSV.
 
-    `previous_rows` and `header_changed` compare it with the file of that export before it. The first has none.
+    `previous_rows` and `header_changed` compare it with that export's file before it: None and False for the first.
     """
 
     sha256: str

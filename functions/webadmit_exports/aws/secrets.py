@@ -58,7 +58,7 @@ class SigningKeys:
         return key
 
     def known(self) -> list[bytes]:
-        """The keys to verify with, as far as they are in memory; reads the current one if none is."""
+        """The keys to verify with, as far as they are in memory; if none is, the current one, as `current` reads it."""
         if not self._known:
             self._known = [self.current()]
         return self._known

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commands:
-    """Each as it can be pasted into a terminal, in the project's folder."""
+    """Commands to paste into a terminal, in the project's folder, and sentences that name commands."""
 
     stack_name: str
     region: str

@@ -49,7 +49,7 @@ def _mail(file: ExportFile, event_type: EventType, writer: MessageWriter, *, rep
         "Status": "unknown" if file.reason else _status(file),
         "Scheduled": writer.time(file.scheduled_for),
         "Started": writer.time(file.started_at),
-        "Finished": writer.time(file.finished_at) if file.finished_at else "",
+        "Given up" if file.reason else "Finished": writer.time(file.finished_at) if file.finished_at else "",
         "Reason": file.reason or "",
     }
     return paragraphs(
@@ -83,7 +83,7 @@ _OPENINGS = {
     EventType.READY: "The file of export {export} is ready in WebAdMIT.",
     EventType.FAILED: "Export {export} ran in WebAdMIT and failed: there is no file.",
     EventType.EMPTY: "Export {export} ran in WebAdMIT and selected nobody: there is no file.",
-    EventType.OVERDUE: "Export {export} has been running in WebAdMIT for more than {minutes} minutes"
+    EventType.OVERDUE: "A run of export {export} has been open in WebAdMIT for more than {minutes} minutes"
     " (OverdueAfterMinutes).",
 }
 
@@ -95,7 +95,7 @@ _NEXT_STEPS = {
     EventType.EMPTY: "Nothing needs to be done if that is what you expect, for example before the first applications of"
     " a cycle. Otherwise look at the list that the export uses in WebAdMIT. To get no more such mails, deploy with"
     " AlertOnEmptyList=false.",
-    EventType.OVERDUE: "We keep following it and will mail you when it ends. You will not be told again that it is"
+    EventType.OVERDUE: "This stack follows it on and announces how it ends. You will not be told again that it is"
     " late. If it should be done by now, look at it in WebAdMIT.",
 }
 

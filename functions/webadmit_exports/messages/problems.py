@@ -164,7 +164,7 @@ class Problem(_ProblemText, Enum):
     )
     TOO_SLOW = (
         "too slow to fetch",
-        "its download does not fit in Lambda's 15-minute limit",
+        "its download takes longer than the eleven minutes that there are for it",
         "If the storage was slow only then, have it announced again: {again} If it is always so, fetch the file by hand"
         " in WebAdMIT, or split the export there.",
         Retry.IS_USELESS,

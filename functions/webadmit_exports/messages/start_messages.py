@@ -99,7 +99,7 @@ def _start_mail(alert: StartAlert, advice: str, writer: MessageWriter) -> str:
             " repaired the exports start by themselves; nobody needs to start them by hand."
         )
     else:
-        next_try = "It is not tried again for this time; the next scheduled time is a new try."
+        next_try = "There is no further try for this time; the next scheduled time is a new one."
     return paragraphs(
         f"{alert.count} scheduled for {writer.time(alert.scheduled_for)} could not"
         f" start{' yet' * bool(alert.retry_until)}, because {alert.problem.sentence}.",
@@ -151,8 +151,8 @@ def refused_identity_message(refused: RefusedIdentity, writer: MessageWriter) ->
         mail=paragraphs(
             f"WebAdMIT no longer lets this stack see {runs} of identity {identity}: the owner of the API key has lost"
             " access to it.",
-            "If WebAdMIT calls back, the files are still announced. It is asked again every hour; a run with no news"
-            f" for {LIFETIME.days} days is given up. You get this mail once.",
+            "If WebAdMIT calls back, the files are still announced. WebAdMIT is asked again within the hour; a run with"
+            f" no news for {LIFETIME.days} days is given up. You get this mail once.",
             f"What to do: {advice}",
             listing(_EXPORTS, (named(export, name) for export, name in names.items())),
             writer.signature(),

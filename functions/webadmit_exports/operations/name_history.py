@@ -70,7 +70,7 @@ class NameHistory:
             try:
                 self._current = self.look_up(self.names)
             except WebAdmitExportsError as error:
-                logger.warning("names cannot be looked up", reason=str(error))
+                logger.warning("names in Exports could not be looked up for the morning mail", reason=str(error))
                 self._current, self.why_not_known = {}, problem_of(error).sentence
         return self._current.get(name)
 

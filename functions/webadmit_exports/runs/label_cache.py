@@ -76,7 +76,7 @@ def _result(future: Future[list[T]]) -> list[T] | None:
     try:
         return future.result(timeout=0)
     except (WebAdmitError, TimeoutError) as error:
-        logger.info("names are not known", reason=str(error) or "no answer yet")
+        logger.info("what exports are called is not known; they start without", reason=str(error) or "no answer yet")
     except Exception:  # noqa: BLE001 - the edge: see above
-        logger.exception("names are not known because of an error in the code")
+        logger.exception("what exports are called is not known because of an error in the code")
     return None

@@ -32,7 +32,11 @@ _NO_NEWS = f"WebAdMIT refuses access to the identity (403), and there was no new
 
 @dataclass(slots=True)
 class Figures:
-    """What one sweep did. `failed` counts what stays due because something did not answer."""
+    """What one sweep did, in numbers of files.
+
+    `due`: when it began; `announced`; `asked`: about which WebAdMIT answered; `found`: of these, finished;
+    `refused`: open, of identities that WebAdMIT refuses; `failed`: what stays due because something did not answer.
+    """
 
     due: int = 0
     announced: int = 0
@@ -72,7 +76,7 @@ class Poll:
             for user_identity_id, open_files in by_identity.items():
                 self._ask_about(user_identity_id, open_files)
         except BudgetSpent:
-            logger.info("the share of the rate limit, or the time, is used up", calls=self.budget.calls)
+            logger.info("asks no more: the share of the rate limit, or the time, is used up", calls=self.budget.calls)
         except RateLimited as error:
             logger.warning("WebAdMIT's rate limit is used up", reason=str(error))
         finally:
@@ -106,7 +110,7 @@ class Poll:
             runs, rate_limit = self.webadmit.recent_runs(self.api_key, user_identity_id)
         except (AccessRefused, RequestRefused, AnswerTooLong) as error:
             # The files are asked for by their exports; whether those can be seen is not said by this.
-            logger.warning("no list of runs", user_identity_id=user_identity_id, reason=str(error))
+            logger.warning("no list of runs; asks about each", user_identity_id=user_identity_id, reason=str(error))
             return as_of, {}
         self.budget.note_limit(rate_limit)
         return as_of, {(run.export_id, run.export_file_id): run for run in runs}
@@ -147,23 +151,23 @@ class Poll:
         try:
             record = self.tracker.apply(update, file)
         except AwsUnavailable as error:
-            self.figures.fail("not settled yet", error, file)
+            self.figures.fail("the answer about a run could not be stored or announced yet", error, file)
             return
         if is_finished(update.status):
             if record and not has_file(record.status):
                 self.untold.append(record)
             self.figures.found += 1
             count("RunsFoundByReconciler")
-            logger.info("found finished without a callback", **file.ids, status=update.status)
+            logger.info("found finished by asking", **file.ids, status=update.status)
 
     def _no_answer(self, error: Exception, *files: ExportFile, ask_later: bool = False) -> None:
-        """WebAdMIT gave no answer about these files; they are late all the same."""
+        """WebAdMIT gave no answer about these files; those that are late are reported all the same."""
         self.figures.fail("WebAdMIT could not be asked", error, *files)
         for file in files:
             try:
                 self.tracker.on_no_answer(file, ask_later=ask_later)
             except AwsUnavailable as unsettled:
-                logger.error("not settled yet", **file.ids, reason=str(unsettled))
+                logger.error("a late run could not be reported yet", **file.ids, reason=str(unsettled))
 
     def _report_refused(self, user_identity_id: int, detail: str) -> None:
         """Access to an identity is refused: people are told once, and what is too old for any news is given up."""

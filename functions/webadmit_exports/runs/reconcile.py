@@ -39,7 +39,8 @@ class ReconcileRuns:
         """Deals with what is due, longest due first, as far as time and rate limit go; the rest is the next sweep's.
 
         `time_left`: the seconds that the invocation still has. Raises SweepIncomplete at its end if something failed,
-        ApiKeyUnusable or ApiKeyRefused if there are open runs to ask about and the key does not serve.
+        ApiKeyUnusable or ApiKeyRefused if there are open runs to ask about and the key does not serve; AwsUnavailable
+        if what is due, or the key, cannot be read.
         """
         due = list(self.table.unfinished(self.now()))
         figures, budget = Figures(due=len(due)), CallBudget(time_left=time_left)

@@ -20,7 +20,7 @@ from webadmit_exports.webadmit.api_key import ApiKey
 from webadmit_exports.webadmit.listing import Lister
 
 READ_SECONDS = 15.0
-_TIMEOUT = 60.0  # seconds after which no further list is asked for; the starts need the rest of the invocation
+_TIMEOUT = 60.0  # seconds in which all lists must have ended; the starts need the rest of the invocation
 _SHOWN = 3  # programs in an alert
 _MOST_DEFERRED = 100  # failed lists times names; where it is more, WebAdMIT has a problem of its own
 
@@ -57,9 +57,9 @@ class ResolveNames:
             if problem.scope is Scope.EVERYTHING:
                 throttle.close(problem, detail)
         except Exception:  # noqa: BLE001 - the edge: names keep no pair from starting
-            logger.exception("names cannot be looked up because of an error in the code")
+            logger.exception("names in Exports could not be looked up because of an error in the code")
             problem, detail = Problem.UNEXPECTED, ""
-        logger.warning("names not looked up", problem=problem.name, detail=detail)
+        logger.warning("names in Exports could not be looked up", problem=problem.name, detail=detail)
         return {start: Resolved(results=[deferred(start, problem, detail)]) for start in requested}
 
     def _list(self, key: ApiKey, names: Sequence[NamePattern], throttle: Throttle) -> Listing:

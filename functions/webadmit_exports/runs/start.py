@@ -69,8 +69,8 @@ class StartRuns:
 
         A start that failed as a whole is made up for as the schedule would have made it: what it cannot start goes back
         as a message for each export, and people are told. For each other message WebAdMIT is asked once, and people are
-        told after its last try only. Raises AwsUnavailable if the queue or the alerts cannot be reached: then all
-        messages shall come again.
+        told when it is given up, and of what a name newly defers. Raises AwsUnavailable if the queue or the alerts
+        cannot be reached: then all messages shall come again.
         """
         again = []
         for delivery in (delivery for delivery in deliveries if delivery.is_failed_invocation):

@@ -131,7 +131,12 @@ class StartOne:
                     problem = problem_of(error)
                     self.throttle.close(problem, error.detail, user_identity_id)
                     raise NotStarted(problem, error.detail) from None
-                logger.info("no usable answer", **requested.ids, attempt=unanswered, reason=str(error))
+                logger.info(
+                    "WebAdMIT gave no usable answer; it is asked again",
+                    **requested.ids,
+                    attempt=unanswered,
+                    reason=str(error),
+                )
                 self.sleep(random.uniform(0.5, 1) * 2**unanswered)  # jitter, so that the workers do not come in step
 
     def _ask_once(self, requested: RequestedStart) -> bool:

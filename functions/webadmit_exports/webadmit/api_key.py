@@ -26,7 +26,7 @@ class WebAdmitApiKey:
         self._arn = arn
 
     def read(self) -> ApiKey:
-        """The key; raises ApiKeyUnusable while none is stored, or what is stored is not one."""
+        """The key; raises ApiKeyUnusable while none is stored, or what is stored is not one; AwsUnavailable."""
         text = self._secrets.read(self._arn)
         if text is None or not text.strip():
             raise ApiKeyUnusable("the secret for the WebAdMIT API key has no value yet")

@@ -57,7 +57,7 @@ _API = "/api/v1"
 
 
 class WebAdmit:
-    """WebAdMIT over connections that are kept. Every call raises a WebAdmitError; none redirects or retries by itself.
+    """WebAdMIT over kept connections. Every call may raise a WebAdmitError; none redirects or retries by itself.
 
     `read_seconds`: from the connection to the end of an answer. `version`: of this software, told to WebAdMIT.
     `longest_call_seconds`: how long a call can take.

@@ -196,7 +196,7 @@ def test_exports_that_are_given_up_are_told_with_webadmits_words() -> None:
         " 37442:86446, 37442:86447: User identity '37442' not found."
     )
     assert "A new admissions cycle brings new identity ids every year" in message.mail
-    assert "It is not tried again for this time; the next scheduled time is a new try." in message.mail
+    assert "There is no further try for this time; the next scheduled time is a new one." in message.mail
 
 
 def test_what_is_given_up_can_be_started_by_hand_with_the_line_in_the_mail() -> None:
