@@ -19,8 +19,9 @@ from webadmit_exports.aws.table import WriteConflict, from_item, to_item
 from webadmit_exports.domain.export_file import ExportFile, Labels, StatusUpdate, UpdateSource
 from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
-from webadmit_exports.domain.lifecycle import LifecycleSettings
 from webadmit_exports.domain.name_pattern import Entry, Matches, NamePattern
+from webadmit_exports.domain.start_request import StartRequest
+from webadmit_exports.domain.transition import LifecycleSettings
 from webadmit_exports.errors import AwsUnavailable, DownloadFailed, RequestRefused
 from webadmit_exports.messages.message import Message, MessageWriter
 from webadmit_exports.runs.tracker import RunTracker
@@ -39,7 +40,7 @@ READY_ARN, ALERTS_ARN = (f"arn:aws:sns:us-east-1:123456789012:{name}" for name i
 LABELS = Labels(export_name="Nursing applicants", cycle="2026 - 2027", organization="School of Nursing")
 FILE_ID = 74780
 SETTINGS = LifecycleSettings(
-    overdue_after=timedelta(hours=4), keep_records=timedelta(days=90), alert_on_empty_list=True
+    overdue_after=timedelta(hours=4), keep_records=timedelta(days=90), alert_on_empty_list=True, start_failed_again=True
 )
 WRITER = MessageWriter(
     stack_name="webadmit-exports",
@@ -214,14 +215,18 @@ class FakeLabels:
 class FakeStartQueue:
     """StartRetryQueue in memory. `failing`: it takes nothing."""
 
-    deferred: list[tuple[Entry, datetime]] = field(default_factory=list)
+    requests: list[StartRequest] = field(default_factory=list)
     span: timedelta = timedelta(hours=12)
     failing: bool = False
 
-    def put(self, entries: list[Entry], scheduled_for: datetime) -> None:
-        if self.failing:
+    def put(self, requests: list[StartRequest]) -> None:
+        if self.failing and requests:
             raise AwsUnavailable("SQS answered ServiceUnavailable")
-        self.deferred += [(entry, scheduled_for) for entry in entries]
+        self.requests += requests
+
+    @property
+    def deferred(self) -> list[tuple[Entry, datetime]]:
+        return [(request.entries[0], request.scheduled_for) for request in self.requests]
 
 
 @dataclass

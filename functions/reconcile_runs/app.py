@@ -7,6 +7,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from webadmit_exports.aws import clients
+from webadmit_exports.aws.start_queue import StartQueue
 from webadmit_exports.runs.reannounce import Reannounce
 from webadmit_exports.runs.reconcile import ReconcileRuns
 from webadmit_exports.shared_services import SharedServices
@@ -25,6 +27,9 @@ reconcile_runs = ReconcileRuns(
     api_key=shared.api_key,
     table=shared.table,
     tracker=shared.tracker,
+    start_queue=StartQueue(
+        clients.sqs(), shared.setting("START_RETRY_QUEUE_URL"), attempts=int(shared.number("START_RETRY_ATTEMPTS"))
+    ),
     topics=shared.topics,
     writer=shared.writer,
     now=now,

@@ -12,8 +12,8 @@ from webadmit_exports.aws.name_matches import NameMatches
 from webadmit_exports.aws.start_queue import StartQueue
 from webadmit_exports.domain.start_request import parse_start_request
 from webadmit_exports.runs import label_cache, resolve_names
+from webadmit_exports.runs.requested_start import StartOutcome
 from webadmit_exports.runs.start import SIDE_BY_SIDE, StartRuns
-from webadmit_exports.runs.start_one import StartOutcome
 from webadmit_exports.shared_services import SharedServices
 from webadmit_exports.telemetry import instrumented, seconds_left
 from webadmit_exports.webadmit import listing

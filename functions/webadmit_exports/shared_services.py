@@ -10,7 +10,7 @@ from webadmit_exports.aws import clients
 from webadmit_exports.aws.secrets import Secrets, SigningKeys
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.aws.topics import Topics
-from webadmit_exports.domain.lifecycle import LifecycleSettings
+from webadmit_exports.domain.transition import LifecycleSettings
 from webadmit_exports.errors import InvalidInput
 from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.runs.tracker import RunTracker
@@ -87,6 +87,7 @@ class SharedServices(Settings):
             overdue_after=timedelta(minutes=self.number("OVERDUE_AFTER_MINUTES")),
             keep_records=timedelta(days=self.number("KEEP_RECORDS_DAYS")),
             alert_on_empty_list=self.setting("ALERT_ON_EMPTY_LIST") == "true",
+            start_failed_again=self.setting("START_FAILED_AGAIN") == "true",
         )
         return RunTracker(self.table, self.topics, self.writer, settings, self.now)
 

@@ -19,21 +19,24 @@ from webadmit_exports.archive.download_limits import NotArchived
 from webadmit_exports.archive.stored_file import StoredFile
 from webadmit_exports.aws import table
 from webadmit_exports.aws.clients import aws_errors
-from webadmit_exports.domain import lifecycle
+from webadmit_exports.domain import lifecycle, second_chance
 from webadmit_exports.domain.announcement import Announcement, event_id
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.lifecycle import Transition
+from webadmit_exports.domain.start_request import SecondChance
 from webadmit_exports.domain.status import has_file
+from webadmit_exports.domain.transition import Transition
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.file_messages import file_message
 from webadmit_exports.messages.problems import Problem
 from webadmit_exports.runs import start_one
 from webadmit_exports.runs.poll import Poll
+from webadmit_exports.runs.reconcile import ReconcileRuns
 from webadmit_exports.runs.start import StartRuns
 from webadmit_exports.runs.tracker import RunTracker
 
 # How often each thing may happen in the scenarios in which the mistakes are looked for.
 _ONE_OF_EACH = {"start 0": 1, "callback": 1, "sweep": 1, "end": 1}
+_SECOND_CHANCE = {"start 0": 1, "end": 2, "sweep": 1, "second": 1, "tick": 1}
 _TWO_SCHEDULED_TIMES = {"start 0": 1, "start 1": 1, "end": 2, "reuse": 1, "tick": 1}
 
 
@@ -173,9 +176,45 @@ def _claim_what_is_ready(record: ExportFile, now: Any, settings: Any) -> Transit
     return _CLAIM_DUE(record, now, settings) if has_file(record.status) else None
 
 
+def _mark_without_putting(self: ReconcileRuns, file: ExportFile, figures: Any) -> None:
+    if self.tracker.has_second_chance(file):
+        self.tracker.start_again(file, self.now())
+    else:
+        figures.announced += self.tracker.announce(file)
+
+
+def _tell_without_looking(self: ReconcileRuns, file: ExportFile, figures: Any) -> None:
+    if self.tracker.has_second_chance(file):
+        _SETTLE_FILE(self, file, figures)
+    else:
+        figures.announced += self.tracker.announce(file)
+
+
+def _start_again_whatever_was_marked(files: Any, chance: SecondChance, now: Any) -> ExportFile | None:
+    failed = next((file for file in files if file.export_file_id == chance.after_failure), None)
+    return failed if failed and second_chance.waits_for_second_run(failed) else None
+
+
+def _chance_after_chance(record: ExportFile, now: Any, settings: Any) -> bool:
+    return _HAS_SECOND_CHANCE(replace(record, after_failure=None), now, settings)
+
+
+def _chance_for_the_forgotten(record: ExportFile, now: Any, settings: Any) -> bool:
+    return _HAS_SECOND_CHANCE(replace(record, reason=None), now, settings)
+
+
+def _in_no_place(self: ExportFile, *_: Any) -> ExportFile:
+    return self
+
+
 def _fails(budget: dict[str, int]) -> Runs:
     """Runs that fail."""
     return Runs(budget, ends=("Failed",))
+
+
+def _are_empty(budget: dict[str, int]) -> Runs:
+    """Runs without a file that are told at once."""
+    return Runs(budget, ends=("Empty List",))
 
 
 def _settle_though_leased(record: ExportFile, now: Any, settings: Any) -> Transition:
@@ -203,6 +242,7 @@ _PUT, _ARCHIVE = ArchiveBucket.put, ArchiveFile.archive
 _STORE, _NEWEST = table.ExportFilesTable.store, table.ExportFilesTable.newest
 _CLAIM, _CLAIM_IF_LATE, _SETTLE = lifecycle._claim, lifecycle._claim_if_late, lifecycle._settle
 _SETTLE_READY, _CLAIM_DUE = lifecycle._settle_ready, lifecycle.claim_due
+_SETTLE_FILE, _HAS_SECOND_CHANCE = ReconcileRuns._settle, second_chance.has_second_chance
 
 BUGS = [
     Bug("a claim takes no lease", lifecycle, "_claim", _claim_without_lease, {**_ONE_OF_EACH, "tick": 1}, ticks=(1,)),
@@ -255,13 +295,13 @@ BUGS = [
         "the sweep announces ready files only", lifecycle, "claim_due", _claim_what_is_ready, _ONE_OF_EACH, model=_fails
     ),
     Bug(
-        "a failure has no lease while it is announced",
+        "an empty run has no lease while it is announced",
         lifecycle,
         "_claim",
         _claim_without_lease,
         {**_ONE_OF_EACH, "sweep": 2, "tick": 1},
         ticks=(1,),
-        model=_fails,
+        model=_are_empty,
     ),
     Bug("noted before it is published", RunTracker, "_publish", _mark_first, {**_ONE_OF_EACH, "crash": 1}),
     Bug(
@@ -349,6 +389,85 @@ BUGS = [
         "retry",
         _always([]),
         {**_ONE_OF_EACH, "fault": 3, "retry": 1},
+    ),
+    Bug(
+        "a second start is marked and never put into the queue",
+        ReconcileRuns,
+        "_settle",
+        _mark_without_putting,
+        _SECOND_CHANCE,
+        model=_fails,
+    ),
+    Bug(
+        "a second start counts that was not the marked one",
+        second_chance,
+        "to_start_again",
+        _start_again_whatever_was_marked,
+        {**_SECOND_CHANCE, "sweep": 2, "fault": 1},
+        ticks=(16,),
+        model=_fails,
+    ),
+    Bug(
+        "a second run has a second chance too",
+        second_chance,
+        "has_second_chance",
+        _chance_after_chance,
+        {**_SECOND_CHANCE, "sweep": 2},
+        ticks=(16,),
+        model=_fails,
+    ),
+    Bug(
+        "a run that WebAdMIT has forgotten is started again",
+        second_chance,
+        "has_second_chance",
+        _chance_for_the_forgotten,
+        {**_SECOND_CHANCE, "end": 0, "forgotten": 1},
+        ticks=(16,),
+    ),
+    Bug(
+        "a failure is told without a look for its second run",
+        ReconcileRuns,
+        "_settle",
+        _tell_without_looking,
+        {**_SECOND_CHANCE, "sweep": 2, "crash": 1, "tick": 2},
+        ticks=(16, 800),
+        model=_fails,
+    ),
+    Bug(
+        "a failed run does not give way to its second run",
+        RunTracker,
+        "give_way",
+        _always(False),
+        _SECOND_CHANCE,
+        ticks=(16,),
+        model=_fails,
+    ),
+    Bug(
+        "a run is started again beside a newer one",
+        second_chance,
+        "newer_run",
+        _always(None),
+        {**_SECOND_CHANCE, "start 1": 1},
+        ticks=(16,),
+        model=_fails,
+    ),
+    Bug(
+        "a second start that is given up is told nobody",
+        RunTracker,
+        "without_second_run",
+        _always(False),
+        {**_SECOND_CHANCE, "start 1": 1},
+        ticks=(16,),
+        model=_fails,
+    ),
+    Bug(
+        "a run that takes over the record of a failed one forgets the failure",
+        ExportFile,
+        "in_the_place_of",
+        _in_no_place,
+        _TWO_SCHEDULED_TIMES,
+        ticks=(6,),
+        model=_fails,
     ),
     Bug(
         "a file is stored over the one that is there",

@@ -16,6 +16,7 @@ from webadmit_exports import telemetry
 from webadmit_exports.aws import table
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.start_request import StartRequest
 from webadmit_exports.domain.status import is_finished
 from webadmit_exports.errors import AwsUnavailable, RequestRefused, Unavailable
 from webadmit_exports.messages.message import Message
@@ -42,6 +43,15 @@ class Run:
     @property
     def is_open(self) -> bool:
         return not is_finished(self.status) and not self.is_forgotten
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Second:
+    """A second start in the queue: for which scheduled time, of which failed file, and since when."""
+
+    number: int
+    file_id: int
+    again_at: datetime
 
 
 # ── Answers, as the processes keep them ─────────────────────────────────────────────────────────────────────────────
@@ -229,9 +239,14 @@ class QueuePort:
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
 
-    def put(self, exports: list[Export], scheduled_for: datetime) -> None:
-        if exports:
-            self._replay.ask("puts the start on the retry queue", number_of(scheduled_for))
+    def put(self, requests: list[StartRequest]) -> None:
+        for request in requests:
+            number, chance = number_of(request.scheduled_for), request.second_chance
+            if chance:
+                second = Second(number, chance.after_failure, chance.again_at)
+                self._replay.ask("puts the second start on the retry queue", second)
+            else:
+                self._replay.ask("puts the start on the retry queue", number)
 
 
 def _uncounted(*_: object) -> None:

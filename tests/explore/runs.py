@@ -21,6 +21,7 @@ from tests.explore.ports import (
     Published,
     QueuePort,
     Run,
+    Second,
     Seen,
     Stored,
     TopicsPort,
@@ -34,12 +35,13 @@ from tests.explore.ports import (
     scheduled_for,
 )
 from tests.fakes import EXPORT, SETTINGS, SIGNING_KEY, WRITER, FakeKeys, FakeLabels, stand_in
-from webadmit_exports.aws.start_queue import Delivery
+from webadmit_exports.aws.start_queue import RETRY_EVERY, Delivery
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.domain.announcement import EventType
 from webadmit_exports.domain.callback_url import CallbackUrl
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.start_request import StartRequest
+from webadmit_exports.domain.second_chance import has_second_run, waits_for_second_run
+from webadmit_exports.domain.start_request import SecondChance, StartRequest
 from webadmit_exports.domain.status import is_finished, progress_of
 from webadmit_exports.errors import AwsUnavailable, WebAdmitExportsError
 from webadmit_exports.runs.reannounce import Reannounce
@@ -49,6 +51,7 @@ from webadmit_exports.runs.start import StartRuns
 from webadmit_exports.runs.tracker import RunTracker
 
 _PLENTY = 1e9  # seconds left
+_RETRY_MINUTES = RETRY_EVERY // timedelta(minutes=1)
 _OUTCOMES = {
     "Available": EventType.READY,
     "Success With Errors": EventType.READY,
@@ -81,14 +84,17 @@ class Night:
     """What the processes share.
 
     `posts`: how many starts WebAdMIT has taken; `begun`: scheduled times whose start has begun; `owed`: kinds of
-    processes, with scheduled times, that have not ended well; `queued`: what waits in the retry queue; `recorded`: the
-    file id, the beginning and the number of each run that a record was begun for; `answered`: the numbers of the runs
+    processes, with scheduled times, that have not ended well; `queued`: what waits in the retry queue, and `again` the
+    second starts there; `replaced`: the failed runs in whose place a second run was recorded; `recorded`: the file
+    id, the beginning and the number of each run that a record was begun for; `answered`: the numbers of the runs
     that starts were answered with which have written it down, and ended well.
     """
 
     records: tuple[ExportFile, ...] = ()
     runs: tuple[Run, ...] = ()
     posts: int = 0
+    again: tuple[Second, ...] = ()
+    replaced: tuple[int, ...] = ()
     heard: tuple[Heard, ...] = ()
     begun: tuple[int, ...] = ()
     owed: tuple[tuple[str, int], ...] = ()
@@ -111,11 +117,16 @@ class Runs:
     """`budget`: how often each of `kinds` may happen, and `crash` and `tick`. `ends`: the statuses that runs end with.
 
     `start 0` and `start 1` are starts for two scheduled times; `end` and `forgotten` happen to a run, `reuse` to an id.
+    `second` is a second start that the queue brings, `last` the same for the last time; `itself`: WebAdMIT answers it
+    with the failed run.
     """
 
     budget: dict[str, int]
     ends: tuple[str, ...] = ("Available",)
-    kinds = ("start 0", "start 1", "retry", "callback", "sweep", "reannouncement", "end", "forgotten", "reuse", "fault")
+    kinds = (
+        *("start 0", "start 1", "retry", "second", "last", "callback", "sweep", "reannouncement"),
+        *("end", "forgotten", "reuse", "itself", "fault"),
+    )
 
     def as_explored(self) -> AbstractContextManager[None]:
         return as_explored()
@@ -150,6 +161,7 @@ class Runs:
             "topics": topics,
             "writer": WRITER,
             "now": replay.now,
+            "start_queue": stand_in(QueuePort(replay)),
         }
         if process.kind == "sweep":
             with suppress(SweepIncomplete, WebAdmitExportsError):
@@ -159,16 +171,25 @@ class Runs:
             **everything,
             signing_keys=stand_in(FakeKeys()),
             callback_url="",
-            start_queue=stand_in(QueuePort(replay)),
             labels=stand_in(FakeLabels()),
             resolve_names=stand_in(None),  # exports are listed as pairs
             clock=lambda: 0.0,
             sleep=lambda _: None,
         )
-        request = StartRequest(entries=(EXPORT,), scheduled_for=scheduled_for(int(str(process.about))))
+        second = process.about if isinstance(process.about, Second) else None
+        request = StartRequest(
+            entries=(EXPORT,),
+            scheduled_for=scheduled_for(second.number if second else int(str(process.about))),
+            second_chance=SecondChance(after_failure=second.file_id, again_at=second.again_at) if second else None,
+        )
         try:
-            if process.kind == "retry":
-                delivery = Delivery(message_id="message", request=request, is_last=False, is_failed_invocation=False)
+            if process.kind in ("retry", "second", "last"):
+                delivery = Delivery(
+                    message_id="message",
+                    request=request,
+                    is_last=process.kind == "last",
+                    is_failed_invocation=False,
+                )
                 return "stays" if starts.retry([delivery], lambda: _PLENTY) else "done"
             starts.start(request, lambda: _PLENTY)
         except AwsUnavailable:
@@ -203,10 +224,19 @@ class Runs:
             rest = tuple(one for one in shared.queued if one != number)
             taken = replace(shared, queued=rest, owed=_with(shared.owed, ("retry", number)))
             yield Event(f"the retry queue brings the start for 00:0{number}", taken, "retry", ("retry", number))
+        for second in shared.again:
+            if self.to_time(clock * 1000) - second.again_at >= RETRY_EVERY:
+                taken = replace(shared, again=tuple(one for one in shared.again if one != second))
+                yield Event(f"the retry queue brings {second}", taken, "second", ("second", second))
+                yield Event(f"the retry queue brings {second} for the last time", taken, "last", ("last", second))
         yield Event("a sweep begins", shared, "sweep", ("sweep", ""))
         for run in shared.runs:
             if is_finished(run.status):
+                newer = [number for later in shared.runs[run.number + 1 :] if later.file_id == run.file_id
+                         for number in later.asked]  # fmt: skip
                 for number in run.asked:
+                    if number in newer:
+                        continue  # a known limit: a second run with the id of the first has its address too
                     about = (run.file_id, run.status, number)
                     yield Event(f"WebAdMIT calls back: {about}", shared, "callback", ("callback", about))
         for record in shared.records:
@@ -230,6 +260,7 @@ class Runs:
             "asks for the list of runs": self._ask_for_list,
             "asks about the run": self._ask_about,
             "puts the start on the retry queue": self._queue,
+            "puts the second start on the retry queue": self._queue_second,
         }
         for effect in ways[call.name](process, shared, clock, *call.arguments):
             yield replace(effect, label=f"{call.name}{effect.label}")
@@ -276,7 +307,9 @@ class Runs:
         repeatable = tuple((one.event_id, one.times) for one in shared.heard if one.may_be_repeated(clock))
         decided_at = process.answers[-1][1] // 1000
         stored = Stored(record.export_file_id, record.started_at, decided_at + LEASE, repeatable)
-        wrong = _wrong_write(current, record, shared)
+        wrong = _wrong_write(current, record, shared, process)
+        if record.after_failure and (current is None or current.after_failure != record.after_failure):
+            written = self._with_second_run(written, shared.record(record.after_failure), record, process, clock)
         what = _in_words(record)
         yield Effect(f": {what}", stored, written, outdates=record.export_file_id, violation=wrong)
         yield Effect(", unanswered", unanswered, failed, costs="fault")
@@ -285,6 +318,23 @@ class Runs:
         repeated = Conflict(record, OWN, own=stored)
         noted = _wrong(written, _HARMLESS)
         yield Effect(f": {what}, and botocore repeats it", repeated, noted, "fault", record.export_file_id, wrong)
+
+    def _with_second_run(
+        self, written: Night, failed: ExportFile | None, record: ExportFile, process: Process, clock: int
+    ) -> Night:
+        """A second run was recorded in the place of the failed one.
+
+        Not where the second start was answered with the failed run itself, or has paused for a quarter of an hour; nor
+        where a newer run has taken over the record of the failed one meanwhile.
+        """
+        run = written.run_of(failed.export_file_id, failed.started_at) if failed else None
+        if failed is None or run is None or run.number == _answer_of(process):
+            return written
+        looked_at = next((time // 1000 for answer, time in reversed(process.answers) if isinstance(answer, Seen)), 0)
+        is_in_time = failed.again_at and clock - looked_at < _RETRY_MINUTES
+        if is_in_time or failed.export_file_id == record.export_file_id:
+            return replace(written, replaced=_with(written.replaced, run.number))
+        return written
 
     def _publish(self, process: Process, shared: Night, clock: int, said: tuple[Any, ...]) -> Iterator[Effect]:
         event_type, event_id, file_id, status, repeated = said
@@ -309,6 +359,8 @@ class Runs:
         wrong = "" if run and _happened(run, event_type, status) else f"{event_type} did not happen"
         if event_type == EventType.OVERDUE and self._age(claim.started_at, clock) < SETTINGS.overdue_after:
             wrong = "a run is reported as late that is not"
+        if event_type == EventType.FAILED and _is_replaced(shared, run):
+            wrong = "a failure is told that was started again"
         if wrong_teller:
             wrong = f"{event_type} is announced by a process that keeps no pace"
         number = run.number if run else -1
@@ -332,6 +384,8 @@ class Runs:
     def _start(self, process: Process, shared: Night, clock: int, number: int) -> Iterator[Effect]:
         unanswered = Raised(no_answer_from_webadmit)
         wrong = "an export is started again that was recorded as started" if _has_seen_started(process, number) else ""
+        if isinstance(process.about, Second):
+            wrong = _wrong_second_start(process, process.about)
         for effect in self._starting(process, shared, number, _NOTHING):
             yield replace(effect, violation=wrong)
         yield Effect(", unanswered, nothing done", unanswered, _wrong(shared, _HARMLESS), costs="fault")
@@ -349,7 +403,10 @@ class Runs:
         newest = max((run.file_id for run in shared.runs), default=0)
         fresh = Run(len(shared.runs), newest + 1, asked=(number,))
         yield Effect("", fresh, replace(taken, runs=(*taken.runs, fresh)))
-        if last and number not in last.asked and self._is_known_to_have_ended(last, process, shared):
+        second = process.about if isinstance(process.about, Second) else None
+        if last and second and last.file_id == second.file_id and not last.is_forgotten:
+            yield Effect(", answered with the failed run itself", last, taken, "itself")
+        if last and (second or number not in last.asked) and self._is_known_to_have_ended(last, process, shared):
             reused = replace(fresh, file_id=last.file_id)
             yield Effect(", with an id that was used", reused, replace(taken, runs=(*taken.runs, reused)), "reuse")
         at_once = replace(fresh, status=self.ends[0])
@@ -377,6 +434,17 @@ class Runs:
 
     def _queue(self, process: Process, shared: Night, clock: int, number: int) -> Iterator[Effect]:
         queued = replace(shared, queued=_with(shared.queued, number))
+        refused = Raised(no_answer_from_sns)
+        yield Effect("", "taken", queued)
+        yield Effect(", not taken", refused, _wrong(shared, _HARMLESS), costs="fault")
+        yield Effect(", but the answer is lost", refused, _wrong(queued, _HARMLESS), costs="fault")
+
+    def _queue_second(self, process: Process, shared: Night, clock: int, second: Second) -> Iterator[Effect]:
+        record = shared.record(second.file_id)
+        if record and record.again_at == second.again_at:  # of another sweep, at the very microsecond
+            yield Effect("", "taken", shared)
+            return
+        queued = replace(shared, again=_with(shared.again, second))
         refused = Raised(no_answer_from_sns)
         yield Effect("", "taken", queued)
         yield Effect(", not taken", refused, _wrong(shared, _HARMLESS), costs="fault")
@@ -415,16 +483,16 @@ class Runs:
             run = _answer_of(process, recorded=True)
             answered = shared.answered if run is None else _with(shared.answered, run)
             owed = tuple(one for one in shared.owed if one != (process.kind, process.about))
+            if isinstance(process.about, Second) and not _is_marked(shared, process.about):
+                shared = _wrong(shared, _HARMLESS)  # its sweep has paused for a quarter of an hour: the insurance tells
             return replace(shared, answered=answered, owed=owed)
-        if outcome == "stays" and process.kind == "retry":
-            return replace(shared, queued=_with(shared.queued, process.about))
+        if outcome == "stays":
+            return _back_in_the_queue(shared, process)
         return shared
 
     def died(self, process: Process, shared: Night) -> Night:
         shared = _wrong(_standing(shared, _held_by(process, shared), EXCUSED), _ORPHANED)
-        if process.kind == "retry":  # the message comes back
-            return replace(shared, queued=_with(shared.queued, process.about))
-        return shared
+        return _back_in_the_queue(shared, process)
 
     # ── What must hold ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -433,11 +501,17 @@ class Runs:
             return ""
         now = self.to_time(clock * 1000 + 999)
         for record in shared.records:
-            if record.finished_at and not record.notified_at and record.due_at and record.due_at > now:
+            if waits_for_second_run(record) and record.no_second_run is None:
+                is_queued = any(
+                    (one.file_id, one.again_at) == (record.export_file_id, record.again_at) for one in shared.again
+                )
+                if not is_queued and shared.went_wrong == _NOTHING and record.due_at and record.due_at > now:
+                    return f"the second start after file {record.export_file_id} is lost"
+            elif record.finished_at and not record.notified_at and record.due_at and record.due_at > now:
                 return "an announcement waits for a lease that nobody holds"
         if shared.went_wrong == _NOTHING:
             for run in shared.runs:
-                if _is_superseded(shared, run) and not _was_heard(shared, run):
+                if _is_superseded(shared, run) and not _was_heard(shared, run) and run.number not in shared.replaced:
                     return f"the end of a run of file {run.file_id} was never announced"
         return ""
 
@@ -458,30 +532,40 @@ class Runs:
             record = shared.record(shared.runs[-1].file_id)
             if record and not record.finished_at and not record.overdue_at:
                 return "a run that is late is never reported"
-        if shared.runs and shared.runs[-1].is_open:
-            shared = _with_last(shared, replace(shared.runs[-1], status=self.ends[0]))
-        for _ in range(4):
+        for _ in range(8):
             clock += 130
-            shared, wrong = run_alone("sweep", "", shared, clock)
+            shared, wrong = self._sweep_alone(shared, clock, run_alone)
             if wrong:
                 return f"{wrong}, after faults have stopped"
             if not (still := self._open(replace(shared, owed=(), queued=()))):
                 return ""
         return still
 
+    def _sweep_alone(self, shared: Night, clock: int, run_alone: RunAlone) -> tuple[Night, str]:
+        """The last run ends, a sweep runs, and the queue brings what it put there."""
+        if shared.runs and shared.runs[-1].is_open:
+            shared = _with_last(shared, replace(shared.runs[-1], status=self.ends[0]))
+        shared, wrong = run_alone("sweep", "", shared, clock)
+        for second in shared.again:
+            shared = replace(shared, again=tuple(one for one in shared.again if one != second))
+            shared, wrong_then = run_alone("second", second, shared, clock + 15)
+            wrong = wrong or wrong_then
+        return shared, wrong
+
     def _open(self, shared: Night) -> str:
         """What is still to be done; empty if nothing is."""
-        if shared.owed or shared.queued:
+        if shared.owed or shared.queued or shared.again:
             return "a start is owed"
         for number in shared.begun:
             if not any(number <= number_of(record.scheduled_for) for record in shared.records):
                 return f"the start for 00:0{number} is lost"
         for record in shared.records:
-            if record.due_at or not record.notified_at:
+            if record.due_at or not (record.notified_at or has_second_run(record)):
                 return f"file {record.export_file_id} is never at rest"
         for record in shared.records:
             run = shared.run_of(record.export_file_id, record.started_at)
-            if run and not _is_superseded(shared, run) and not _was_heard(shared, run):
+            is_settled = _is_replaced(shared, run) or has_second_run(record)
+            if run and not (is_settled or _is_superseded(shared, run) or _was_heard(shared, run)):
                 return f"the end of the run of file {run.file_id} is never announced"
         for run in (shared.runs[number] for number in shared.answered):
             if not any(_was_heard(shared, one) for one in shared.runs[run.number :]):
@@ -502,18 +586,57 @@ def _with_record(records: tuple[ExportFile, ...], record: ExportFile) -> tuple[E
     return tuple(sorted((*others, record), key=lambda one: one.export_file_id))
 
 
+def _back_in_the_queue(shared: Night, process: Process) -> Night:
+    """Its message comes back, unless SQS has brought it for the last time."""
+    if process.kind == "retry":
+        return replace(shared, queued=_with(shared.queued, process.about))
+    if process.kind == "second":
+        return replace(shared, again=_with(shared.again, process.about))
+    return shared
+
+
+def _is_marked(shared: Night, second: Second) -> bool:
+    record = shared.record(second.file_id)
+    return record is not None and record.again_at is not None
+
+
+def _is_replaced(shared: Night, run: Run | None) -> bool:
+    """Whether a second run was recorded in the place of that one."""
+    return run is not None and run.number in shared.replaced
+
+
+def _wrong_second_start(process: Process, second: Second) -> str:
+    """What the list that the process has read last says against its start."""
+    seen = next(answer for answer, _ in reversed(process.answers) if isinstance(answer, Seen))
+    records = [record for record, _ in seen.records if number_of(record.scheduled_for) >= second.number]
+    failed = next((record for record in records if record.export_file_id == second.file_id), None)
+    if failed is None or failed.notified_at or (failed.status, failed.again_at) != ("Failed", second.again_at):
+        return "a run is started again that was told, or not marked for this start"
+    if any(record.after_failure == second.file_id for record in records):
+        return "a run is started a third time"
+    if any(record.started_at > failed.started_at for record in records):
+        return "a run is started again beside a newer one"
+    return ""
+
+
 def _wrong(shared: Night, how: int) -> Night:
     return replace(shared, went_wrong=max(shared.went_wrong, how))
 
 
 def _answer_of(process: Process, *, recorded: bool = False) -> int | None:
     """The number of the run that a start was answered with last; with `recorded` only if it has written after that."""
-    has_written = False
+    written = set()
     for answer, _ in reversed(process.answers):
         if isinstance(answer, Run):
-            return answer.number if has_written or not recorded else None
-        has_written = has_written or isinstance(answer, Stored)
+            return answer.number if answer.file_id in written or not recorded else None
+        stored = answer.own if isinstance(answer, Conflict) else answer
+        written |= {stored.file_id} if isinstance(stored, Stored) else set()
     return None
+
+
+def _is_by_second_start(record: ExportFile, failed: int | None) -> bool:
+    """And not the record of a newer run that has taken over the id of the failed one."""
+    return failed is not None and record.after_failure == failed != record.export_file_id
 
 
 def _has_seen_started(process: Process, number: int) -> bool:
@@ -570,15 +693,23 @@ def _was_heard(shared: Night, run: Run) -> bool:
     return any(one.run == run.number and one.event_type != EventType.OVERDUE for one in shared.heard)
 
 
-def _wrong_write(before: ExportFile | None, after: ExportFile, shared: Night) -> str:
-    if after.expires_at and (after.due_at or not after.notified_at):
+def _wrong_write(before: ExportFile | None, after: ExportFile, shared: Night, process: Process) -> str:
+    if after.expires_at and (after.due_at or not (after.notified_at or has_second_run(after))):
         return "a record may expire before it is announced"
+    if after.again_at and not (before and before.again_at):
+        run = shared.run_of(after.export_file_id, after.started_at)
+        if after.after_failure or run is None or run.is_forgotten or run.status != "Failed":
+            return "a run is to be started again that may not be"
+    second = [one.export_file_id for one in (*shared.records, after) if _is_by_second_start(one, after.after_failure)]
+    if len(set(second)) > 1:
+        return "a failure has two second runs"
     if before is None:
         return ""
     if after.started_at != before.started_at:
         runs = sum(run.file_id == after.export_file_id for run in shared.runs)
-        begun = sum(file_id == after.export_file_id for file_id, *_ in shared.recorded)
-        is_new = before.finished_at and after.reused and runs > begun
+        begun = len({number for file_id, _, number in shared.recorded if file_id == after.export_file_id})
+        is_itself = isinstance(process.about, Second) and after.status == before.status == "Failed"
+        is_new = before.finished_at and after.reused and (runs > begun or is_itself)
         return "" if is_new else "a record is begun anew without a new run"
     if progress_of(after.status) < progress_of(before.status):
         return "a record moves backwards"

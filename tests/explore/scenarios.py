@@ -7,6 +7,7 @@ from tests.explore.engine import Explorer, Model, Result
 from tests.explore.runs import Runs
 
 _NIGHT = {"start 0": 1, "callback": 1, "sweep": 1, "end": 1}
+_TWO_STARTS = {"start 0": 1, "start 1": 1, "sweep": 1, "tick": 1}
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ SHORT = [
     Scenario("runs that fail, or are empty", Runs({**_NIGHT, "crash": 1, "tick": 1}, ends=("Failed", "Empty List"))),
     Scenario("the retry queue; three faults", Runs({**_NIGHT, "retry": 1, "fault": 3, "sweep": 0})),
     Scenario(
+        "a second chance; a fault, a crash",
+        Runs({**_NIGHT, "end": 2, "second": 1, "fault": 1, "crash": 1, "tick": 1}, ends=("Failed", "Available")),
+        (16,),
+    ),
+    Scenario(
+        "a second chance: a newer run, the failed one itself, the last try",
+        Runs({**_TWO_STARTS, "end": 1, "second": 1, "last": 1, "itself": 1}, ends=("Failed",)),
+        (16,),
+    ),
+    Scenario(
         "the archive: two deliveries; a fault, a crash",
         Archiving({"delivery": 2, "fault": 1, "crash": 1, "tick": 1}),
         (1, 3, 16),
@@ -71,7 +82,7 @@ LONG = [
             }
         ),
         (3, 300),
-        most_seconds=180,  # it would take hours, and tens of gigabytes
+        most_seconds=90,  # it would take hours, and tens of gigabytes
     ),
     Scenario(
         "one of each; a fault, two crashes, two clock steps",
@@ -111,6 +122,29 @@ LONG = [
         "runs that fail, or are empty; a fault, a crash",
         Runs({**_NIGHT, "fault": 1, "crash": 1, "tick": 1}, ends=("Failed", "Empty List", "Success With Errors")),
         (3, 300),
+    ),
+    Scenario(
+        "a second chance; two sweeps, two tries, a crash, two clock steps",
+        Runs(
+            {"start 0": 1, "end": 2, "sweep": 2, "second": 2, "crash": 1, "tick": 2},
+            ends=("Failed", "Available"),
+        ),
+        (16, 800),
+    ),
+    Scenario(
+        "a second chance: an id that is used again; two sweeps",
+        Runs({**_TWO_STARTS, "end": 2, "sweep": 2, "second": 1, "reuse": 1}, ends=("Failed",)),
+        (16,),
+    ),
+    Scenario(
+        "a second chance: a newer run, the failed one itself, the last try; a fault",
+        Runs({**_TWO_STARTS, "end": 1, "second": 1, "last": 1, "itself": 1, "fault": 1}, ends=("Failed",)),
+        (16,),
+    ),
+    Scenario(
+        "a second chance: forgotten, the last try; a fault, a crash, two clock steps",
+        Runs({**_NIGHT, "callback": 0, "last": 1, "forgotten": 1, "fault": 1, "crash": 1, "tick": 2}, ends=("Failed",)),
+        (16, 800),
     ),
     Scenario("the retry queue; four faults, a crash", Runs({**_NIGHT, "retry": 2, "fault": 4, "crash": 1})),
     Scenario(

@@ -52,10 +52,11 @@ def test_the_demo_shows_the_night_and_its_archive_and_ends_by_itself(tmp_path: P
         assert re.search(rf"{export_id} .*(Available|Success With Errors|Empty List|Failed) +│ yes", done.stdout)
     assert "The file of export 86446 is ready in WebAdMIT." in done.stdout
     assert '"event_type": "export_file.ready"' in done.stdout
-    assert "4 messages on ReadyTopic, 4 on AlertsTopic" in done.stdout
-    assert "4 of 6 runs since" in done.stdout
-    assert "has fetched 4 files" in done.stdout
-    assert "4 receipts on ArchivedTopic" in done.stdout
+    assert "5 messages on ReadyTopic, 3 on AlertsTopic" in done.stdout
+    assert "5 of 6 runs since" in done.stdout
+    assert "1 run failed at first and was given a second chance." in done.stdout
+    assert "has fetched 5 files" in done.stdout
+    assert "5 receipts on ArchivedTopic" in done.stdout
     assert '"event_type": "export_file.archived"' in done.stdout
     assert "What next" in done.stdout
     assert done.stderr == ""

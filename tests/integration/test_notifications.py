@@ -45,10 +45,10 @@ def test_subscribers_get_a_ready_file_as_the_contract_says(world: World) -> None
 
 
 def test_people_get_a_sentence_each_at_their_own_address(world: World) -> None:
-    ready, failed = world.add_export(), world.add_export()
-    world.start(ready, failed)
+    ready, empty = world.add_export(), world.add_export()
+    world.start(ready, empty)
     world.finish(ready)
-    world.finish(failed, "Failed")
+    world.finish(empty, "Empty List")
     world.sweep()
 
     mails = {mail["to"]: mail for mail in world.mails()}
@@ -59,7 +59,7 @@ def test_people_get_a_sentence_each_at_their_own_address(world: World) -> None:
         f" file {world.run(ready).id} (Available)"
     )
     assert mails[NOTIFICATION_EMAIL]["text"].startswith(f"The file of export {world.export(ready).id} is ready")
-    assert mails[ALERT_EMAIL]["text"].startswith(f"Export {world.export(failed).id} ran in WebAdMIT and failed")
+    assert mails[ALERT_EMAIL]["text"].startswith(f"Export {world.export(empty).id} ran in WebAdMIT and selected")
     assert "{" not in mails[NOTIFICATION_EMAIL]["text"]
 
 

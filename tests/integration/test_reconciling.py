@@ -16,7 +16,6 @@ from webadmit_exports.domain.ids import Export
     [
         ("Available", "Ready", "export_file.ready"),
         ("Success With Errors", "Ready", "export_file.ready"),
-        ("Failed", "Alerts", "export_file.failed"),
         ("Empty List", "Alerts", "export_file.empty"),
     ],
 )

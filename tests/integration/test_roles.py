@@ -83,7 +83,7 @@ CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
     ),
     "put off a start": (
         lambda s, as_: as_("sqs").send_message(QueueUrl=s.resources["StartRetryQueue"], MessageBody="{}"),
-        {"StartRunsFunction"},
+        {"StartRunsFunction", "ReconcileRunsFunction"},
     ),
     "take a deferred start": (
         lambda s, as_: as_("sqs").receive_message(QueueUrl=s.resources["StartRetryQueue"]),

@@ -30,12 +30,12 @@ NIGHT: dict[int, tuple[str, dict[str, Any]]] = {
     86446: ("Nightly nursing", {"seconds": 3}),
     86447: ("Nightly pharmacy", {"seconds": 5, "status": "Success With Errors", "callbacks": 2}),
     86448: ("Nightly public health", {"seconds": 2, "status": "Empty List"}),
-    86449: ("Nightly dentistry", {"seconds": 4, "status": "Failed"}),
+    86449: ("Nightly dentistry", {"seconds": 4, "first_status": "Failed"}),
     86450: ("Nightly physical therapy", {"seconds": 4, "callbacks": 0}),
     86451: ("Nightly social work", {"seconds": 2}),
 }
 TIMEZONE = "America/New_York"
-LOST_CALLBACK, STARTED_LATE = 86450, 86451
+FAILED_FIRST, LOST_CALLBACK, STARTED_LATE = 86449, 86450, 86451
 COLOURS = {
     "Available": "green",
     "Success With Errors": "green",
@@ -85,8 +85,8 @@ def main(*, archives: bool = False, picture: str = "") -> int:
         console.print(
             "A night of exports, played now on this machine: no AWS account, no Docker, nothing leaves 127.0.0.1."
         )
-        # Twenty minutes ago, which is how long the night takes; what is skipped in it is waiting.
-        scheduled_for = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=20)
+        # Half an hour ago, which is how long the night takes; what is skipped in it is waiting.
+        scheduled_for = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=30)
         local = scheduled_for.astimezone(ZoneInfo(TIMEZONE))
         with ExitStack() as stack:
             with console.status("Deploying template.yaml to the sandbox (the first time takes a minute) ..."):
@@ -151,19 +151,28 @@ def play(sandbox: Sandbox, screen: Screen, scheduled_for: datetime) -> None:
     pause()
 
     screen.clock += timedelta(minutes=6)
-    screen.tell("The sweep tells people of the run that failed and of the one that is empty, at a pace that SNS takes.")
+    screen.tell("The sweep tells people of the run that is empty. The one that failed will be started once more.")
     screen.tell(f"The callback for export {LOST_CALLBACK} got lost. The sweep asks WebAdMIT, and announces the file.")
     (record,) = sandbox.records(LOST_CALLBACK)
     sandbox.change_record(record, due_at=record["started_at"])
+    sandbox.pass_time(minutes=10)
     (invocation,) = sandbox.fire("ReconcileRunsFunctionSweep")
-    assert invocation.payload["found"] == 1, invocation.payload
+    assert (invocation.payload["found"], invocation.payload["started_again"]) == (1, 1), invocation.payload
     pause()
 
     screen.clock += timedelta(minutes=5)
     screen.tell(f"WebAdMIT is back. The retry queue brings export {STARTED_LATE}, and its run starts.")
-    sandbox.deliver_retries()
+    sandbox.deliver_retries(minutes=5)
+    wait_until(lambda: count(sandbox, "notified_at") == len(NIGHT) - 1, seconds=20)
+    pause()
+
+    screen.clock += timedelta(minutes=10)
+    screen.tell(
+        f"A quarter of an hour after its failure, export {FAILED_FIRST} runs for a second time, and has a file."
+    )
+    sandbox.deliver_retries(minutes=10)
     wait_until(lambda: count(sandbox, "notified_at") == len(NIGHT), seconds=20)
-    screen.clock += timedelta(minutes=2)
+    screen.clock += timedelta(minutes=4)
     archive(sandbox, screen)
     screen.tell("The outcome of each run is known, and was told once.")
 
@@ -219,7 +228,7 @@ def show_messages(sandbox: Sandbox, console: Console, queues: dict[str, str]) ->
 
     console.print("\nFour of them as a person reads them:")
     mail_about(lambda mail: f"export {min(NIGHT)} " in mail["subject"])
-    mail_about(lambda mail: "failed" in mail["subject"])
+    mail_about(lambda mail: "is empty" in mail["subject"])
     mail_about(lambda mail: "not started yet" in mail["subject"])
     mail_about(lambda mail: f"of {len(NIGHT)} ready" in mail["subject"])
 

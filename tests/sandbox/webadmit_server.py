@@ -31,6 +31,7 @@ class Behaviour:
 
     `seconds`: how long a run takes; None until `finish` is called; 0 to be finished in the very answer to the start.
     `callbacks`: how often WebAdMIT calls back: 0 is a lost callback. `early`: just before the start is answered.
+    `first_status`: how the first run ends, where that is another than the later ones.
     """
 
     status: str = "Available"
@@ -38,6 +39,7 @@ class Behaviour:
     callbacks: int = 1
     callback_delay: float = 0
     early: bool = False
+    first_status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,9 @@ class WebAdmitServer:
     def finish(self, run: Run, status: str | None = None) -> None:
         """Ends a run, and calls back as its export's behaviour says."""
         with self.lock:
-            run.status = status or run.export.behaviour.status
+            runs = [one.id for one in self.runs.values() if one.export is run.export]
+            first_status = run.export.behaviour.first_status if run.id == min(runs) else ""
+            run.status = status or first_status or run.export.behaviour.status
         self.call_back(run)
 
     def call_back(self, run: Run) -> None:

@@ -1,6 +1,6 @@
 """All that the functions touch, in memory, and the use cases that work on it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -44,9 +44,9 @@ from webadmit_exports.aws.start_queue import Delivery
 from webadmit_exports.domain.callback_url import CallbackUrl
 from webadmit_exports.domain.export_file import ExportFile, UpdateSource
 from webadmit_exports.domain.ids import Export
-from webadmit_exports.domain.lifecycle import LifecycleSettings
 from webadmit_exports.domain.name_pattern import Entry
-from webadmit_exports.domain.start_request import StartRequest
+from webadmit_exports.domain.start_request import StartRequest, parse_start_request
+from webadmit_exports.domain.transition import LifecycleSettings
 from webadmit_exports.operations.check_setup import CheckSetup, Findings, Mailbox
 from webadmit_exports.operations.daily_report import DailyReport
 from webadmit_exports.operations.morning_mail import SendMorningMail
@@ -175,7 +175,13 @@ class World:
 
     def start(self, *entries: Entry, scheduled_for: datetime = NIGHT) -> dict[str, list[Entry]]:
         """The entries by what became of them."""
-        request = StartRequest(entries=entries, scheduled_for=scheduled_for)
+        return self._start(StartRequest(entries=entries, scheduled_for=scheduled_for))
+
+    def start_event(self, event: Mapping[str, Any]) -> dict[str, list[Entry]]:
+        """As the schedule or a person has it started."""
+        return self._start(parse_start_request(event, self.clock.now()))
+
+    def _start(self, request: StartRequest) -> dict[str, list[Entry]]:
         outcomes: dict[str, list[Entry]] = {}
         for result in self.start_runs().start(request, self.time_left()):
             outcomes.setdefault(result.outcome.value, []).append(result.requested.entry)
@@ -193,6 +199,7 @@ class World:
             api_key=stand_in(self.keys),
             table=stand_in(self.table),
             tracker=self.tracker(),
+            start_queue=stand_in(self.start_queue),
             topics=stand_in(self.topics),
             writer=WRITER,
             now=self.clock.now,

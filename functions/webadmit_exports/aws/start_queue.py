@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from webadmit_exports.aws.clients import aws_errors
-from webadmit_exports.domain.name_pattern import Entry
 from webadmit_exports.domain.start_request import StartRequest, parse_queued
 from webadmit_exports.errors import AwsUnavailable, InvalidInput
 from webadmit_exports.telemetry import logger
@@ -45,9 +44,9 @@ class StartQueue:
         """How long exports are tried again."""
         return self._attempts * RETRY_EVERY
 
-    def put(self, entries: Sequence[Entry], scheduled_for: datetime) -> None:
-        """Defers the entries, each in a message of its own; raises AwsUnavailable if SQS does not take them all."""
-        bodies = [StartRequest(entries=(entry,), scheduled_for=scheduled_for).to_json() for entry in entries]
+    def put(self, requests: Sequence[StartRequest]) -> None:
+        """Defers the requests, each in a message of its own; raises AwsUnavailable if SQS does not take them all."""
+        bodies = [request.to_json() for request in requests]
         for start in range(0, len(bodies), _BATCH):
             batch = bodies[start : start + _BATCH]
             with aws_errors("SQS"):

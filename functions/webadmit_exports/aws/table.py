@@ -56,7 +56,7 @@ class ExportFilesTable:
     def newest(self, export_id: int, since: datetime) -> list[ExportFile]:
         """The runs of an export that serve `since` or a later scheduled time, as they are now, newest first.
 
-        Handles grow, so it stops at the first 25 runs that are all older.
+        File ids grow, so it stops at the first 25 runs that are all older.
         """
         found: list[ExportFile] = []
         for page in self._pages(
@@ -149,6 +149,10 @@ def to_item(record: ExportFile) -> "Item":
         "unfinished": _UNFINISHED if record.due_at else None,
         "expires_at": int(record.expires_at.timestamp()) if record.expires_at else None,
         "reused": "1" if record.reused else None,
+        "start_failed_again": "1" if record.start_failed_again else None,
+        "again_at": _text(record.again_at),
+        "no_second_run": record.no_second_run,
+        "after_failure": record.after_failure,
         **record.labels.known,
         "version": record.version,
     }
@@ -180,6 +184,10 @@ def from_item(item: Mapping[str, Any]) -> ExportFile:
         due_at=moment("due_at"),
         expires_at=datetime.fromtimestamp(int(attributes["expires_at"]), UTC) if "expires_at" in attributes else None,
         reused="reused" in attributes,
+        start_failed_again="start_failed_again" in attributes,
+        again_at=moment("again_at"),
+        no_second_run=attributes.get("no_second_run"),
+        after_failure=int(attributes["after_failure"]) if "after_failure" in attributes else None,
         labels=Labels.among(attributes),
         version=attributes.get("version", ""),
     )

@@ -8,6 +8,7 @@ from typing import Self
 
 from webadmit_exports.domain.callback_url import LIFETIME
 from webadmit_exports.domain.ids import Export, ExportFileId
+from webadmit_exports.domain.status import RunOutcome, outcome_of
 from webadmit_exports.domain.times import utc_seconds
 
 _SHORTEST_CHECK = timedelta(minutes=5)
@@ -49,7 +50,8 @@ class StatusUpdate(ExportFileId):
     """What was learned about one export file.
 
     `as_of`: the update is at least as new as this: when the request that it answers was sent, or the callback came in.
-    `scheduled_for`: the scheduled time that the start or the callback URL belongs to; None for a poll.
+    `scheduled_for`: the scheduled time that the start or the callback URL belongs to; None for a poll. Of starts only:
+    `start_failed_again`, whether a failure is to be started once more, and `failed`, the run whose second chance it is.
     """
 
     source: UpdateSource
@@ -59,6 +61,8 @@ class StatusUpdate(ExportFileId):
     href: str | None = None
     reason: str | None = None
     labels: Labels = Labels()
+    start_failed_again: bool = False
+    failed: "ExportFile | None" = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -94,6 +98,10 @@ class ExportFile(ExportFileId):
     callback URLs are no longer honoured; None in a record from before 1.2.0. `reused`: another run had the same id
     before. `due_at` is the next check of an open run, or the end of the lease on an announcement; None once nothing is
     left to do. Every write changes `version`.
+
+    A second chance, see `domain.second_chance`: `start_failed_again`: the start has asked for one; `again_at`: when the
+    second start was put into the start queue; `no_second_run`: why none came of it; `after_failure`: the file id of the
+    failed run whose place this one takes.
     """
 
     status: str
@@ -110,6 +118,10 @@ class ExportFile(ExportFileId):
     due_at: datetime | None = None
     expires_at: datetime | None = None
     reused: bool = False
+    start_failed_again: bool = False
+    again_at: datetime | None = None
+    no_second_run: str | None = None
+    after_failure: int | None = None
     labels: Labels = Labels()
     version: str = ""
 
@@ -134,11 +146,16 @@ class ExportFile(ExportFileId):
         identities = {start.user_identity_id for start in self.answered or ()}
         return export.user_identity_id in {self.export.user_identity_id, *identities}
 
+    @property
+    def is_untold_failure(self) -> bool:
+        """Whether it ended without a file, and nobody was told so far."""
+        return outcome_of(self.status) is RunOutcome.FAILED and self.notified_at is None
+
     @classmethod
-    def begun(cls, update: StatusUpdate, now: datetime, *, reused: bool) -> Self:
-        """The record of a run that the answer to a start tells of for the first time."""
+    def begun(cls, update: StatusUpdate, now: datetime, *, before: Self | None) -> Self:
+        """The record of a run that the answer to a start tells of for the first time; `before`: of one with its id."""
         assert update.scheduled_for is not None, "a start has a scheduled time"
-        return cls(
+        begun = cls(
             export=update.export,
             export_file_id=update.export_file_id,
             status=update.status,
@@ -149,8 +166,23 @@ class ExportFile(ExportFileId):
             answered=frozenset({AnsweredStart.by(update)}),
             started_at=update.as_of,
             updated_at=now,
-            reused=reused,
+            reused=before is not None,
+            start_failed_again=update.start_failed_again,
             labels=update.labels,
+        )
+        # A failure that nobody was told of is not lost: the run that takes over its record is its second chance.
+        failed = before if before and before.is_untold_failure else update.failed
+        return begun.in_the_place_of(failed, update.as_of) if failed else begun
+
+    def in_the_place_of(self, failed: "ExportFile", now: datetime) -> Self:
+        """The record of the second run: it serves all scheduled times that the failed one served."""
+        alive = {start for start in failed.answered or () if now - start.scheduled_for <= LIFETIME}
+        return replace(
+            self,
+            first_scheduled_for=min(self.first_scheduled_for, failed.first_scheduled_for),
+            scheduled_for=max(self.scheduled_for, failed.scheduled_for),
+            answered=None if self.answered is None else self.answered | alive,
+            after_failure=failed.export_file_id,
         )
 
     def joined(self, start: StatusUpdate) -> Self:
@@ -160,12 +192,14 @@ class ExportFile(ExportFileId):
         if self.answered is not None:  # a run that is joined every minute must not outgrow its item
             alive = {earlier for earlier in self.answered if start.as_of - earlier.scheduled_for <= LIFETIME}
             answered = frozenset({*alive, AnsweredStart.by(start)})
-        return replace(
+        joined = replace(
             self,
             first_scheduled_for=min(self.first_scheduled_for, start.scheduled_for),
             scheduled_for=max(self.scheduled_for, start.scheduled_for),
             answered=answered,
+            start_failed_again=self.start_failed_again or start.start_failed_again,
         )
+        return joined.in_the_place_of(start.failed, start.as_of) if start.failed else joined
 
     def due_at_once(self, now: datetime) -> Self:
         """An open run that WebAdMIT is asked about at the next sweep: it can tell what is so."""

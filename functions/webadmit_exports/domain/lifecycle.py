@@ -6,35 +6,20 @@ whose lease is over is claimed by whichever process finds it.
 
 Every other outcome is due at once and claimed by the sweep alone (`claim_due`). Callbacks run in as many processes as
 WebAdMIT calls back, so that none of them can keep a pace, and SNS switches a mail subscription off that gets more than
-ten messages a second.
+ten messages a second. A failure may have a second chance first: see `domain.second_chance`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from webadmit_exports.domain.announcement import EVENT_TYPES, Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
+from webadmit_exports.domain.second_chance import has_second_chance
 from webadmit_exports.domain.status import RunOutcome, is_finished, outcome_of, progress_of
+from webadmit_exports.domain.transition import LifecycleSettings, Transition, at_rest, changed, is_not_due_yet
 from webadmit_exports.domain.which_run import is_a_new_run, is_about, may_be_about_an_earlier_run
 
 LEASE = timedelta(minutes=2)  # longer than any single publish takes with its retries
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LifecycleSettings:
-    """What the operator may choose."""
-
-    overdue_after: timedelta
-    keep_records: timedelta
-    alert_on_empty_list: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transition:
-    """What a record becomes; `claimed` is what the write of it gives the right, and the duty, to announce."""
-
-    record: ExportFile
-    claimed: Announcement | None = None
 
 
 def apply_update(
@@ -46,44 +31,43 @@ def apply_update(
     serves the scheduled time of its URL, and a poll one that is there.
     """
     if update.source is UpdateSource.START and (record is None or is_a_new_run(record, update)):
-        begun = ExportFile.begun(update, now, reused=record is not None)
+        begun = ExportFile.begun(update, now, before=record)
         return _settle_ready(_finish_or_wait(begun, update, now), now, settings)
     if record is None or not is_about(record, update):
         return None
     if may_be_about_an_earlier_run(record, update):
-        return _changed(record, Transition(record=record.due_at_once(now)), now)
+        return changed(record, Transition(record=record.due_at_once(now)), now)
     joined = record.joined(update) if update.source is UpdateSource.START else record
     current = _move(joined, update, now)
     settle = _settle_polled if update.source is UpdateSource.POLL else _settle_ready
-    return _changed(record, settle(current, now, settings), now)
+    return changed(record, settle(current, now, settings), now)
 
 
 def claim_due(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition | None:
     """Claims the announcement that a finished run is due, with or without a file: for the sweep.
 
-    None where there is nothing to announce.
+    None where there is nothing to announce, and where the run has a second chance.
     """
-    return _changed(record, _settle(record, now, settings), now)
-
-
-def _changed(before: ExportFile, after: Transition, now: datetime) -> Transition | None:
-    return None if after.record == before else replace(after, record=replace(after.record, updated_at=now))
+    if has_second_chance(record, now, settings):
+        return None
+    return changed(record, _settle(record, now, settings), now)
 
 
 def on_no_answer(
     record: ExportFile, now: datetime, settings: LifecycleSettings, *, ask_later: bool
 ) -> Transition | None:
-    """An open run about which WebAdMIT gave no answer: late all the same if it is; `ask_later` moves its next check."""
+    """An open run about which WebAdMIT gave no answer, which may be late all the same; `ask_later` moves its check."""
     if record.finished_at:
         return None
     if ask_later:
-        return _changed(record, _settle_polled(record, now, settings), now)
-    return _changed(record, _claim_if_late(record, now, settings) or Transition(record=record), now)
+        return changed(record, _settle_polled(record, now, settings), now)
+    return changed(record, _claim_if_late(record, now, settings) or Transition(record=record), now)
 
 
 def past_announcement(record: ExportFile, settings: LifecycleSettings) -> Announcement | None:
     """What was announced, or is to be, when the run finished; None for an open run, or where nobody is told."""
-    event_type = _event_type(record, settings) if record.finished_at else None
+    is_told = record.finished_at and (record.notified_at or record.again_at is None)
+    event_type = _event_type(record, settings) if is_told else None
     return Announcement(event_type=event_type, export_file=record) if event_type else None
 
 
@@ -105,7 +89,7 @@ def mark_announced(
     if announced.event_type is EventType.OVERDUE:
         marked = replace(record, overdue_at=now, due_at=record.next_check(now))
     else:
-        marked = replace(record, notified_at=now, due_at=None, expires_at=now + settings.keep_records)
+        marked = replace(at_rest(record, now, settings), notified_at=now)
     return Transition(record=replace(marked, updated_at=now))
 
 
@@ -138,11 +122,11 @@ def _finish_or_wait(record: ExportFile, update: StatusUpdate, now: datetime) -> 
 
 def _settle(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition:
     """Claims the announcement of a finished file that is due."""
-    if record.finished_at is None or record.due_at is None or _is_not_due_yet(record, now):
+    if record.finished_at is None or record.due_at is None or is_not_due_yet(record, now):
         return Transition(record=record)
     event_type = _event_type(record, settings)
     if event_type is None:
-        return Transition(record=replace(record, due_at=None, expires_at=now + settings.keep_records))
+        return Transition(record=at_rest(record, now, settings))
     return _claim(record, event_type, now)
 
 
@@ -155,20 +139,15 @@ def _settle_ready(record: ExportFile, now: datetime, settings: LifecycleSettings
 
 def _settle_polled(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition:
     """The same after WebAdMIT was asked about the run: where it is still open, it is late, or asked about later."""
-    if record.finished_at or _is_not_due_yet(record, now):
+    if record.finished_at or is_not_due_yet(record, now):
         return _settle_ready(record, now, settings)
     return _claim_if_late(record, now, settings) or Transition(record=replace(record, due_at=record.next_check(now)))
 
 
 def _claim_if_late(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition | None:
-    if record.overdue_at or now - record.started_at < settings.overdue_after or _is_not_due_yet(record, now):
+    if record.overdue_at or now - record.started_at < settings.overdue_after or is_not_due_yet(record, now):
         return None
     return _claim(record, EventType.OVERDUE, now)
-
-
-def _is_not_due_yet(record: ExportFile, now: datetime) -> bool:
-    """Whether another process has a claim: only what is due is asked about; what is due later was just claimed."""
-    return record.due_at is not None and record.due_at > now
 
 
 def _claim(record: ExportFile, event_type: EventType, now: datetime) -> Transition:

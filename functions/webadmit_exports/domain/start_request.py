@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from webadmit_exports.domain.callback_url import CLOCK_SKEW, LIFETIME
-from webadmit_exports.domain.ids import join_entries, parse_pair
+from webadmit_exports.domain.ids import join_entries, parse_id, parse_pair
 from webadmit_exports.domain.name_pattern import Entry, parse_name
-from webadmit_exports.domain.times import parse_time, utc_seconds
+from webadmit_exports.domain.times import parse_time, utc_microseconds, utc_seconds
 from webadmit_exports.errors import InvalidInput
 
 _SHOWN = 60  # characters of bad input that an error repeats
@@ -17,26 +17,51 @@ _NOT_REPLACED = "<aws.scheduler.scheduled-time>"  # what a schedule's input has 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecondChance:
+    """Of a second start: the file id of the run that failed, and when this start was put into the queue."""
+
+    after_failure: int
+    again_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """What is to be started, and the time of the schedule that asks for it (UTC, whole seconds)."""
+    """What is to be started, and the time of the schedule that asks for it (UTC, whole seconds).
+
+    `start_failed_again`: whether a run that fails is to be started once more. `second_chance`: of such a second start.
+    """
 
     entries: tuple[Entry, ...]
     scheduled_for: datetime
+    start_failed_again: bool = True
+    second_chance: SecondChance | None = None
 
     def to_json(self) -> str:
-        """The text that `parse_start_request` reads."""
-        return json.dumps({"exports": join_entries(self.entries), "scheduled_for": utc_seconds(self.scheduled_for)})
+        """The text that `parse_queued` reads."""
+        document: dict[str, str | int | bool] = {
+            "exports": join_entries(self.entries),
+            "scheduled_for": utc_seconds(self.scheduled_for),
+        }
+        if not self.start_failed_again:
+            document["start_failed_again"] = False
+        if chance := self.second_chance:
+            document |= {"after_failure": chance.after_failure, "again_at": utc_microseconds(chance.again_at)}
+        return json.dumps(document)
 
 
 def parse_start_request(event: Mapping[str, Any], now: datetime) -> StartRequest:
     """Reads `{"exports": "37442:86446,Slate nightly*", "scheduled_for": "2026-11-23T03:30:00Z"}`.
 
-    Without `scheduled_for` it is now. Raises InvalidInput, naming the bad part.
+    Without `scheduled_for` it is now, and a run that fails is started once more only with `"start_failed_again": true`.
+    Raises InvalidInput, naming the bad part.
     """
-    scheduled_for = event.get("scheduled_for")
+    scheduled_for, start_failed_again = event.get("scheduled_for"), event.get("start_failed_again")
+    if not isinstance(start_failed_again, bool | None):
+        raise InvalidInput(f'"start_failed_again" is {str(start_failed_again)[:_SHOWN]!r}; it must be true or false')
     return StartRequest(
         entries=parse_entries(event.get("exports")),
         scheduled_for=now.replace(microsecond=0) if scheduled_for is None else _scheduled_for(scheduled_for, now),
+        start_failed_again=scheduled_for is not None if start_failed_again is None else start_failed_again,
     )
 
 
@@ -57,7 +82,15 @@ def parse_queued(body: str, attributes: Mapping[str, str], now: datetime) -> tup
         return _queued(_object(document["requestPayload"]), document.get("timestamp"), now), False
     if "Payload" in document:
         return _queued(_object(document["Payload"]), attributes.get("SCHEDULED_TIME"), now), False
-    return _queued(document, None, now), True
+    request = _queued(document, None, now)
+    if "after_failure" not in document:
+        return request, True
+    try:
+        again_at = parse_time(document.get("again_at"))
+    except InvalidInput as error:
+        raise InvalidInput(f'"again_at" cannot be used: {error}') from None
+    after_failure = parse_id(str(document["after_failure"]), "after_failure")
+    return replace(request, second_chance=SecondChance(after_failure=after_failure, again_at=again_at)), True
 
 
 def _queued(event: Mapping[str, Any], otherwise: object, now: datetime) -> StartRequest:
@@ -67,7 +100,8 @@ def _queued(event: Mapping[str, Any], otherwise: object, now: datetime) -> Start
         scheduled_for = otherwise
     if not scheduled_for:
         raise InvalidInput('the message has no "scheduled_for"')
-    request = parse_start_request({**event, "scheduled_for": scheduled_for}, now)
+    by_hand = {"start_failed_again": False} if event.get("scheduled_for") is None else {}
+    request = parse_start_request({**by_hand, **event, "scheduled_for": scheduled_for}, now)
     if not request.entries:
         raise InvalidInput("the message names no export")
     return request

@@ -1,14 +1,18 @@
 """Whether an update is about the run in a record: WebAdMIT may give the id of one run to a later one. Pure."""
 
 from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
+from webadmit_exports.domain.second_chance import waits_for_second_run
 from webadmit_exports.domain.status import progress_of
 
 
 def is_a_new_run(record: ExportFile, update: StatusUpdate) -> bool:
     """WebAdMIT may give a new run, with any status, the id of one that had finished before the start was sent.
 
-    A run that finished after that is the one that was started: its callback has overtaken the answer.
+    A run that finished after that is the one that was started: its callback has overtaken the answer. A second start is
+    sent long after the first run has failed, whatever the clocks say.
     """
+    if update.failed and update.failed.export_file_id == record.export_file_id and waits_for_second_run(record):
+        return True
     return record.finished_at is not None and record.finished_at < update.as_of
 
 

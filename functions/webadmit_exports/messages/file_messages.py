@@ -23,9 +23,14 @@ def file_message(announcement: Announcement, writer: MessageWriter, *, repeated:
     }
     if file.reason:
         fields["reason"] = file.reason
+    if event_type is EventType.FAILED and file.after_failure:
+        fields["after_failure"] = file.after_failure
+    if event_type is EventType.FAILED and file.again_at:
+        fields["no_second_run"] = _no_second_run(file)
     if repeated:
         fields["repeated"] = True
-    template = _UNKNOWN_HEADLINE if file.reason else _HEADLINES[event_type]
+    template = _FAILED_TWICE_HEADLINE if _has_failed_twice(file, event_type) else _HEADLINES[event_type]
+    template = _UNKNOWN_HEADLINE if file.reason else template
     headline = template.format(export="{export}", file=file.export_file_id, status=_status(file))
     return writer.message(
         event_type,
@@ -41,6 +46,11 @@ def file_message(announcement: Announcement, writer: MessageWriter, *, repeated:
 
 def _mail(file: ExportFile, event_type: EventType, writer: MessageWriter, *, repeated: bool) -> str:
     opening, next_step = _UNKNOWN if file.reason else (_OPENINGS[event_type], _NEXT_STEPS[event_type])
+    is_failure = event_type is EventType.FAILED
+    if _has_failed_twice(file, event_type):
+        opening = _FAILED_TWICE
+    elif is_failure and file.again_at:
+        opening = f"{opening} It was to be started once more, which did not come about."
     rows = {
         "Export": f"{file.export.export_id} (identity {file.export.user_identity_id})",
         "Name": shown(file.labels.export_name),
@@ -51,6 +61,8 @@ def _mail(file: ExportFile, event_type: EventType, writer: MessageWriter, *, rep
         "Started": writer.time(file.started_at),
         "Given up" if file.reason else "Finished": writer.time(file.finished_at) if file.finished_at else "",
         "Reason": file.reason or "",
+        "First run": f"failed, file {file.after_failure}" if is_failure and file.after_failure else "",
+        "Not again": _no_second_run(file) if is_failure and file.again_at else "",
     }
     return paragraphs(
         "This was announced before; somebody has asked for it again." if repeated else "",
@@ -60,6 +72,15 @@ def _mail(file: ExportFile, event_type: EventType, writer: MessageWriter, *, rep
         next_step,
         writer.signature(),
     )
+
+
+def _has_failed_twice(file: ExportFile, event_type: EventType) -> bool:
+    return event_type is EventType.FAILED and file.after_failure is not None and not file.reason
+
+
+def _no_second_run(file: ExportFile) -> str:
+    """Why a failed run that was to be started once more was not."""
+    return file.no_second_run or "None came about within thirteen hours."
 
 
 def _status(file: ExportFile) -> str:
@@ -79,6 +100,9 @@ _HEADLINES = {
     EventType.OVERDUE: "{export} is late, file {file} is still {status}",
 }
 
+_FAILED_TWICE_HEADLINE = "{export} failed twice in WebAdMIT, file {file}"
+_FAILED_TWICE = "Export {export} ran in WebAdMIT twice and failed both times: there is no file."
+
 _OPENINGS = {
     EventType.READY: "The file of export {export} is ready in WebAdMIT.",
     EventType.FAILED: "Export {export} ran in WebAdMIT and failed: there is no file.",
@@ -89,8 +113,8 @@ _OPENINGS = {
 
 _NEXT_STEPS = {
     EventType.READY: "Download it in WebAdMIT, under the files of this export.",
-    EventType.FAILED: "Look at the export in WebAdMIT for the reason. This run is not tried again; the next scheduled"
-    ' run starts as usual. To start one now, see "Start an export now" in docs/runbook.md: what a person starts in'
+    EventType.FAILED: "Look at the export in WebAdMIT for the reason. It is not tried again; the next scheduled run"
+    ' starts as usual. To start one now, see "Start an export now" in docs/runbook.md: what a person starts in'
     " WebAdMIT is not announced.",
     EventType.EMPTY: "Nothing needs to be done if that is what you expect, for example before the first applications of"
     " a cycle. Otherwise look at the list that the export uses in WebAdMIT. To get no more such mails, deploy with"

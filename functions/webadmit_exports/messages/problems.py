@@ -91,6 +91,12 @@ class Problem(_ProblemText, Enum):
         "Read what WebAdMIT said, and run the export by hand there; correct Exports if it is not the one you meant.",
         Retry.IS_USELESS,
     )
+    NEWER_RUN = (
+        "a newer run took its place",
+        "a newer run of the export has begun",
+        "Nothing, if the newer run brings the data that you need.",
+        Retry.IS_USELESS,
+    )
     RATE_LIMITED = (
         "rate limit used up (429)",
         "WebAdMIT's rate limit is used up (429)",

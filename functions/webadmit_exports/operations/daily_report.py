@@ -64,6 +64,16 @@ class DailyReport:
         return sorted(found, key=lambda run: (run.scheduled_for, run.export.user_identity_id, run.export.export_id))
 
     @property
+    def second_runs(self) -> list[ExpectedRun]:
+        """The runs that failed at first, and were or are to be started once more."""
+        return [run for run in self.runs if run.file and (run.file.after_failure or run.file.again_at)]
+
+    @property
+    def failed_twice(self) -> list[ExpectedRun]:
+        """Those of them whose second run has failed too."""
+        return [run for run in self.of(RunOutcome.FAILED) if run.file and run.file.after_failure]
+
+    @property
     def switched(self) -> list[Schedule]:
         """The schedules that somebody has switched on or off by hand."""
         return [schedule for schedule in self.schedules if schedule.was_switched]

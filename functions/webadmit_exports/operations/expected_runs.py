@@ -8,6 +8,7 @@ from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.name_pattern import NamePattern, startable, started_once
+from webadmit_exports.domain.second_chance import has_second_run, second_run, waits_for_second_run
 from webadmit_exports.domain.status import RunOutcome, outcome_of
 from webadmit_exports.operations.cron import times_of
 from webadmit_exports.operations.daily_report import ExpectedRun, ScheduledName
@@ -75,6 +76,7 @@ def match_runs(
     Each run belongs to one day: what a schedule wanted to that of its time, any other run to that of its start. What a
     schedule wants at `until` or later is the next day's, also where it has run already.
     """
+    files = {export_id: _without_first_runs(same) for export_id, same in files.items()}
     runs: list[ExpectedRun] = []
     counted: set[tuple[int, int]] = set()
     for (moment, export), name in expected.exports.items():
@@ -102,7 +104,16 @@ def match_runs(
     return runs
 
 
+def _without_first_runs(files: Sequence[ExportFile]) -> list[ExportFile]:
+    """Without failed runs whose second run has taken their place."""
+    return [
+        file for file in files if not (has_second_run(file) or (waits_for_second_run(file) and second_run(files, file)))
+    ]
+
+
 def _outcome(file: ExportFile | None) -> RunOutcome:
     if file is None:
         return RunOutcome.NOT_STARTED
+    if waits_for_second_run(file) and file.no_second_run is None:
+        return RunOutcome.RUNNING
     return outcome_of(file.status) or (RunOutcome.LATE if file.overdue_at else RunOutcome.RUNNING)

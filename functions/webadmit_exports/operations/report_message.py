@@ -26,6 +26,8 @@ def report_message(report: DailyReport, writer: MessageWriter) -> Message:
         "until": utc_seconds(report.until),
         "expected": len(report.runs),
         **{_field(outcome): len(report.of(outcome)) for outcome in RunOutcome},
+        "needed_second_run": len(report.second_runs),
+        "failed_twice": len(report.failed_twice),
         "still_open": len(report.older),
         "waiting_for_retry": report.queues.retries,
         "given_up": report.queues.given_up,
@@ -82,6 +84,7 @@ def _mail(report: DailyReport, writer: MessageWriter) -> str:
     asks = _asks(report, writer)
     return paragraphs(
         _opening(report, writer),
+        _second_runs(report),
         _reservations(report, writer),
         *(_section(report, outcome, writer) for outcome in RunOutcome if outcome is not RunOutcome.READY),
         _older(report, writer),
@@ -109,6 +112,14 @@ def _opening(report: DailyReport, writer: MessageWriter) -> str:
             "The schedules are off (ScheduleState is DISABLED): nothing is started, and open runs are still followed."
         )
     return f"No runs were scheduled since {writer.day_and_clock(report.since)} ({writer.zone_name})."
+
+
+def _second_runs(report: DailyReport) -> str:
+    number, again = len(report.second_runs), len(report.failed_twice)
+    if not number:
+        return ""
+    started = f"{counted(number, 'run')} failed at first and {'was' if number == 1 else 'were'} given a second chance"
+    return f"{started}; {again} failed again." if again else f"{started}."
 
 
 def _reservations(report: DailyReport, writer: MessageWriter) -> str:
@@ -142,6 +153,10 @@ def _line(run: ExpectedRun, writer: MessageWriter) -> str:
     parts.append(f"scheduled for {writer.day_and_clock(run.scheduled_for)}")
     if run.file and run.file.reason:
         parts.append(run.file.reason)
+    if run.file and run.file.after_failure:
+        parts.append(f"after file {run.file.after_failure} failed")
+    elif run.file and run.file.again_at:
+        parts.append(run.file.no_second_run or "failed, and is started once more")
     return ", ".join(parts)
 
 

@@ -35,7 +35,8 @@ class Figures:
     """What one sweep did, in numbers of files.
 
     `due`: when it began; `announced`; `asked`: about which WebAdMIT answered; `found`: of these, finished;
-    `refused`: open, of identities that WebAdMIT refuses; `failed`: what stays due because something did not answer.
+    `refused`: open, of identities that WebAdMIT refuses; `started_again`: failed, and put into the start queue once
+    more; `failed`: what stays due because something did not answer.
     """
 
     due: int = 0
@@ -43,6 +44,7 @@ class Figures:
     asked: int = 0
     found: int = 0
     refused: int = 0
+    started_again: int = 0
     failed: int = 0
 
     def fail(self, what: str, error: Exception, *files: ExportFile) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from webadmit_exports.aws.start_queue import StartQueue
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.aws.topics import Topics
+from webadmit_exports.domain import second_chance
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.message import MessageWriter
@@ -31,6 +33,7 @@ class ReconcileRuns:
     api_key: WebAdmitApiKey
     table: ExportFilesTable
     tracker: RunTracker
+    start_queue: StartQueue
     topics: Topics
     writer: MessageWriter
     now: Callable[[], datetime]
@@ -68,6 +71,20 @@ class ReconcileRuns:
             if not budget.has_time:
                 return
             try:
-                figures.announced += self.tracker.announce(file)
+                self._settle(file, figures)
             except AwsUnavailable as error:
                 figures.fail("not announced yet", error, file)
+
+    def _settle(self, file: ExportFile, figures: Figures) -> None:
+        """Announces a finished run; or has it started once more, if it failed and has a second chance."""
+        if self.tracker.has_second_chance(file):
+            again_at = self.now()
+            # Put first, then mark: a death in between puts it twice, and only the start that was marked counts.
+            self.start_queue.put([second_chance.second_start(file, again_at)])
+            figures.started_again += self.tracker.start_again(file, again_at)
+        elif file.again_at and second_chance.second_run(
+            self.table.newest(file.export.export_id, file.first_scheduled_for), file
+        ):
+            self.tracker.give_way(file)
+        else:
+            figures.announced += self.tracker.announce(file)

@@ -13,7 +13,7 @@ from webadmit_exports.errors import ApiKeyRefused, AwsUnavailable, RateLimited, 
 from webadmit_exports.messages.problem_kinds import Scope
 from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.runs.label_cache import LabelCache
-from webadmit_exports.runs.start_one import RequestedStart, StartOutcome, StartResult
+from webadmit_exports.runs.requested_start import RequestedStart, StartOutcome, StartResult
 from webadmit_exports.runs.throttle import NotStarted, Throttle
 from webadmit_exports.telemetry import logger
 from webadmit_exports.webadmit.api_key import ApiKey
@@ -137,9 +137,10 @@ def each_once(resolved: Mapping[RequestedStart, Resolved]) -> dict[RequestedStar
     """What is started for each wanted start: an export that several entries stand for is started once for a time."""
     wanted = [start for found in resolved.values() for start in found.starts]
     instead = {start: start for start in wanted}
-    for scheduled_for in {start.scheduled_for for start in wanted}:
-        pairs = [start for start in wanted if start.scheduled_for == scheduled_for and start in resolved]
-        by_name = [start for start in wanted if start.scheduled_for == scheduled_for and start not in resolved]
+    firsts = [start for start in wanted if not start.second_chance]
+    for scheduled_for in {start.scheduled_for for start in firsts}:
+        pairs = [start for start in firsts if start.scheduled_for == scheduled_for and start in resolved]
+        by_name = [start for start in firsts if start.scheduled_for == scheduled_for and start not in resolved]
         chosen = {start.export.export_id: start for start in pairs}
         once = started_once([start.export for start in by_name], [start.export for start in pairs])
         for first, others in once.items():

@@ -18,8 +18,10 @@ from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.messages.start_messages import StartAlert, start_message
 from webadmit_exports.runs.label_cache import LabelCache
+from webadmit_exports.runs.requested_start import RequestedStart, StartOutcome, StartResult
 from webadmit_exports.runs.resolve_names import Resolved, ResolveNames, each_once
-from webadmit_exports.runs.start_one import RequestedStart, StartOne, StartOutcome, StartResult
+from webadmit_exports.runs.second_start import give_up
+from webadmit_exports.runs.start_one import StartOne
 from webadmit_exports.runs.throttle import Throttle
 from webadmit_exports.runs.tracker import RunTracker
 from webadmit_exports.telemetry import count, logger
@@ -58,9 +60,8 @@ class StartRuns:
         `time_left`: the seconds that the invocation still has. Raises AwsUnavailable if the start queue or the alerts
         cannot be reached; repeating the whole call is safe.
         """
-        requested = [RequestedStart(entry=entry, scheduled_for=request.scheduled_for) for entry in request.entries]
-        results = _flat(self._start_all(requested, time_left, attempts=_ATTEMPTS).values())
-        self._alert_deferred(self._defer(results))
+        results = _flat(self._start_all(RequestedStart.each_of(request), time_left, attempts=_ATTEMPTS).values())
+        self._alert(self._defer(results), self.now() + self.start_queue.span)
         self._alert([result for result in results if result.outcome is StartOutcome.FAILED], None)
         return results
 
@@ -83,11 +84,17 @@ class StartRuns:
 
     def _retry_singles(self, deliveries: Sequence[Delivery], time_left: Callable[[], float]) -> list[str]:
         again, failed, others = [], [], []
-        requested = [_requested(delivery) for delivery in deliveries]
+        requested = [RequestedStart.each_of(delivery.request)[0] for delivery in deliveries]
         results_of = self._start_all(requested, time_left, attempts=1)
         for delivery, one in zip(deliveries, requested, strict=True):
             results = results_of[one]
             own = next((result for result in results if result.requested == one), None)
+            if own and own.problem and one.second_chance:
+                if delivery.is_last or own.outcome is StartOutcome.FAILED:
+                    give_up(own, self.table, self.tracker, self.now())
+                else:
+                    again.append(delivery.message_id)
+                continue
             if own and own.outcome is StartOutcome.DEFERRED:
                 again.append(delivery.message_id)
                 if not delivery.is_last:
@@ -98,7 +105,7 @@ class StartRuns:
         self._alert(failed, None)
         new = self._defer(result for result in _flat([others]) if result.requested not in results_of)
         try:
-            self._alert_deferred(new)
+            self._alert(new, self.now() + self.start_queue.span)
         except AwsUnavailable as error:  # people know of the names that these come from; to fail would put them twice
             logger.warning("an alert was not sent", reason=str(error))
         return again
@@ -106,13 +113,8 @@ class StartRuns:
     def _defer(self, results: Iterable[StartResult]) -> list[StartResult]:
         """Puts what could not start yet on the queue, and returns it."""
         deferred = [result for result in results if result.outcome is StartOutcome.DEFERRED]
-        for scheduled_for in dict.fromkeys(result.requested.scheduled_for for result in deferred):
-            entries = [result.requested.entry for result in deferred if result.requested.scheduled_for == scheduled_for]
-            self.start_queue.put(entries, scheduled_for)
+        self.start_queue.put([result.requested.request for result in deferred])
         return deferred
-
-    def _alert_deferred(self, results: Sequence[StartResult]) -> None:
-        self._alert(results, self.now() + self.start_queue.span)
 
     def _start_all(
         self, requested: Sequence[RequestedStart], time_left: Callable[[], float], *, attempts: int
@@ -189,10 +191,6 @@ class StartRuns:
                     export_names=names,
                 )
                 self.topics.publish(start_message(alert, self.writer))
-
-
-def _requested(delivery: Delivery) -> RequestedStart:
-    return RequestedStart(entry=delivery.request.entries[0], scheduled_for=delivery.request.scheduled_for)
 
 
 def _flat(results: Iterable[Sequence[StartResult]]) -> list[StartResult]:

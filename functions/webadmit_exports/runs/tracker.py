@@ -9,11 +9,11 @@ from datetime import datetime
 
 from webadmit_exports.aws.table import ExportFilesTable, WriteConflict
 from webadmit_exports.aws.topics import Topics
-from webadmit_exports.domain import lifecycle
+from webadmit_exports.domain import lifecycle, second_chance
 from webadmit_exports.domain.announcement import Announcement, EventType
 from webadmit_exports.domain.export_file import ExportFile, StatusUpdate
-from webadmit_exports.domain.lifecycle import LifecycleSettings, Transition
 from webadmit_exports.domain.status import is_known
+from webadmit_exports.domain.transition import LifecycleSettings, Transition
 from webadmit_exports.errors import AnnouncementDelayed, AwsUnavailable
 from webadmit_exports.messages.file_messages import file_message
 from webadmit_exports.messages.message import MessageWriter
@@ -61,6 +61,24 @@ class RunTracker:
         For the sweep alone: it is one process, so that the pace of what it publishes is the pace of all alerts.
         """
         return self._change_recorded(known, lambda record: lifecycle.claim_due(record, self._now(), self._settings))
+
+    def has_second_chance(self, known: ExportFile) -> bool:
+        """Whether the run that has ended is to be started once more before anybody is told."""
+        return second_chance.has_second_chance(known, self._now(), self._settings)
+
+    def start_again(self, known: ExportFile, again_at: datetime) -> bool:
+        """Marks a failed run whose second start was put into the start queue; True if it still had that chance."""
+        return self._change_recorded(
+            known, lambda record: second_chance.start_again(record, again_at, self._now(), self._settings)
+        )
+
+    def give_way(self, known: ExportFile) -> bool:
+        """Lays a failed run to rest whose second run is recorded; True if that changed its record."""
+        return self._change_recorded(known, lambda record: second_chance.give_way(record, self._now(), self._settings))
+
+    def without_second_run(self, known: ExportFile, why: str) -> bool:
+        """Makes a failure due to be told of which is known that no second run follows; True if it waited for one."""
+        return self._change_recorded(known, lambda record: second_chance.without_second_run(record, why, self._now()))
 
     def on_no_answer(self, known: ExportFile, *, ask_later: bool) -> bool:
         """WebAdMIT gave no answer about an open run: reports it if it is late; `ask_later` moves its next check."""

@@ -81,7 +81,8 @@ def read(body: str, receives: int = 1, **attributes: str) -> Delivery:
 def test_exports_are_deferred_one_a_message_ten_at_once() -> None:
     sqs = FakeSqs()
 
-    queue(sqs).put([Export(user_identity_id=1, export_id=number) for number in range(1, 24)], NIGHT)
+    exports = [Export(user_identity_id=1, export_id=number) for number in range(1, 24)]
+    queue(sqs).put([StartRequest(entries=(export,), scheduled_for=NIGHT) for export in exports])
 
     assert [len(batch) for batch in sqs.batches] == [10, 10, 3]
     assert json.loads(sqs.batches[2][2]["MessageBody"]) == {
@@ -93,14 +94,14 @@ def test_exports_are_deferred_one_a_message_ten_at_once() -> None:
 def test_nothing_to_defer_sends_nothing() -> None:
     sqs = FakeSqs()
 
-    queue(sqs).put([], NIGHT)
+    queue(sqs).put([])
 
     assert sqs.batches == []
 
 
 def test_a_batch_that_is_not_wholly_taken_is_an_error() -> None:
     with pytest.raises(AwsUnavailable, match="did not take 1 of 3"):
-        queue(FakeSqs(refused={"1"})).put([EXPORT] * 3, NIGHT)
+        queue(FakeSqs(refused={"1"})).put([StartRequest(entries=(EXPORT,), scheduled_for=NIGHT)] * 3)
 
 
 def test_what_was_deferred_is_read_the_same() -> None:

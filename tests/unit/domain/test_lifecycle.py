@@ -12,7 +12,6 @@ from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, Statu
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.lifecycle import (
     LEASE,
-    Transition,
     apply_update,
     claim_due,
     defer_check,
@@ -21,6 +20,7 @@ from webadmit_exports.domain.lifecycle import (
     release_claim,
 )
 from webadmit_exports.domain.status import Progress, Status, progress_of
+from webadmit_exports.domain.transition import Transition
 
 START, CALLBACK, POLL = UpdateSource.START, UpdateSource.CALLBACK, UpdateSource.POLL
 

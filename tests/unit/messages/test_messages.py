@@ -283,6 +283,15 @@ def test_every_mail_about_a_run_is_the_approved_one() -> None:
     given_up = replace(FILE, status="Failed", reason="WebAdMIT no longer knows this file (404)")
     mails = {
         "file failed": announcement(EventType.FAILED, replace(FILE, status="Failed", labels=LABELS)),
+        "file failed twice": announcement(
+            EventType.FAILED, replace(FILE, status="Failed", export_file_id=74781, after_failure=74780)
+        ),
+        "file failed, not again": announcement(
+            EventType.FAILED,
+            replace(
+                FILE, status="Failed", again_at=after(minutes=5), no_second_run="A newer run of the export has begun."
+            ),
+        ),
         "file empty": announcement(EventType.EMPTY, replace(FILE, status="Empty List")),
         "file late": announcement(EventType.OVERDUE, open_run),
         "file unknown": announcement(EventType.FAILED, given_up),

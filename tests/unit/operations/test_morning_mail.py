@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.approval import assert_approved
 from tests.fakes import (
     EXPORT,
+    FILE_ID,
     LABELS,
     NIGHT,
     WRITER,
@@ -303,6 +304,8 @@ def test_a_night_is_told_to_machines_as_the_contract_says() -> None:
         "empty": 4,
         "running": 5,
         "ready": 6,
+        "needed_second_run": 0,
+        "failed_twice": 0,
         "still_open": 10,
         "waiting_for_retry": 7,
         "given_up": 8,
@@ -320,6 +323,20 @@ def test_a_night_is_told_to_machines_as_the_contract_says() -> None:
 
 def test_where_no_file_is_ready_there_is_no_last_time() -> None:
     assert "last_ready_at" not in message(some(RunOutcome.FAILED)).body
+
+
+def test_runs_that_needed_a_second_one_are_counted_and_those_that_failed_twice() -> None:
+    one = message(
+        some(RunOutcome.READY, 2, after_failure=5), some(RunOutcome.FAILED, after_failure=6), some(RunOutcome.READY)
+    )
+
+    assert (one.body["needed_second_run"], one.body["failed_twice"]) == (3, 1)
+    assert "3 runs failed at first and were given a second chance; 1 failed again." in one.mail
+    assert "37442:1, file 1001, scheduled for Sun Nov 22 22:30, after file 6 failed" in one.mail
+    ready = message(some(RunOutcome.READY, after_failure=5))
+    assert "1 run failed at first and was given a second chance." in ready.mail
+    assert "Nothing needs to be done." in ready.mail
+    assert "second chance" not in message(some(RunOutcome.FAILED)).mail
 
 
 def test_a_report_that_is_sent_twice_on_a_day_has_the_same_event_id() -> None:
@@ -427,6 +444,33 @@ def test_alarms_that_cannot_be_read_do_not_keep_the_mail_back() -> None:
     send(world)
 
     assert "Whether an alarm rings could not be read" in world.topics.messages[0].mail
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        ({"due_at": after(hours=13)}, None, RunOutcome.RUNNING),  # is about to be started once more
+        ({"due_at": after(hours=1), "no_second_run": "It is gone."}, None, RunOutcome.FAILED),
+        ({"notified_at": after(hours=1)}, None, RunOutcome.FAILED),
+        ({"due_at": after(hours=13)}, "Available", RunOutcome.READY),  # its start died before the first one gave way
+        ({}, "Available", RunOutcome.READY),
+        ({}, "In Progress", RunOutcome.RUNNING),
+        ({}, "Failed", RunOutcome.FAILED),
+    ],
+)
+def test_a_run_and_its_second_one_are_one(first: dict[str, Any], second: str | None, outcome: RunOutcome) -> None:
+    world = world_of(replace(NIGHTLY, entries=(EXPORT,)))
+    ended = {"finished_at": after(minutes=4), "again_at": after(minutes=5)}
+    world.put(file("Failed", **{**ended, **first}))
+    if second:
+        open_ = {} if second == "In Progress" else {"finished_at": READY_AT}
+        world.put(file(second, file_id=FILE_ID + 1, after_failure=FILE_ID, **open_))
+
+    report = send(world)
+
+    assert outcomes(report) == [("37442:86446", outcome)]
+    assert len(report.second_runs) == 1
+    assert len(report.failed_twice) == (second == "Failed")
 
 
 def test_a_night_on_which_nothing_was_started_is_told() -> None:

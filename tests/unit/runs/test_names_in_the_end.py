@@ -104,19 +104,14 @@ def play(world: World, entries: tuple[Entry, ...], batch: int) -> None:
             break
         except AwsUnavailable:
             continue
-    queue = world.start_queue.deferred
+    queue = world.start_queue.requests
     for _ in range(ROUNDS):
         due, queue[:] = list(queue), []
         while due:
             taken, due = due[:batch], due[batch:]
             deliveries = [
-                Delivery(
-                    message_id=str(number),
-                    request=StartRequest(entries=(entry,), scheduled_for=scheduled_for),
-                    is_last=False,
-                    is_failed_invocation=False,
-                )
-                for number, (entry, scheduled_for) in enumerate(taken)
+                Delivery(message_id=str(number), request=request, is_last=False, is_failed_invocation=False)
+                for number, request in enumerate(taken)
             ]
             try:
                 again = runs.retry(deliveries, world.time_left())
