@@ -114,6 +114,7 @@ def function(package: Package, handler: str, stand_in: StandIn) -> LambdaFunctio
         "SCHEDULE_TIMEZONE": "America/New_York",
         "WEBADMIT_BASE_URL": stand_in.url,
         "ALERT_ON_EMPTY_LIST": "true",
+        "START_FAILED_AGAIN": "true",
         "OVERDUE_AFTER_MINUTES": "240",
         "KEEP_RECORDS_DAYS": "90",
         "POWERTOOLS_SERVICE_NAME": "webadmit-exports",

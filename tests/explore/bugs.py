@@ -22,7 +22,7 @@ from webadmit_exports.aws.clients import aws_errors
 from webadmit_exports.domain import lifecycle, second_chance
 from webadmit_exports.domain.announcement import Announcement, event_id
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.start_request import SecondChance
+from webadmit_exports.domain.second_chance import SecondChance
 from webadmit_exports.domain.status import has_file
 from webadmit_exports.domain.transition import Transition
 from webadmit_exports.errors import AwsUnavailable

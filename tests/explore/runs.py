@@ -40,8 +40,8 @@ from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.domain.announcement import EventType
 from webadmit_exports.domain.callback_url import CallbackUrl
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.second_chance import has_second_run, waits_for_second_run
-from webadmit_exports.domain.start_request import SecondChance, StartRequest
+from webadmit_exports.domain.second_chance import SecondChance, has_second_run, waits_for_second_run
+from webadmit_exports.domain.start_request import StartRequest
 from webadmit_exports.domain.status import is_finished, progress_of
 from webadmit_exports.errors import AwsUnavailable, WebAdmitExportsError
 from webadmit_exports.runs.reannounce import Reannounce

@@ -88,13 +88,12 @@ def test_callback_ready_json_is_announced(world: World) -> None:
     assert [message["event_type"] for message in world.ready()] == ["export_file.ready"]
 
 
-def test_callback_failed_json_is_an_alert(world: World) -> None:
+def test_callback_failed_json_has_the_export_started_once_more(world: World) -> None:
     answer = receive(world, "callback_failed.json")
 
     assert answer == {"statusCode": 200, "body": ""}
+    assert world.sweep() == {"started_again": 1}
     assert world.alerts() == []
-    world.sweep()
-    assert [alert["event_type"] for alert in world.alerts()] == ["export_file.failed"]
 
 
 def test_callback_malformed_json_is_refused(world: World) -> None:

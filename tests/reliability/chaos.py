@@ -15,7 +15,7 @@ from tests.sandbox.stack import Sandbox
 from tests.sandbox.webadmit_server import FINISHED, Export, Fault, Run
 
 from .figures import EVENT_TYPES, Figures, FinishedRun, compare
-from .strikes import fail, lose_answer, make_due, throttle
+from .strikes import fail, is_settled, lose_answer, make_due, throttle
 
 _IN_ONE_START = 100
 _OF_AN_IDENTITY = 50
@@ -111,25 +111,26 @@ class _Night:
         sandbox = self.sandbox
         sandbox.deliver_retries()
         sandbox.deliver_retries()
-        for run in sandbox.webadmit.runs.values():
-            if run.status not in FINISHED:
-                run.status = run.export.behaviour.status
         for _ in range(20):
+            for run in sandbox.webadmit.runs.values():
+                if run.status not in FINISHED:
+                    run.status = run.export.behaviour.status
             make_due(sandbox)
             sandbox.sweep()
             if not self._left():
                 break
+            sandbox.deliver_retries()
 
     # ── What came of it ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _left(self) -> int:
-        return sum("due_at" in one or "notified_at" not in one for one in self.sandbox.records())
+        return sum(not is_settled(record) for record in self.sandbox.records())
 
     def _runs_of(self, export: Export) -> list[Run]:
         return [run for run in self.sandbox.webadmit.runs.values() if run.export is export]
 
     def _runs_that_count(self, export: Export, heard: Iterable[int]) -> list[Run]:
-        """The newest, and those before it that were announced.
+        """The newest, and those before it that were announced; a first run that failed is not.
 
         A run whose start was not answered, and that had ended before the next try, is a known limit: nobody knows of
         it, and the run of the next try takes its place.

@@ -26,9 +26,9 @@ _SNS_ERROR = b"<ErrorResponse><Error><Type>Receiver</Type><Code>%s</Code></Error
 
 
 def make_due(sandbox: Sandbox) -> None:
-    """What is to be done later is due now."""
+    """What is to be done later is due now; but for failures whose second start is still to come."""
     for record in sandbox.records():
-        if "due_at" in record:
+        if "due_at" in record and ("again_at" not in record or "no_second_run" in record):
             sandbox.change_record(record, due_at=record["started_at"])
 
 
@@ -98,16 +98,18 @@ class Stage:
         sandbox.webadmit.api_key = sandbox.api_key
         sandbox.deliver_retries()
         sandbox.deliver_retries()
-        self.end_run()
         for _ in range(3):
+            self.end_run()
             make_due(sandbox)
             sandbox.sweep()
-        runs = sorted(sandbox.webadmit.runs.values(), key=lambda run: run.id)
+            sandbox.deliver_retries()
+        replaced = {record.get("after_failure") for record in sandbox.records()}
+        runs = sorted((run for run in sandbox.webadmit.runs.values() if run.id not in replaced), key=lambda run: run.id)
         if may_run_twice:
             runs = runs[-1:]  # a known limit: an answer was lost, and the run had ended before the next try
         finished = [FinishedRun(run.export.id, run.id, run.status) for run in runs]
         messages = [one["Message"] for url in (self.ready, self.alerts) for one in sandbox.received(url)]
-        left = [record for record in sandbox.records() if "due_at" in record or "notified_at" not in record]
+        left = [record for record in sandbox.records() if not is_settled(record)]
         figures = compare(finished, messages, cases=1)
         started_twice, not_started = max(0, len(runs) - 1), int(not runs)
         return figures + Figures(lost=not_started, wrong=started_twice + len(left))
@@ -202,6 +204,22 @@ def _not_announced(stage: Stage) -> None:
     stage.sandbox.change_record(record, notified_at=None, expires_at=None, unfinished="1", due_at=record["started_at"])
 
 
+def is_settled(record: dict[str, Any]) -> bool:
+    """Whether it was told, or a second run has taken its place."""
+    return "due_at" not in record and ("notified_at" in record or "again_at" in record)
+
+
+def _failed(stage: Stage) -> None:
+    _running(stage)
+    stage.end_run("Failed")
+    stage.call_back()
+
+
+def _failed_and_queued(stage: Stage) -> None:
+    _failed(stage)
+    stage.sandbox.sweep()
+
+
 def _late(stage: Stage) -> None:
     _running(stage)
     stage.age(hours=5)
@@ -220,6 +238,8 @@ SCENARIOS = [
     Scenario("sweep, found", "ReconcileRunsFunction", _ended_without_a_callback, lambda s: s.sandbox.sweep()),
     Scenario("sweep, announced", "ReconcileRunsFunction", _not_announced, lambda s: s.sandbox.sweep()),
     Scenario("sweep, late", "ReconcileRunsFunction", _late, lambda s: s.sandbox.sweep()),
+    Scenario("sweep, failed", "ReconcileRunsFunction", _failed, lambda s: s.sandbox.sweep()),
+    Scenario("second start", "StartRunsFunction", _failed_and_queued, lambda s: s.sandbox.deliver_retries()),
 ]
 
 # ── What strikes ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,17 +7,24 @@ about, the failure is told after all: at once where that is known (`no_second_ru
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.start_request import SecondChance, StartRequest
 from webadmit_exports.domain.status import Status
 from webadmit_exports.domain.transition import LifecycleSettings, Transition, at_rest, changed, is_not_due_yet
 
 _LONGEST_AGE = timedelta(days=1)  # of a run: an older one is not started again
 _INSURANCE = timedelta(hours=13)  # after which a failure without a second run is told
 _LAST_START = timedelta(hours=12, minutes=45)  # later, the start and the telling of the failure could meet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondChance:
+    """Of a second start: the file id of the run that failed, and when this start was put into the queue."""
+
+    after_failure: int
+    again_at: datetime
 
 
 def has_second_chance(record: ExportFile, now: datetime, settings: LifecycleSettings) -> bool:
@@ -65,15 +72,6 @@ def waits_for_second_run(record: ExportFile) -> bool:
 def has_second_run(record: ExportFile) -> bool:
     """Whether a second run has taken its place: then nothing is told of this one."""
     return record.again_at is not None and record.is_untold_failure and record.due_at is None
-
-
-def second_start(failed: ExportFile, again_at: datetime) -> StartRequest:
-    """What the start queue is to bring back."""
-    return StartRequest(
-        entries=(failed.export,),
-        scheduled_for=failed.scheduled_for,
-        second_chance=SecondChance(after_failure=failed.export_file_id, again_at=again_at),
-    )
 
 
 def to_start_again(files: Iterable[ExportFile], chance: SecondChance, now: datetime) -> ExportFile | None:

@@ -4,24 +4,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from webadmit_exports.domain.callback_url import CLOCK_SKEW, LIFETIME
+from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import join_entries, parse_id, parse_pair
 from webadmit_exports.domain.name_pattern import Entry, parse_name
+from webadmit_exports.domain.second_chance import SecondChance
 from webadmit_exports.domain.times import parse_time, utc_microseconds, utc_seconds
 from webadmit_exports.errors import InvalidInput
 
 _SHOWN = 60  # characters of bad input that an error repeats
 _NOT_REPLACED = "<aws.scheduler.scheduled-time>"  # what a schedule's input has in the place of its time
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecondChance:
-    """Of a second start: the file id of the run that failed, and when this start was put into the queue."""
-
-    after_failure: int
-    again_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +29,15 @@ class StartRequest:
     scheduled_for: datetime
     start_failed_again: bool = True
     second_chance: SecondChance | None = None
+
+    @classmethod
+    def again(cls, failed: ExportFile, again_at: datetime) -> Self:
+        """The second start of a run that failed, which is put into the queue then."""
+        return cls(
+            entries=(failed.export,),
+            scheduled_for=failed.scheduled_for,
+            second_chance=SecondChance(after_failure=failed.export_file_id, again_at=again_at),
+        )
 
     def to_json(self) -> str:
         """The text that `parse_queued` reads."""

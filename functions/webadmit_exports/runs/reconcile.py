@@ -12,6 +12,7 @@ from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.aws.topics import Topics
 from webadmit_exports.domain import second_chance
 from webadmit_exports.domain.export_file import ExportFile
+from webadmit_exports.domain.start_request import StartRequest
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.runs.call_budget import CallBudget
@@ -80,7 +81,7 @@ class ReconcileRuns:
         if self.tracker.has_second_chance(file):
             again_at = self.now()
             # Put first, then mark: a death in between puts it twice, and only the start that was marked counts.
-            self.start_queue.put([second_chance.second_start(file, again_at)])
+            self.start_queue.put([StartRequest.again(file, again_at)])
             figures.started_again += self.tracker.start_again(file, again_at)
         elif file.again_at and second_chance.second_run(
             self.table.newest(file.export.export_id, file.first_scheduled_for), file

@@ -7,7 +7,8 @@ from typing import Any
 
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.name_pattern import Entry, NamePattern
-from webadmit_exports.domain.start_request import SecondChance, StartRequest
+from webadmit_exports.domain.second_chance import SecondChance
+from webadmit_exports.domain.start_request import StartRequest
 from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.messages.problems import Problem
 

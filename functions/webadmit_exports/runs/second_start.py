@@ -8,7 +8,7 @@ from datetime import datetime
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.domain import second_chance
 from webadmit_exports.domain.export_file import ExportFile
-from webadmit_exports.domain.start_request import SecondChance
+from webadmit_exports.domain.second_chance import SecondChance
 from webadmit_exports.messages.problems import Problem
 from webadmit_exports.messages.text import sentence
 from webadmit_exports.runs.requested_start import StartResult

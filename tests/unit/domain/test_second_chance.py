@@ -11,7 +11,8 @@ from webadmit_exports.domain import second_chance
 from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, UpdateSource
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.lifecycle import apply_update, claim_due, past_announcement
-from webadmit_exports.domain.start_request import SecondChance
+from webadmit_exports.domain.second_chance import SecondChance
+from webadmit_exports.domain.start_request import StartRequest
 
 ENDED = after(minutes=4)
 FAILED = file("Failed", start_failed_again=True, finished_at=ENDED, due_at=ENDED)
@@ -142,7 +143,7 @@ def test_a_run_without_a_second_one_is_due_at_once_with_the_reason() -> None:
 
 
 def test_a_second_start_is_for_the_time_of_the_failed_run() -> None:
-    request = second_chance.second_start(FAILED, AGAIN_AT)
+    request = StartRequest.again(FAILED, AGAIN_AT)
 
     assert (request.entries, request.scheduled_for, request.second_chance) == ((EXPORT,), NIGHT, CHANCE)
 

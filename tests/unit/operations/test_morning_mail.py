@@ -463,8 +463,8 @@ def test_a_run_and_its_second_one_are_one(first: dict[str, Any], second: str | N
     ended = {"finished_at": after(minutes=4), "again_at": after(minutes=5)}
     world.put(file("Failed", **{**ended, **first}))
     if second:
-        open_ = {} if second == "In Progress" else {"finished_at": READY_AT}
-        world.put(file(second, file_id=FILE_ID + 1, after_failure=FILE_ID, **open_))
+        finished_at = None if second == "In Progress" else READY_AT
+        world.put(file(second, file_id=FILE_ID + 1, after_failure=FILE_ID, finished_at=finished_at))
 
     report = send(world)
 
