@@ -10,6 +10,7 @@ from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.name_pattern import NamePattern
+from webadmit_exports.domain.second_chance import waits_for_second_run
 from webadmit_exports.domain.status import RunOutcome
 from webadmit_exports.operations.name_history import Changes
 
@@ -83,7 +84,9 @@ class DailyReport:
         """Whether no more is missing than what the start queue brings back by itself."""
         missing = self.of(RunOutcome.NOT_STARTED)
         guesses = [run for run in missing if run.is_guess]  # they wait as one name, or as one whole start
-        return len(missing) - len(guesses) + bool(guesses) + len(self.not_known) <= self.queues.retries
+        second_starts = sum(run.file is not None and waits_for_second_run(run.file) for run in self.runs)
+        tried_again = self.queues.retries - second_starts
+        return len(missing) - len(guesses) + bool(guesses) + len(self.not_known) <= tried_again
 
     @property
     def last_ready_at(self) -> datetime | None:

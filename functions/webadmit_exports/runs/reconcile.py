@@ -18,6 +18,7 @@ from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.runs.call_budget import CallBudget
 from webadmit_exports.runs.poll import Figures, Poll
 from webadmit_exports.runs.tracker import RunTracker
+from webadmit_exports.telemetry import logger
 from webadmit_exports.webadmit.api_key import WebAdmitApiKey
 from webadmit_exports.webadmit.client import WebAdmit
 
@@ -83,6 +84,7 @@ class ReconcileRuns:
             # Put first, then mark: a death in between puts it twice, and only the start that was marked counts.
             self.start_queue.put([StartRequest.again(file, again_at)])
             figures.started_again += self.tracker.start_again(file, again_at)
+            logger.info("a run has failed; it is started once more", **file.ids)
         elif file.again_at and second_chance.second_run(
             self.table.newest(file.export.export_id, file.first_scheduled_for), file
         ):

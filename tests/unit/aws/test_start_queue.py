@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import EXPORT, NIGHT, after, stand_in
+from tests.fakes import EXPORT, NIGHT, after, file, stand_in
 from webadmit_exports.aws.start_queue import Delivery, StartQueue
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.start_request import StartRequest
@@ -111,6 +111,19 @@ def test_what_was_deferred_is_read_the_same() -> None:
     assert (delivery.message_id, delivery.is_failed_invocation) == ("m1", False)
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        StartRequest(entries=(EXPORT,), scheduled_for=NIGHT, start_failed_again=False),
+        StartRequest.again(file("Failed"), after(minutes=5, microseconds=7)),
+    ],
+)
+def test_whether_a_failure_is_started_again_and_which_one_comes_back_with_the_message(request_: StartRequest) -> None:
+    delivery = read(request_.to_json())
+
+    assert (delivery.request, delivery.is_failed_invocation) == (request_, False)
+
+
 def test_a_message_of_several_exports_is_a_whole_start() -> None:
     assert read(json.dumps(INPUT)).is_failed_invocation
 
@@ -141,6 +154,9 @@ def test_a_start_by_hand_without_a_time_gets_that_of_lambdas_record() -> None:
     delivery = read(of_lambda({"exports": "37442:86446"}))
 
     assert delivery.request.scheduled_for == after(minutes=11, seconds=7)
+    assert delivery.request.start_failed_again is False
+    assert read(of_lambda(INPUT)).request.start_failed_again
+    assert read(scheduler(NOT_REPLACED), SCHEDULED_TIME="2026-11-23T03:30:00Z").request.start_failed_again
 
 
 @pytest.mark.parametrize(("receives", "is_last"), [(1, False), (47, False), (48, True), (49, True)])
@@ -169,6 +185,9 @@ def test_exports_are_tried_for_twelve_hours() -> None:
         of_lambda({"Records": []}),
         of_lambda({"exports": "37442:86446", "scheduled_for": "2026-10-23T03:30:00Z"}),
         "[" * 100_000,
+        GOOD[:-1] + ', "after_failure": 74780}',
+        GOOD[:-1] + ', "after_failure": 74780, "again_at": "soon"}',
+        GOOD[:-1] + ', "after_failure": "x", "again_at": "2026-11-23T03:35:00Z"}',
         '{"exports": "37442:abc", "scheduled_for": "2026-11-23T03:30:00Z"}',
         '{"exports": "37442:86446", "scheduled_for": "2026-10-23T03:30:00Z"}',
     ],

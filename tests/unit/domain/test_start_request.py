@@ -104,6 +104,27 @@ def test_a_time_that_cannot_be_used_is_refused(text: object, complaint: str) -> 
         parse(scheduled_for=text)
 
 
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"scheduled_for": NIGHT.isoformat()}, True),
+        ({}, False),
+        ({"start_failed_again": True}, True),
+        ({"scheduled_for": NIGHT.isoformat(), "start_failed_again": False}, False),
+    ],
+)
+def test_a_failure_is_started_again_where_there_is_a_time_or_the_event_asks_for_it(
+    event: dict[str, Any], *, expected: bool
+) -> None:
+    assert parse(**event).start_failed_again is expected
+
+
+@pytest.mark.parametrize("value", ["true", 1, "", []])
+def test_whether_a_failure_is_started_again_is_true_or_false(value: object) -> None:
+    with pytest.raises(InvalidInput, match="it must be true or false"):
+        parse(start_failed_again=value)
+
+
 def test_five_minutes_of_clock_skew_and_seven_days_are_allowed() -> None:
     for moment in (NOW + timedelta(minutes=5), NOW - timedelta(days=6, hours=23, minutes=59)):
         assert parse(scheduled_for=moment.isoformat()).scheduled_for == moment.replace(microsecond=0)

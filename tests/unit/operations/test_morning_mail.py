@@ -339,6 +339,15 @@ def test_runs_that_needed_a_second_one_are_counted_and_those_that_failed_twice()
     assert "second chance" not in message(some(RunOutcome.FAILED)).mail
 
 
+def test_a_second_start_in_the_queue_is_not_taken_for_one_that_is_missing() -> None:
+    waits = some(RunOutcome.FAILED, again_at=after(minutes=5), due_at=after(hours=13))
+    missing = some(RunOutcome.NOT_STARTED, first=5)
+
+    assert "ACTION NEEDED" in message(waits, missing, queues=lengths(retries=1)).subject
+    assert "- Not started" in message(waits, missing, queues=lengths(retries=1)).mail
+    assert "- Not started" not in message(waits, missing, queues=lengths(retries=2)).mail
+
+
 def test_a_report_that_is_sent_twice_on_a_day_has_the_same_event_id() -> None:
     first, second = message(), message(some(RunOutcome.FAILED), until=MORNING + timedelta(hours=11))
     next_day = message(until=MORNING + timedelta(days=1))
