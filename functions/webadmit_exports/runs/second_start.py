@@ -42,5 +42,5 @@ def give_up(result: StartResult, table: ExportFilesTable, tracker: RunTracker, n
     assert result.problem, "else it came about"
     newest = table.newest(requested.export.export_id, requested.scheduled_for)
     if failed := second_chance.to_start_again(newest, requested.second_chance, now):
-        why = (sentence(text) for text in (result.problem.sentence, result.detail) if text)
-        tracker.without_second_run(failed, " ".join(why))
+        why = " ".join(sentence(text) for text in (result.problem.sentence, result.detail) if text)
+        tracker.without_second_run(failed, why)
