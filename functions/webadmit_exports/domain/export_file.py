@@ -148,8 +148,9 @@ class ExportFile(ExportFileId):
 
     @property
     def is_untold_failure(self) -> bool:
-        """Whether it ended without a file, and nobody was told so far."""
-        return outcome_of(self.status) is RunOutcome.FAILED and self.notified_at is None
+        """Whether it has failed, and is still to be told, or to give way to its second run."""
+        is_failure = outcome_of(self.status) is RunOutcome.FAILED
+        return is_failure and self.notified_at is None and self.due_at is not None
 
     @classmethod
     def begun(cls, update: StatusUpdate, now: datetime, *, before: Self | None) -> Self:
@@ -171,7 +172,7 @@ class ExportFile(ExportFileId):
             labels=update.labels,
         )
         # A failure that nobody was told of is not lost: the run that takes over its record is its second chance.
-        failed = before if before and before.is_untold_failure else update.failed
+        failed = update.failed or (before if before and before.is_untold_failure else None)
         return begun.in_the_place_of(failed, update.as_of) if failed else begun
 
     def in_the_place_of(self, failed: "ExportFile", now: datetime) -> Self:

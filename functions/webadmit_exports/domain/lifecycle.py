@@ -64,9 +64,13 @@ def on_no_answer(
     return changed(record, _claim_if_late(record, now, settings) or Transition(record=record), now)
 
 
-def past_announcement(record: ExportFile, settings: LifecycleSettings) -> Announcement | None:
-    """What was announced, or is to be, when the run finished; None for an open run, or where nobody is told."""
-    is_told = record.finished_at and (record.notified_at or record.again_at is None)
+def past_announcement(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Announcement | None:
+    """What was announced, or is to be, when the run finished.
+
+    None for an open run, where nobody is told, and for a failure that has or had a second chance and was not told.
+    """
+    has_chance = has_second_chance(record, now, settings) or record.again_at is not None
+    is_told = record.finished_at and (record.notified_at or not has_chance)
     event_type = _event_type(record, settings) if is_told else None
     return Announcement(event_type=event_type, export_file=record) if event_type else None
 

@@ -52,26 +52,31 @@ def start_again(
 
 def give_way(record: ExportFile, now: datetime, settings: LifecycleSettings) -> Transition | None:
     """A failed run after its second run was recorded: at rest, and nobody is told of it."""
-    if not waits_for_second_run(record):
+    if not is_unsettled(record):
         return None
     return changed(record, Transition(record=at_rest(record, now, settings)), now)
 
 
 def without_second_run(record: ExportFile, why: str, now: datetime) -> Transition | None:
     """A failed run of which is known that no second one follows: due at once, to be told."""
-    if not waits_for_second_run(record) or record.no_second_run is not None:
+    if not waits_for_second_run(record):
         return None
     return changed(record, Transition(record=replace(record, no_second_run=why, due_at=now)), now)
 
 
+def is_unsettled(record: ExportFile) -> bool:
+    """Whether it had a second chance, but no second run has taken its place so far, and nobody was told."""
+    return record.again_at is not None and record.is_untold_failure
+
+
 def waits_for_second_run(record: ExportFile) -> bool:
-    """Whether its second start is still to come, or to fail; else it is told, or a second run has taken its place."""
-    return record.again_at is not None and record.is_untold_failure and record.due_at is not None
+    """Whether its second start is still to come."""
+    return is_unsettled(record) and record.no_second_run is None
 
 
 def has_second_run(record: ExportFile) -> bool:
     """Whether a second run has taken its place: then nothing is told of this one."""
-    return record.again_at is not None and record.is_untold_failure and record.due_at is None
+    return record.again_at is not None and (record.notified_at, record.due_at) == (None, None)
 
 
 def to_start_again(files: Iterable[ExportFile], chance: SecondChance, now: datetime) -> ExportFile | None:
@@ -81,8 +86,7 @@ def to_start_again(files: Iterable[ExportFile], chance: SecondChance, now: datet
     """
     for file in files:
         if (file.export_file_id, file.again_at) == (chance.after_failure, chance.again_at):
-            is_wanted = waits_for_second_run(file) and file.no_second_run is None
-            return file if is_wanted and now - chance.again_at <= _LAST_START else None
+            return file if waits_for_second_run(file) and now - chance.again_at <= _LAST_START else None
     return None
 
 
@@ -92,5 +96,5 @@ def second_run(files: Iterable[ExportFile], failed: ExportFile) -> ExportFile | 
 
 
 def newer_run(files: Iterable[ExportFile], failed: ExportFile) -> ExportFile | None:
-    """A run of the same export that began after the failed one, for whatever time."""
+    """A run of the same export, among these, that began after the failed one."""
     return next((file for file in files if file.started_at > failed.started_at and file.is_of(failed.export)), None)

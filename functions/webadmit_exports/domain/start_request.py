@@ -36,6 +36,7 @@ class StartRequest:
         return cls(
             entries=(failed.export,),
             scheduled_for=failed.scheduled_for,
+            start_failed_again=False,
             second_chance=SecondChance(after_failure=failed.export_file_id, again_at=again_at),
         )
 

@@ -26,7 +26,7 @@ def file_message(announcement: Announcement, writer: MessageWriter, *, repeated:
     if event_type is EventType.FAILED and file.after_failure:
         fields["after_failure"] = file.after_failure
     if event_type is EventType.FAILED and file.again_at:
-        fields["no_second_run"] = _no_second_run(file)
+        fields["no_second_run"] = no_second_run(file)
     if repeated:
         fields["repeated"] = True
     template = _FAILED_TWICE_HEADLINE if _has_failed_twice(file, event_type) else _HEADLINES[event_type]
@@ -48,7 +48,7 @@ def _mail(file: ExportFile, event_type: EventType, writer: MessageWriter, *, rep
     opening, next_step = _UNKNOWN if file.reason else (_OPENINGS[event_type], _NEXT_STEPS[event_type])
     is_failure = event_type is EventType.FAILED
     if _has_failed_twice(file, event_type):
-        opening = _FAILED_TWICE
+        opening = _FAILED_AGAIN if file.after_failure == file.export_file_id else _FAILED_TWICE
     elif is_failure and file.again_at:
         opening = f"{opening} It was to be started once more, which did not come about."
     rows = {
@@ -62,7 +62,7 @@ def _mail(file: ExportFile, event_type: EventType, writer: MessageWriter, *, rep
         "Given up" if file.reason else "Finished": writer.time(file.finished_at) if file.finished_at else "",
         "Reason": file.reason or "",
         "First run": f"failed, file {file.after_failure}" if is_failure and file.after_failure else "",
-        "Not again": _no_second_run(file) if is_failure and file.again_at else "",
+        "Not again": no_second_run(file) if is_failure and file.again_at else "",
     }
     return paragraphs(
         "This was announced before; somebody has asked for it again." if repeated else "",
@@ -78,7 +78,7 @@ def _has_failed_twice(file: ExportFile, event_type: EventType) -> bool:
     return event_type is EventType.FAILED and file.after_failure is not None and not file.reason
 
 
-def _no_second_run(file: ExportFile) -> str:
+def no_second_run(file: ExportFile) -> str:
     """Why a failed run that was to be started once more was not."""
     return file.no_second_run or "None came about within thirteen hours."
 
@@ -102,6 +102,10 @@ _HEADLINES = {
 
 _FAILED_TWICE_HEADLINE = "{export} failed twice in WebAdMIT, file {file}"
 _FAILED_TWICE = "Export {export} ran in WebAdMIT twice and failed both times: there is no file."
+_FAILED_AGAIN = (
+    "Export {export} ran in WebAdMIT and failed: there is no file. WebAdMIT answered its next start with the same file"
+    " number, and that has failed too."
+)
 
 _OPENINGS = {
     EventType.READY: "The file of export {export} is ready in WebAdMIT.",

@@ -44,7 +44,8 @@ class DailyReport:
 
     `without_exports`: names that stood for nothing that can be started. `not_known`: those of which it is not known
     what they stood for, and `why_not_known`. `changes`: what names stand for now, and did not the day before.
-    `alarms`: those that ring now; None where that cannot be read.
+    `alarms`: those that ring now; None where that cannot be read. `second_starts`: how many of the starts that wait in
+    the queue are second ones, of runs that failed.
     """
 
     since: datetime
@@ -58,6 +59,7 @@ class DailyReport:
     why_not_known: str = ""
     changes: Changes = field(default_factory=Changes)
     alarms: Sequence[RingingAlarm] | None = ()
+    second_starts: int = 0
 
     def of(self, outcome: RunOutcome) -> list[ExpectedRun]:
         """The runs that ended like this, earliest first."""
@@ -67,7 +69,7 @@ class DailyReport:
     @property
     def second_runs(self) -> list[ExpectedRun]:
         """The runs that failed at first, and were or are to be started once more."""
-        return [run for run in self.runs if run.file and (run.file.after_failure or run.file.again_at)]
+        return [run for run in self.runs if run.file and (run.file.after_failure or waits_for_second_run(run.file))]
 
     @property
     def failed_twice(self) -> list[ExpectedRun]:
@@ -84,8 +86,7 @@ class DailyReport:
         """Whether no more is missing than what the start queue brings back by itself."""
         missing = self.of(RunOutcome.NOT_STARTED)
         guesses = [run for run in missing if run.is_guess]  # they wait as one name, or as one whole start
-        second_starts = sum(run.file is not None and waits_for_second_run(run.file) for run in self.runs)
-        tried_again = self.queues.retries - second_starts
+        tried_again = self.queues.retries - self.second_starts
         return len(missing) - len(guesses) + bool(guesses) + len(self.not_known) <= tried_again
 
     @property

@@ -8,7 +8,7 @@ from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.name_pattern import NamePattern, startable, started_once
-from webadmit_exports.domain.second_chance import has_second_run, second_run, waits_for_second_run
+from webadmit_exports.domain.second_chance import has_second_run, is_unsettled, second_run, waits_for_second_run
 from webadmit_exports.domain.status import RunOutcome, outcome_of
 from webadmit_exports.operations.cron import times_of
 from webadmit_exports.operations.daily_report import ExpectedRun, ScheduledName
@@ -106,14 +106,12 @@ def match_runs(
 
 def _without_first_runs(files: Sequence[ExportFile]) -> list[ExportFile]:
     """Without failed runs whose second run has taken their place."""
-    return [
-        file for file in files if not (has_second_run(file) or (waits_for_second_run(file) and second_run(files, file)))
-    ]
+    return [file for file in files if not (has_second_run(file) or (is_unsettled(file) and second_run(files, file)))]
 
 
 def _outcome(file: ExportFile | None) -> RunOutcome:
     if file is None:
         return RunOutcome.NOT_STARTED
-    if waits_for_second_run(file) and file.no_second_run is None:
+    if waits_for_second_run(file):
         return RunOutcome.RUNNING
     return outcome_of(file.status) or (RunOutcome.LATE if file.overdue_at else RunOutcome.RUNNING)

@@ -15,6 +15,7 @@ from webadmit_exports.domain.callback_url import LIFETIME
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.name_pattern import NamePattern
+from webadmit_exports.domain.second_chance import waits_for_second_run
 from webadmit_exports.domain.status import has_file
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.message import MessageWriter
@@ -57,7 +58,8 @@ class SendMorningMail:
         expected = expected_exports(schedules, history, since, until)
         pairs = [entry for entry in entries if isinstance(entry, Export)]
         by_name = {export.export_id for export in (*(one for _, one in expected.by_name), *history.exports())}
-        unfinished = [file for file in self.table.unfinished(now + LIFETIME) if not file.finished_at]
+        due = list(self.table.unfinished(now + LIFETIME))
+        unfinished = [file for file in due if not file.finished_at]
         files = self._files(pairs, by_name, unfinished, since)
         report = DailyReport(
             since=since,
@@ -67,6 +69,7 @@ class SendMorningMail:
             older=[file for file in unfinished if file.scheduled_for < since],
             queues=self._count_queues(files, now),
             alarms=self._ringing(),
+            second_starts=sum(waits_for_second_run(file) for file in due),
             without_exports=expected.without_exports,
             not_known=expected.not_known,
             why_not_known=history.why_not_known,

@@ -1,8 +1,10 @@
 """The mail and the message of the morning: what the figures of a day say, and whether somebody has to act. Pure."""
 
 from webadmit_exports.domain.announcement import EventType, event_id
+from webadmit_exports.domain.second_chance import waits_for_second_run
 from webadmit_exports.domain.status import RunOutcome
 from webadmit_exports.domain.times import utc_seconds
+from webadmit_exports.messages.file_messages import no_second_run
 from webadmit_exports.messages.message import Body, Message, MessageWriter
 from webadmit_exports.messages.text import counted, listing, named, paragraphs
 from webadmit_exports.operations.cron import times_of
@@ -156,7 +158,8 @@ def _line(run: ExpectedRun, writer: MessageWriter) -> str:
     if run.file and run.file.after_failure:
         parts.append(f"after file {run.file.after_failure} failed")
     elif run.file and run.file.again_at:
-        parts.append(run.file.no_second_run or "failed, and is started once more")
+        waits = waits_for_second_run(run.file)
+        parts.append("failed, and is started once more" if waits else f"not started again: {no_second_run(run.file)}")
     return ", ".join(parts)
 
 

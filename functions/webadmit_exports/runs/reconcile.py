@@ -85,7 +85,7 @@ class ReconcileRuns:
             self.start_queue.put([StartRequest.again(file, again_at)])
             figures.started_again += self.tracker.start_again(file, again_at)
             logger.info("a run has failed; it is started once more", **file.ids)
-        elif file.again_at and second_chance.second_run(
+        elif second_chance.is_unsettled(file) and second_chance.second_run(
             self.table.newest(file.export.export_id, file.first_scheduled_for), file
         ):
             self.tracker.give_way(file)

@@ -142,10 +142,15 @@ def each_once(resolved: Mapping[RequestedStart, Resolved]) -> dict[RequestedStar
         pairs = [start for start in firsts if start.scheduled_for == scheduled_for and start in resolved]
         by_name = [start for start in firsts if start.scheduled_for == scheduled_for and start not in resolved]
         chosen = {start.export.export_id: start for start in pairs}
+        asks = {start.export.export_id for start in by_name if start.start_failed_again}
         once = started_once([start.export for start in by_name], [start.export for start in pairs])
         for first, others in once.items():
             chosen[first.export_id] = RequestedStart(
-                entry=first, scheduled_for=scheduled_for, is_by_name=True, others=others
+                entry=first,
+                scheduled_for=scheduled_for,
+                is_by_name=True,
+                others=others,
+                start_failed_again=first.export_id in asks,
             )
         instead |= {start: chosen[start.export.export_id] for start in by_name}
     return instead

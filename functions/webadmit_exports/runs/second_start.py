@@ -9,11 +9,13 @@ from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.domain import second_chance
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.second_chance import SecondChance
+from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.problems import Problem
 from webadmit_exports.messages.text import sentence
 from webadmit_exports.runs.requested_start import StartResult
 from webadmit_exports.runs.throttle import NotStarted
 from webadmit_exports.runs.tracker import RunTracker
+from webadmit_exports.telemetry import logger
 
 
 def failed_run(
@@ -35,12 +37,17 @@ def failed_run(
     return failed
 
 
-def give_up(result: StartResult, table: ExportFilesTable, tracker: RunTracker, now: datetime) -> None:
-    """Has the failure told whose second start did not come about; raises AwsUnavailable."""
+def give_up(result: StartResult, table: ExportFilesTable, tracker: RunTracker, now: datetime) -> bool:
+    """Has the failure told whose second start did not come about; False where AWS did not answer."""
     requested = result.requested
     assert requested.second_chance, "only a second start has a failure to tell"
     assert result.problem, "else it came about"
-    newest = table.newest(requested.export.export_id, requested.scheduled_for)
-    if failed := second_chance.to_start_again(newest, requested.second_chance, now):
-        why = " ".join(sentence(text) for text in (result.problem.sentence, result.detail) if text)
-        tracker.without_second_run(failed, why)
+    try:
+        newest = table.newest(requested.export.export_id, requested.scheduled_for)
+        if failed := second_chance.to_start_again(newest, requested.second_chance, now):
+            why = " ".join(sentence(text) for text in (result.problem.sentence, result.detail) if text)
+            tracker.without_second_run(failed, why)
+    except AwsUnavailable as error:
+        logger.warning("a second start could not be given up yet", **requested.ids, reason=str(error))
+        return False
+    return True

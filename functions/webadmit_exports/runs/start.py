@@ -90,9 +90,8 @@ class StartRuns:
             results = results_of[one]
             own = next((result for result in results if result.requested == one), None)
             if own and own.problem and one.second_chance:
-                if delivery.is_last or own.outcome is StartOutcome.FAILED:
-                    give_up(own, self.table, self.tracker, self.now())
-                else:
+                is_over = delivery.is_last or own.outcome is StartOutcome.FAILED
+                if not (is_over and give_up(own, self.table, self.tracker, self.now())):
                     again.append(delivery.message_id)
                 continue
             if own and own.outcome is StartOutcome.DEFERRED:

@@ -92,7 +92,7 @@ class RunTracker:
 
     def reannounce(self, known: ExportFile) -> bool:
         """Sends what was announced about a finished file once more, under the same event id; False if nothing was."""
-        announcement = lifecycle.past_announcement(known, self._settings)
+        announcement = lifecycle.past_announcement(known, self._now(), self._settings)
         if announcement is None:
             return False
         self._topics.publish(file_message(announcement, self._writer, repeated=True))

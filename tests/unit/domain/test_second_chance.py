@@ -120,8 +120,8 @@ def test_a_run_gives_way_to_its_second_run_without_a_word() -> None:
     assert second_chance.has_second_run(gave_way.record)
     assert not second_chance.has_second_run(waiting())
     assert claim_due(gave_way.record, after(days=2), SETTINGS) is None
-    assert past_announcement(gave_way.record, SETTINGS) is None
-    assert past_announcement(waiting(), SETTINGS) is None
+    for untold in (FAILED, waiting(), gave_way.record):
+        assert past_announcement(untold, after(minutes=22), SETTINGS) is None
     assert second_chance.give_way(gave_way.record, after(minutes=22), SETTINGS) is None
     assert second_chance.give_way(FAILED, after(minutes=22), SETTINGS) is None
 
@@ -136,7 +136,7 @@ def test_a_run_without_a_second_one_is_due_at_once_with_the_reason() -> None:
     told = claim_due(given_up.record, after(hours=1), SETTINGS)
     assert told
     assert told.claimed
-    assert past_announcement(replace(given_up.record, notified_at=after(hours=1)), SETTINGS)
+    assert past_announcement(replace(given_up.record, notified_at=after(hours=1)), after(hours=2), SETTINGS)
 
 
 # ── The second start ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -239,8 +239,9 @@ def test_a_newer_run_that_takes_over_the_record_of_an_untold_failure_is_its_seco
     assert newer.record.spans(NIGHT)
 
 
-def test_a_newer_run_that_takes_over_the_record_of_a_told_failure_is_not() -> None:
-    told = replace(FAILED, notified_at=after(minutes=6), due_at=None)
+@pytest.mark.parametrize("how", [{"notified_at": after(minutes=6)}, {"again_at": AGAIN_AT}])
+def test_a_newer_run_that_takes_over_the_record_of_a_settled_failure_is_not(how: dict[str, Any]) -> None:
+    told = replace(FAILED, due_at=None, **how)
 
     newer = apply_update(
         told, update(UpdateSource.START, "Queued", after(hours=1), after(hours=1)), after(hours=1), SETTINGS

@@ -340,12 +340,17 @@ def test_runs_that_needed_a_second_one_are_counted_and_those_that_failed_twice()
 
 
 def test_a_second_start_in_the_queue_is_not_taken_for_one_that_is_missing() -> None:
-    waits = some(RunOutcome.FAILED, again_at=after(minutes=5), due_at=after(hours=13))
-    missing = some(RunOutcome.NOT_STARTED, first=5)
+    world = world_of(NIGHTLY)
+    world.put(file("Failed", finished_at=after(minutes=4), again_at=after(minutes=5), due_at=after(hours=13)))
+    for retries in (1, 2):
+        world.queues.lengths = lengths(retries=retries)
+        send(world)
 
-    assert "ACTION NEEDED" in message(waits, missing, queues=lengths(retries=1)).subject
-    assert "- Not started" in message(waits, missing, queues=lengths(retries=1)).mail
-    assert "- Not started" not in message(waits, missing, queues=lengths(retries=2)).mail
+    one, two = world.topics.messages
+    assert "- Not started" in one.mail
+    assert "- Not started" not in two.mail
+    assert "Still running (1):" in one.mail
+    assert "failed, and is started once more" in one.mail
 
 
 def test_a_report_that_is_sent_twice_on_a_day_has_the_same_event_id() -> None:
@@ -478,7 +483,10 @@ def test_a_run_and_its_second_one_are_one(first: dict[str, Any], second: str | N
     report = send(world)
 
     assert outcomes(report) == [("37442:86446", outcome)]
-    assert len(report.second_runs) == 1
+    assert len(report.second_runs) == (bool(second) or outcome is RunOutcome.RUNNING)
+    mail = world.topics.messages[0].mail
+    assert ("not started again: It is gone." in mail) == ("no_second_run" in first)
+    assert ("not started again: None came about" in mail) == ("notified_at" in first)
     assert len(report.failed_twice) == (second == "Failed")
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import EXPORT, FILE_ID, NIGHT, SETTINGS, Clock, FakeStartQueue, after, run, update
+from tests.fakes import EXPORT, FILE_ID, NIGHT, SETTINGS, Clock, FakeStartQueue, after, identity, run, update
 from tests.unit.world import World
 from webadmit_exports.aws.start_queue import Delivery
 from webadmit_exports.domain.export_file import ExportFile, UpdateSource
 from webadmit_exports.errors import (
+    AnnouncementDelayed,
     ApiKeyRefused,
-    AwsUnavailable,
     RequestRefused,
     Unavailable,
     WebAdmitError,
@@ -232,11 +232,38 @@ def test_a_second_start_is_given_up_again_where_the_table_did_not_take_it() -> N
     world.webadmit.answers[EXPORT] = [RequestRefused("/", "answered 404", status=404)] * 2
     world.table.failing = ["store"]
 
-    with pytest.raises(AwsUnavailable):
-        bring(world)
+    assert bring(world) == ["m"]
     assert bring(world) == []
 
     assert no_second_run(world).startswith("WebAdMIT does not know")
+
+
+def test_a_file_that_appears_after_a_failed_run_gave_way_is_announced_though_sns_fails_at_first() -> None:
+    world = swept_world()
+    world.webadmit.answers[EXPORT] = [run(SECOND)]
+    bring(world)
+    world.topics.failing = 1
+    with pytest.raises(AnnouncementDelayed):
+        end(world, "Available", minutes=30)
+
+    assert ("export_file.ready", FILE_ID) in [(one["event_type"], one["export_file_id"]) for one in told(world)]
+
+
+@pytest.mark.parametrize(("more", "asks"), [({}, False), ({"scheduled_for": "2026-11-23T03:30:00Z"}, True)])
+def test_a_name_has_the_second_chance_of_its_request(more: dict[str, str], *, asks: bool) -> None:
+    world = World()
+    world.webadmit.add(identity(1), "Slate nightly")
+
+    world.start_event({"exports": "Slate*", **more})
+
+    assert world.table.only.start_failed_again is asks
+
+
+def test_a_failure_that_is_about_to_be_started_again_is_not_announced_again() -> None:
+    world = failed_world()
+    request = {"export_id": EXPORT.export_id, "export_file_id": FILE_ID}
+
+    assert world.announce_again(request) == {"announced_again": [], "not_announced": [FILE_ID]}
 
 
 # ── The sweep ───────────────────────────────────────────────────────────────────────────────────────────────────────
