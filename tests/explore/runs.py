@@ -700,7 +700,8 @@ def _wrong_write(before: ExportFile | None, after: ExportFile, shared: Night, pr
         run = shared.run_of(after.export_file_id, after.started_at)
         if after.after_failure or run is None or run.is_forgotten or run.status != "Failed":
             return "a run is to be started again that may not be"
-    second = [one.export_file_id for one in (*shared.records, after) if _is_by_second_start(one, after.after_failure)]
+    same_time = [one for one in (*shared.records, after) if one.spans(after.first_scheduled_for)]
+    second = [one.export_file_id for one in same_time if _is_by_second_start(one, after.after_failure)]
     if len(set(second)) > 1:
         return "a failure has two second runs"
     if before is None:

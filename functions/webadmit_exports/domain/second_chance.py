@@ -91,8 +91,9 @@ def to_start_again(files: Iterable[ExportFile], chance: SecondChance, now: datet
 
 
 def second_run(files: Iterable[ExportFile], failed: ExportFile) -> ExportFile | None:
-    """The run that took the place of the failed one, if it is there."""
-    return next((file for file in files if file.after_failure == failed.export_file_id), None)
+    """The run that took the place of the failed one, if it is there; another run may have failed under the same id."""
+    same_id = (file for file in files if file.after_failure == failed.export_file_id)
+    return next((file for file in same_id if file.spans(failed.first_scheduled_for)), None)
 
 
 def newer_run(files: Iterable[ExportFile], failed: ExportFile) -> ExportFile | None:

@@ -176,6 +176,8 @@ def test_a_second_run_and_a_newer_run_are_told_from_others() -> None:
 
     assert second_chance.second_run([newer, second, failed], failed) == second
     assert second_chance.second_run([newer, failed], failed) is None
+    of_the_night_before = replace(second, first_scheduled_for=after(days=-1), scheduled_for=after(days=-1))
+    assert second_chance.second_run([of_the_night_before], failed) is None
     assert second_chance.newer_run([newer, failed], failed) == newer
     assert second_chance.newer_run([of_another, failed, file(file_id=1)], failed) is None
 
