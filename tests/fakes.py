@@ -16,9 +16,10 @@ from webadmit_exports.aws.queue_lengths import QueueLengths
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.aws.subscriptions import Subscribers
 from webadmit_exports.aws.table import WriteConflict, from_item, to_item
-from webadmit_exports.domain.export_file import ExportFile, Labels, StatusUpdate, UpdateSource
+from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
 from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.labels import Labels
 from webadmit_exports.domain.name_pattern import Entry, Matches, NamePattern
 from webadmit_exports.domain.start_request import StartRequest
 from webadmit_exports.domain.transition import LifecycleSettings

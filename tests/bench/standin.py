@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from webadmit_exports.aws.table import to_item
-from webadmit_exports.domain.export_file import ExportFile, Labels
+from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.labels import Labels
 
 SIGNING_KEY = "the signing key of the benchmark"
 # Each of AWS's services that a callback needs is a host of its own, with connections of its own.

@@ -221,12 +221,12 @@ class Runs:
                 begun = replace(shared, begun=_with(shared.begun, number), owed=owed)
                 yield Event(f"the start for 00:0{number} begins", begun, f"start {number}", ("start", number))
         for number in shared.queued:
-            rest = tuple(one for one in shared.queued if one != number)
+            rest = _without(shared.queued, number)
             taken = replace(shared, queued=rest, owed=_with(shared.owed, ("retry", number)))
             yield Event(f"the retry queue brings the start for 00:0{number}", taken, "retry", ("retry", number))
         for second in shared.again:
             if self.to_time(clock * 1000) - second.again_at >= RETRY_EVERY:
-                taken = replace(shared, again=tuple(one for one in shared.again if one != second))
+                taken = replace(shared, again=_without(shared.again, second))
                 yield Event(f"the retry queue brings {second}", taken, "second", ("second", second))
                 yield Event(f"the retry queue brings {second} for the last time", taken, "last", ("last", second))
         yield Event("a sweep begins", shared, "sweep", ("sweep", ""))
@@ -433,18 +433,16 @@ class Runs:
         yield Effect(", unanswered", Raised(no_answer_from_webadmit), _wrong(shared, _HARMLESS), costs="fault")
 
     def _queue(self, process: Process, shared: Night, clock: int, number: int) -> Iterator[Effect]:
-        queued = replace(shared, queued=_with(shared.queued, number))
-        refused = Raised(no_answer_from_sns)
-        yield Effect("", "taken", queued)
-        yield Effect(", not taken", refused, _wrong(shared, _HARMLESS), costs="fault")
-        yield Effect(", but the answer is lost", refused, _wrong(queued, _HARMLESS), costs="fault")
+        yield from self._putting(shared, replace(shared, queued=_with(shared.queued, number)))
 
     def _queue_second(self, process: Process, shared: Night, clock: int, second: Second) -> Iterator[Effect]:
         record = shared.record(second.file_id)
         if record and record.again_at == second.again_at:  # of another sweep, at the very microsecond
             yield Effect("", "taken", shared)
             return
-        queued = replace(shared, again=_with(shared.again, second))
+        yield from self._putting(shared, replace(shared, again=_with(shared.again, second)))
+
+    def _putting(self, shared: Night, queued: Night) -> Iterator[Effect]:
         refused = Raised(no_answer_from_sns)
         yield Effect("", "taken", queued)
         yield Effect(", not taken", refused, _wrong(shared, _HARMLESS), costs="fault")
@@ -482,7 +480,7 @@ class Runs:
         if outcome == "done":
             run = _answer_of(process, recorded=True)
             answered = shared.answered if run is None else _with(shared.answered, run)
-            owed = tuple(one for one in shared.owed if one != (process.kind, process.about))
+            owed = _without(shared.owed, (process.kind, process.about))
             if isinstance(process.about, Second) and not _is_marked(shared, process.about):
                 shared = _wrong(shared, _HARMLESS)  # its sweep has paused for a quarter of an hour: the insurance tells
             return replace(shared, answered=answered, owed=owed)
@@ -501,7 +499,7 @@ class Runs:
             return ""
         now = self.to_time(clock * 1000 + 999)
         for record in shared.records:
-            if waits_for_second_run(record) and record.no_second_run is None:
+            if waits_for_second_run(record):
                 is_queued = any(
                     (one.file_id, one.again_at) == (record.export_file_id, record.again_at) for one in shared.again
                 )
@@ -547,7 +545,7 @@ class Runs:
             shared = _with_last(shared, replace(shared.runs[-1], status=self.ends[0]))
         shared, wrong = run_alone("sweep", "", shared, clock)
         for second in shared.again:
-            shared = replace(shared, again=tuple(one for one in shared.again if one != second))
+            shared = replace(shared, again=_without(shared.again, second))
             shared, wrong_then = run_alone("second", second, shared, clock + 15)
             wrong = wrong or wrong_then
         return shared, wrong
@@ -575,6 +573,10 @@ class Runs:
 
 def _with(ones: tuple[Any, ...], one: Any) -> tuple[Any, ...]:
     return tuple(sorted({*ones, one}))
+
+
+def _without(ones: tuple[Any, ...], one: Any) -> tuple[Any, ...]:
+    return tuple(other for other in ones if other != one)
 
 
 def _with_last(shared: Night, run: Run) -> Night:

@@ -12,8 +12,9 @@ from typing import Any, Self
 
 from webadmit_exports.archive.stored_file import StoredFile, ascii_text, safe_name
 from webadmit_exports.domain.announcement import Announcement, EventType, event_id
-from webadmit_exports.domain.export_file import ExportFile, Labels
+from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export, ExportFileId, parse_id
+from webadmit_exports.domain.labels import Labels
 from webadmit_exports.domain.status import has_file
 from webadmit_exports.domain.times import parse_time, utc_seconds
 from webadmit_exports.errors import InvalidInput

@@ -10,8 +10,9 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from webadmit_exports.aws.clients import aws_errors, error_code, query_pages
-from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, Labels
+from webadmit_exports.domain.export_file import AnsweredStart, ExportFile
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.labels import Labels
 from webadmit_exports.domain.times import utc_microseconds, utc_seconds
 from webadmit_exports.telemetry import logger
 

@@ -1,40 +1,18 @@
 """The record of one export file, and the updates that change it."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Self
 
 from webadmit_exports.domain.callback_url import LIFETIME
 from webadmit_exports.domain.ids import Export, ExportFileId
+from webadmit_exports.domain.labels import NO_LABELS, Labels
 from webadmit_exports.domain.status import RunOutcome, outcome_of
 from webadmit_exports.domain.times import utc_seconds
 
 _SHORTEST_CHECK = timedelta(minutes=5)
 _LONGEST_CHECK = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """What people call an export and its identity, as WebAdMIT has it; each may be empty.
-
-    A field that is added here is in records, messages and their attributes; `runs.label_cache` fills it.
-    """
-
-    export_name: str = ""
-    cycle: str = ""
-    organization: str = ""
-
-    @property
-    def known(self) -> dict[str, str]:
-        """Those that are not empty, for messages and records."""
-        return {name: text for name, text in asdict(self).items() if text}
-
-    @classmethod
-    def among(cls, attributes: Mapping[str, str]) -> Self:
-        """Those that are among the attributes of a record."""
-        return cls(**{field.name: attributes.get(field.name, "") for field in fields(cls)})
 
 
 class UpdateSource(Enum):
@@ -60,7 +38,7 @@ class StatusUpdate(ExportFileId):
     scheduled_for: datetime | None = None
     href: str | None = None
     reason: str | None = None
-    labels: Labels = Labels()
+    labels: Labels = NO_LABELS
     start_failed_again: bool = False
     failed: "ExportFile | None" = None
 
@@ -122,7 +100,7 @@ class ExportFile(ExportFileId):
     again_at: datetime | None = None
     no_second_run: str | None = None
     after_failure: int | None = None
-    labels: Labels = Labels()
+    labels: Labels = NO_LABELS
     version: str = ""
 
     def serves(self, export: Export, scheduled_for: datetime) -> bool:
@@ -145,6 +123,10 @@ class ExportFile(ExportFileId):
             return False
         identities = {start.user_identity_id for start in self.answered or ()}
         return export.user_identity_id in {self.export.user_identity_id, *identities}
+
+    def honoured(self, now: datetime) -> frozenset[AnsweredStart]:
+        """Those of `answered` whose callback URLs are still honoured at that time."""
+        return frozenset(start for start in self.answered or () if now - start.scheduled_for <= LIFETIME)
 
     @property
     def is_untold_failure(self) -> bool:
@@ -177,12 +159,11 @@ class ExportFile(ExportFileId):
 
     def in_the_place_of(self, failed: "ExportFile", now: datetime) -> Self:
         """The record of the second run: it serves all scheduled times that the failed one served."""
-        alive = {start for start in failed.answered or () if now - start.scheduled_for <= LIFETIME}
         return replace(
             self,
             first_scheduled_for=min(self.first_scheduled_for, failed.first_scheduled_for),
             scheduled_for=max(self.scheduled_for, failed.scheduled_for),
-            answered=None if self.answered is None else self.answered | alive,
+            answered=None if self.answered is None else self.answered | failed.honoured(now),
             after_failure=failed.export_file_id,
         )
 
@@ -191,8 +172,7 @@ class ExportFile(ExportFileId):
         assert start.scheduled_for is not None, "a start has a scheduled time"
         answered = None
         if self.answered is not None:  # a run that is joined every minute must not outgrow its item
-            alive = {earlier for earlier in self.answered if start.as_of - earlier.scheduled_for <= LIFETIME}
-            answered = frozenset({*alive, AnsweredStart.by(start)})
+            answered = self.honoured(start.as_of) | {AnsweredStart.by(start)}
         joined = replace(
             self,
             first_scheduled_for=min(self.first_scheduled_for, start.scheduled_for),

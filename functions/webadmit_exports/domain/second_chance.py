@@ -44,7 +44,7 @@ def has_second_chance(record: ExportFile, now: datetime, settings: LifecycleSett
 def start_again(
     record: ExportFile, again_at: datetime, now: datetime, settings: LifecycleSettings
 ) -> Transition | None:
-    """A failed run whose second start was put into the start queue; None where it has no second chance any more."""
+    """What changes when the second start of a failed run is in the queue; None if it must not start again."""
     if not has_second_chance(record, now, settings):
         return None
     return changed(record, Transition(record=replace(record, again_at=again_at, due_at=again_at + _INSURANCE)), now)
@@ -80,7 +80,7 @@ def has_second_run(record: ExportFile) -> bool:
 
 
 def to_start_again(files: Iterable[ExportFile], chance: SecondChance, now: datetime) -> ExportFile | None:
-    """The failed run whose second chance it is; None where it needs none any more.
+    """The failed run that a second start is for; None if that start must not go ahead.
 
     The queue may have a second start twice, if marking the record failed: only the one that was marked counts.
     """

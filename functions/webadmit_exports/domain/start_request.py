@@ -20,7 +20,7 @@ _NOT_REPLACED = "<aws.scheduler.scheduled-time>"  # what a schedule's input has 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """What is to be started, and the time of the schedule that asks for it (UTC, whole seconds).
+    """A list of exports that somebody wants to start, and the scheduled time that they start for (UTC, whole seconds).
 
     `start_failed_again`: whether a run that fails is to be started once more. `second_chance`: of such a second start.
     """

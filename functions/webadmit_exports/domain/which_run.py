@@ -8,8 +8,8 @@ from webadmit_exports.domain.status import progress_of
 def is_a_new_run(record: ExportFile, update: StatusUpdate) -> bool:
     """WebAdMIT may give a new run, with any status, the id of one that had finished before the start was sent.
 
-    A run that finished after that is the one that was started: its callback has overtaken the answer. A second start is
-    sent long after the first run has failed, whatever the clocks say.
+    A run that finished after that is the one that was started: its callback has overtaken the answer. A second
+    start needs no such comparison: the queue holds it back until long after the first run has failed.
     """
     if update.failed and update.failed.export_file_id == record.export_file_id and waits_for_second_run(record):
         return True

@@ -29,9 +29,7 @@ def file_message(announcement: Announcement, writer: MessageWriter, *, repeated:
         fields["no_second_run"] = no_second_run(file)
     if repeated:
         fields["repeated"] = True
-    template = _FAILED_TWICE_HEADLINE if _has_failed_twice(file, event_type) else _HEADLINES[event_type]
-    template = _UNKNOWN_HEADLINE if file.reason else template
-    headline = template.format(export="{export}", file=file.export_file_id, status=_status(file))
+    headline = _headline(file, event_type)
     return writer.message(
         event_type,
         announcement.event_id,
@@ -42,6 +40,17 @@ def file_message(announcement: Announcement, writer: MessageWriter, *, repeated:
         fields=fields,
         attributes=file_attributes(file.status, file.export, file.labels),
     )
+
+
+def _headline(file: ExportFile, event_type: EventType) -> str:
+    """The text of the subject; `{export}` in it stays, for the number and the name of the export."""
+    if file.reason:
+        headline = _UNKNOWN_HEADLINE
+    elif _has_failed_twice(file, event_type):
+        headline = _FAILED_TWICE_HEADLINE
+    else:
+        headline = _HEADLINES[event_type]
+    return headline.format(export="{export}", file=file.export_file_id, status=_status(file))
 
 
 def _mail(file: ExportFile, event_type: EventType, writer: MessageWriter, *, repeated: bool) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from webadmit_exports.domain.announcement import EventType
-from webadmit_exports.domain.export_file import Labels
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.labels import Labels
 from webadmit_exports.domain.times import time_zone
 from webadmit_exports.messages.commands import Commands
 from webadmit_exports.messages.text import named

@@ -5,9 +5,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from webadmit_exports.domain.export_file import Labels
 from webadmit_exports.domain.identities import Identity, ListedExport, Listing
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.labels import NO_LABELS, Labels
 from webadmit_exports.errors import WebAdmitError
 from webadmit_exports.telemetry import logger
 from webadmit_exports.webadmit.api_key import ApiKey
@@ -34,7 +34,7 @@ class LabelCache:
 
     def of(self, export: Export) -> Labels:
         """The names of an export, as far as they are known."""
-        return self._labels.get(export, Labels())
+        return self._labels.get(export, NO_LABELS)
 
     def remember(self, listing: Listing) -> None:
         """Keeps the labels of what was listed anyway."""

@@ -1,4 +1,4 @@
-"""What is to be started, and the outcome."""
+"""One start that a request asks for, and its outcome."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime

@@ -21,7 +21,7 @@ from webadmit_exports.telemetry import logger
 def failed_run(
     chance: SecondChance, newest: Sequence[ExportFile], tracker: RunTracker, now: datetime
 ) -> ExportFile | None:
-    """The run whose second chance the start is; None where it has had that, or needs none any more.
+    """The failed run that a second start is for; None if that start must not go ahead.
 
     `newest`: the runs that serve its scheduled time, or a later one. Raises NotStarted where a newer run took its
     place, AwsUnavailable.

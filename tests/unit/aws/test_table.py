@@ -7,7 +7,8 @@ from botocore.exceptions import ClientError
 
 from tests.fakes import EXPORT, FILE_ID, LABELS, NIGHT, after, stand_in
 from webadmit_exports.aws.table import ExportFilesTable, WriteConflict
-from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, Labels
+from webadmit_exports.domain.export_file import AnsweredStart, ExportFile
+from webadmit_exports.domain.labels import Labels
 
 OPEN = ExportFile(
     export=EXPORT,

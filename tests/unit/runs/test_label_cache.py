@@ -7,9 +7,9 @@ import pytest
 
 from tests.fakes import API_KEY, EXPORT, LABELS, identity, stand_in
 from tests.unit.world import World
-from webadmit_exports.domain.export_file import Labels
 from webadmit_exports.domain.identities import Identity, ListedExport
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.labels import Labels
 from webadmit_exports.errors import AccessRefused, ApiKeyRefused, RateLimited, RequestRefused, Unavailable
 from webadmit_exports.runs.label_cache import LabelCache
 

@@ -7,9 +7,9 @@ import pytest
 
 from tests.fakes import NIGHT, after, identity, run, stand_in
 from tests.unit.world import World, delivery
-from webadmit_exports.domain.export_file import Labels
 from webadmit_exports.domain.identities import ListedExport
 from webadmit_exports.domain.ids import Export
+from webadmit_exports.domain.labels import Labels
 from webadmit_exports.domain.start_request import parse_entries
 from webadmit_exports.errors import (
     AccessRefused,
