@@ -1,7 +1,7 @@
 """Fakes for our own ports, and the values that unit tests have in common."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +12,8 @@ from webadmit_exports.archive.announced_file import AnnouncedFile, ReadyMessage
 from webadmit_exports.archive.bucket import AlreadyThere
 from webadmit_exports.archive.stored_file import FileFacts, StoredFile
 from webadmit_exports.aws.alarms import RingingAlarm
+from webadmit_exports.aws.connector import Sending
+from webadmit_exports.aws.outgoing_bucket import Folder, NoLongerArchived
 from webadmit_exports.aws.queue_lengths import QueueLengths
 from webadmit_exports.aws.schedules import Schedule
 from webadmit_exports.aws.subscriptions import Subscribers
@@ -525,9 +527,31 @@ class FakeBucket:
         )
         return self.stored
 
-    def mark_receipt(self, stored: StoredFile) -> None:
+    def mark(self, stored: StoredFile, tag: str) -> StoredFile:
         self.called("mark")
-        self.stored = replace(stored, tags={**stored.tags, "receipt": "sent"})
+        self.stored = stored.marked(tag)
+        return self.stored
+
+
+@dataclass(slots=True)
+class FakeMachine:
+    """DeliveryMachine: the receipts of what was started, by name. `failing`: how many of the next starts fail."""
+
+    started: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    released: list[str] = field(default_factory=list)
+    failing: int = 0
+    running: int = 0
+
+    def start(self, name: str, receipt: Mapping[str, Any], *, released: bool = False) -> None:
+        if self.failing:
+            self.failing -= 1
+            raise AwsUnavailable("Step Functions answered ThrottlingException")
+        self.started.setdefault(name, receipt)
+        if released:
+            self.released.append(name)
+
+    def count_running(self, since_before: datetime) -> int:
+        return self.running
 
 
 @dataclass(slots=True)
@@ -557,3 +581,124 @@ class FakeTopics:
 
 def tracker(table: FakeTable, topics: FakeTopics, clock: Clock, settings: LifecycleSettings = SETTINGS) -> RunTracker:
     return RunTracker(stand_in(table), stand_in(topics), WRITER, settings, clock.now)
+
+
+@dataclass(slots=True)
+class FakeServer:
+    """An SFTP server, the connector before it, and OutgoingBucket. What is asked for happens when it `works`.
+
+    As OpenSSH does, it renames onto no file that is there. `failing`: what is raised at the next call of that name.
+    """
+
+    name: str = "outgoing"
+    archived: dict[str, bytes] = field(default_factory=dict)  # by key
+    files: dict[str, bytes] = field(default_factory=dict)  # by path
+    is_down: bool = False
+    is_full: bool = False
+    never_renames: bool = False
+    tells_sizes: bool = True
+    most_listed: int = 10_000
+    said: str = ""
+    addresses_: tuple[str, ...] = ("203.0.113.10", "203.0.113.11")
+    failing: dict[str, Exception] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    _copies: dict[str, bytes] = field(default_factory=dict)
+    _sendings: dict[str, Sending] = field(default_factory=dict)
+    _listings: dict[str, Folder] = field(default_factory=dict)
+    _asked: list[Callable[[], None]] = field(default_factory=list)
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.failing:
+            raise self.failing.pop(name)
+
+    def work(self) -> None:
+        """Does what it was asked for, in that order."""
+        asked, self._asked = self._asked, []
+        for what in asked:
+            what()
+
+    # ── OutgoingBucket ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def copy(self, archived: tuple[str, str, str], key: str) -> None:
+        self._called("copy")
+        if archived[1] not in self.archived:
+            raise NoLongerArchived
+        self._copies[key] = self.archived[archived[1]]
+
+    def head(self, archived: tuple[str, str, str], length: int) -> bytes:
+        self._called("head")
+        if archived[1] not in self.archived:
+            raise NoLongerArchived
+        return self.archived[archived[1]][:length]
+
+    def folder(self, key: str) -> Folder | None:
+        self._called("folder")
+        return self._listings.get(key)
+
+    # ── Connector ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def send(self, bucket: str, key: str, folder: str) -> str:
+        self._called("send")
+        number = f"transfer {len(self._sendings) + 1}"
+        self._sendings[number] = Sending(is_over=False)
+        path, content = f"{folder}/{key.rpartition('/')[2]}", self._copies[key]
+
+        def arrive() -> None:
+            if self.is_down or self.is_full:
+                if self.is_full:
+                    self.files[path] = content[: len(content) // 2]
+                self._sendings[number] = Sending(is_over=True, words="“no space left”" if self.is_full else "“timeout”")
+                return
+            self.files[path] = content
+            self._sendings[number] = Sending(is_over=True, has_arrived=True)
+
+        self._asked.append(arrive)
+        return number
+
+    def sending(self, transfer_id: str) -> Sending:
+        self._called("sending")
+        unknown = Sending(is_over=True, words="AWS does not know the transfer any more")
+        return self._sendings.get(transfer_id, unknown)
+
+    def rename(self, path: str, new_path: str) -> None:
+        self._called("rename")
+
+        def move() -> None:
+            if path in self.files and new_path not in self.files and not self.is_down and not self.never_renames:
+                self.files[new_path] = self.files.pop(path)
+
+        self._asked.append(move)
+
+    def remove(self, path: str) -> None:
+        self._called("remove")
+
+        def forget() -> None:
+            if not self.is_down:
+                self.files.pop(path, None)
+
+        self._asked.append(forget)
+
+    def list_folder(self, folder: str, bucket: str, prefix: str) -> str:
+        self._called("list_folder")
+        key = f"{prefix}/{len(self.calls)}.json"
+
+        def write() -> None:
+            if self.is_down:
+                return
+            here = {
+                path.removeprefix(f"{folder}/"): len(content) if self.tells_sizes else None
+                for path, content in sorted(self.files.items())
+                if path.startswith(f"{folder}/")
+            }
+            listed = dict(list(here.items())[: self.most_listed])
+            self._listings[key] = Folder(files=listed, is_cut_off=len(here) > self.most_listed)
+
+        self._asked.append(write)
+        return key
+
+    def test(self) -> str:
+        return self.said
+
+    def addresses(self) -> list[str]:
+        return list(self.addresses_)

@@ -1,4 +1,4 @@
-"""ReadyTopic, through ArchiveQueue → announced files are archived."""
+"""ReadyTopic, through ArchiveQueue → announced files are archived, and handed to their deliveries."""
 
 import os
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from webadmit_exports.archive.bucket import ArchiveBucket
 from webadmit_exports.archive.download import Hosts, Storage
 from webadmit_exports.archive.messages import ArchiveMessages
 from webadmit_exports.aws import clients
+from webadmit_exports.aws.delivery_machine import DeliveryMachine
 from webadmit_exports.aws.topics import Topics
 from webadmit_exports.shared_services import SharedServices
 from webadmit_exports.telemetry import instrumented, seconds_left
@@ -24,6 +25,7 @@ def now() -> datetime:
 
 shared = SharedServices(os.environ, now)
 base_url, download_hosts = shared.setting("WEBADMIT_BASE_URL"), shared.setting("ARCHIVE_DOWNLOAD_HOSTS")
+machine_arn = shared.optional("DELIVERY_MACHINE_ARN")
 bucket = ArchiveBucket(clients.s3(), shared.setting("ARCHIVE_BUCKET"))
 messages = ArchiveMessages(writer=shared.writer, bucket=bucket.name, download_hosts=download_hosts)
 topics = Topics(
@@ -41,6 +43,7 @@ archive_file = ArchiveFile(
     topics=topics,
     messages=messages,
     alerts=ArchiveAlerts(topics=topics, messages=messages, attempts=int(shared.number("ARCHIVE_ATTEMPTS")), now=now),
+    deliveries=DeliveryMachine(clients.step_functions(), machine_arn) if machine_arn else None,
     largest=int(shared.number("ARCHIVE_MAX_MEGABYTES") * 1024 * 1024),
     now=now,
 )

@@ -8,9 +8,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from webadmit_exports.aws import clients
+from webadmit_exports.aws.connector import Connector
+from webadmit_exports.aws.outgoing_bucket import OutgoingBucket
 from webadmit_exports.aws.schedules import Schedules
 from webadmit_exports.aws.subscriptions import Subscriptions
 from webadmit_exports.operations.callback_probe import Probe
+from webadmit_exports.operations.check_delivery import CheckDelivery
 from webadmit_exports.operations.check_setup import CheckSetup, Mailbox, SetupHasProblems
 from webadmit_exports.operations.key_access import READ_SECONDS
 from webadmit_exports.shared_services import SharedServices
@@ -25,6 +28,7 @@ def now() -> datetime:
 
 shared = SharedServices(os.environ, now)
 ready, alerts = shared.setting("READY_TOPIC_ARN"), shared.setting("ALERTS_TOPIC_ARN")
+connector_id = shared.optional("SFTP_CONNECTOR_ID")
 check_setup = CheckSetup(
     lister=Lister(
         webadmit=WebAdmit(
@@ -54,6 +58,16 @@ check_setup = CheckSetup(
     alerts_arn=alerts,
     ready_arn=ready,
     archive_queue_arn=shared.optional("ARCHIVE_QUEUE_ARN"),
+    delivery=CheckDelivery(
+        connector=Connector(clients.transfer(), connector_id),
+        outgoing=OutgoingBucket(clients.s3(), shared.setting("OUTGOING_BUCKET")),
+        secrets=shared.secrets,
+        secret=shared.setting("SFTP_CREDENTIALS_ARN"),
+        folder=shared.setting("SFTP_FOLDER"),
+        commands=shared.writer.commands,
+    )
+    if connector_id
+    else None,
     commands=shared.writer.commands,
     now=now,
 )

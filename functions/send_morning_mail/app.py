@@ -8,11 +8,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from webadmit_exports.aws import clients
 from webadmit_exports.aws.alarms import Alarms
+from webadmit_exports.aws.deliveries import DeliveriesTable
+from webadmit_exports.aws.delivery_machine import DeliveryMachine
 from webadmit_exports.aws.name_matches import NameMatches
 from webadmit_exports.aws.queue_lengths import WatchedQueues
 from webadmit_exports.aws.schedules import Schedules
 from webadmit_exports.domain.status import RunOutcome
-from webadmit_exports.operations.morning_mail import SendMorningMail
+from webadmit_exports.operations.morning_mail import SendMorningMail, WatchedDeliveries
 from webadmit_exports.operations.name_history import READ_SECONDS, CurrentMatches
 from webadmit_exports.shared_services import SharedServices
 from webadmit_exports.telemetry import instrumented, logger, seconds_left
@@ -25,6 +27,7 @@ def now() -> datetime:
 
 
 shared = SharedServices(os.environ, now)
+machine_arn = shared.optional("DELIVERY_MACHINE_ARN")
 send_morning_mail = SendMorningMail(
     schedules=Schedules(
         clients.scheduler(),
@@ -55,6 +58,12 @@ send_morning_mail = SendMorningMail(
         archive_given_up=shared.optional("ARCHIVE_DEAD_LETTER_QUEUE_URL"),
     ),
     alarms=Alarms(clients.cloudwatch(), shared.setting("STACK_NAME")),
+    deliveries=WatchedDeliveries(
+        table=DeliveriesTable(shared.dynamodb, shared.setting("DELIVERIES_TABLE")),
+        machine=DeliveryMachine(clients.step_functions(), machine_arn),
+    )
+    if machine_arn
+    else None,
     topics=shared.topics,
     writer=shared.writer,
 )

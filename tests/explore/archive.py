@@ -43,14 +43,20 @@ class Object:
     metadata: tuple[tuple[str, str], ...]
     stored_at: int
     has_receipt: bool = False
+    is_being_delivered: bool = False
+
+    @property
+    def tags(self) -> dict[str, str]:
+        tags = {"receipt": "sent"} if self.has_receipt else {}
+        return {**tags, "delivery": "started"} if self.is_being_delivered else tags
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
     """What the deliveries share.
 
-    `receipts`: how often the receipt was heard; `stands`: how the last one does (see `ports`); `is_queued`: the message
-    comes again until a delivery of it has ended well.
+    `deliveries`: 1 once its delivery was started. `receipts`: how often the receipt was heard; `stands`: how the last
+    one does (see `ports`); `is_queued`: the message comes again until a delivery of it has ended well.
     """
 
     stored: Object | None = None
@@ -58,6 +64,7 @@ class Archive:
     stands: str = DONE
     was_late: bool = False
     is_queued: bool = True
+    deliveries: int = 0
 
 
 # ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -111,6 +118,7 @@ class S3:
 
     def head_object(self, **_: Any) -> dict[str, Any]:
         found, mark = self._replay.ask("asks about the object")
+        self._found = found
         if found is None:
             raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
         return {
@@ -120,11 +128,11 @@ class S3:
             "ContentLength": len(_CONTENT),
             "ContentType": "text/csv",
             "LastModified": MIDNIGHT + timedelta(minutes=found.stored_at),
-            "TagCount": int(found.has_receipt),
+            "TagCount": len(found.tags),
         }
 
     def get_object_tagging(self, **_: Any) -> dict[str, Any]:
-        return {"TagSet": [{"Key": "receipt", "Value": "sent"}]}
+        return {"TagSet": [{"Key": name, "Value": value} for name, value in self._found.tags.items()]}
 
     def put_object(self, **arguments: Any) -> None:
         metadata = {name: text for name, text in arguments["Metadata"].items() if name != "upload"}
@@ -136,8 +144,8 @@ class S3:
             raise BotoCoreError
 
     def put_object_tagging(self, **arguments: Any) -> None:
-        expect({"Key": "receipt", "Value": "sent"} in arguments["Tagging"]["TagSet"])
-        self._replay.ask("notes the receipt")
+        tags = {tag["Key"] for tag in arguments["Tagging"]["TagSet"]}
+        self._replay.ask("notes the delivery" if "delivery" in tags else "notes the receipt", tuple(sorted(tags)))
 
 
 @dataclass
@@ -180,6 +188,16 @@ class Table:
         return READY_FILE
 
 
+class MachinePort:
+    """DeliveryMachine: the same name starts nothing twice."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def start(self, name: str, receipt: object) -> None:
+        self._replay.ask("starts the delivery", name)
+
+
 class TopicsPort:
     """SNS."""
 
@@ -187,7 +205,7 @@ class TopicsPort:
         self._replay = replay
 
     def publish(self, message: Message) -> None:
-        self._replay.ask("publishes", str(message.event_type), message.body["event_id"])
+        self._replay.ask("publishes", str(message.event_type), str(message.body["event_id"]))
 
 
 # ── The model ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -226,6 +244,7 @@ class Archiving:
             topics=topics,
             messages=messages,
             alerts=ArchiveAlerts(topics=topics, messages=messages, attempts=_ATTEMPTS, now=replay.now),
+            deliveries=stand_in(MachinePort(replay)),
             largest=1_000_000,
             now=replay.now,
             clock=lambda: 0.0,
@@ -247,6 +266,8 @@ class Archiving:
             "stores the object": self._store,
             "publishes": self._publish,
             "notes the receipt": self._note,
+            "starts the delivery": self._start,
+            "notes the delivery": self._note,
         }
         for effect in ways[call.name](process, shared, clock, *call.arguments):
             yield replace(effect, label=f"{call.name}{effect.label}")
@@ -299,9 +320,17 @@ class Archiving:
         lost = replace(told, stands=EXCUSED)
         yield Effect(" the receipt, but the answer is lost", refused, lost, costs="fault", violation=wrong)
 
-    def _note(self, process: Process, shared: Archive, clock: int) -> Iterator[Effect]:
+    def _start(self, process: Process, shared: Archive, clock: int, name: str) -> Iterator[Effect]:
+        wrong = "" if shared.receipts else "a delivery is started before the receipt is sent"
+        started = replace(shared, deliveries=1)
+        yield Effect("", "started", started, violation=wrong)
+        yield Effect(", unanswered", Raised(no_answer_from_sns), shared, costs="fault")
+        yield Effect(", but the answer is lost", Raised(no_answer_from_sns), started, costs="fault", violation=wrong)
+
+    def _note(self, process: Process, shared: Archive, clock: int, tags: tuple[str, ...]) -> Iterator[Effect]:
         assert shared.stored, "what is noted is there"
-        noted = replace(shared, stored=replace(shared.stored, has_receipt=True), stands=DONE)
+        stored = replace(shared.stored, has_receipt="receipt" in tags, is_being_delivered="delivery" in tags)
+        noted = replace(shared, stored=stored, stands=DONE)
         failed = _left_by(process, shared)
         yield Effect("", "noted", noted)
         yield Effect(", unanswered", Raised(no_answer_from_aws), failed, costs="fault")
@@ -333,7 +362,9 @@ class Archiving:
                 return f"{wrong}, after faults have stopped"
         if shared.stored is None:
             return "the file is never archived"
-        return "" if shared.receipts and shared.stored.has_receipt else "the receipt is never sent"
+        if not (shared.receipts and shared.stored.has_receipt):
+            return "the receipt is never sent"
+        return "" if shared.deliveries else "the delivery is never started"
 
 
 def _put_by(process: Process) -> Put | None:

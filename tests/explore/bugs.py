@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 from tests.explore.archive import Archiving
+from tests.explore.delivery import Delivering
 from tests.explore.engine import Explorer, Model, Result
 from tests.explore.runs import Runs
 from tests.fakes import ANNOUNCED
@@ -19,8 +20,14 @@ from webadmit_exports.archive.download_limits import NotArchived
 from webadmit_exports.archive.stored_file import StoredFile
 from webadmit_exports.aws import table
 from webadmit_exports.aws.clients import aws_errors
+from webadmit_exports.aws.outgoing_bucket import Folder
+from webadmit_exports.delivery.deliver_file import DeliverFile
+from webadmit_exports.delivery.names import partial_name
+from webadmit_exports.delivery.progress import Delivery, Phase
+from webadmit_exports.delivery.telling import Hitch, Telling
 from webadmit_exports.domain import lifecycle, second_chance
 from webadmit_exports.domain.announcement import Announcement, event_id
+from webadmit_exports.domain.delivered import Contents
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.second_chance import SecondChance
 from webadmit_exports.domain.status import has_file
@@ -144,8 +151,81 @@ def _put_anyway(self: Any, *arguments: Any, **more: Any) -> StoredFile:
 
 def _put_and_note(self: Any, *arguments: Any, **more: Any) -> StoredFile:
     stored = _PUT(self, *arguments, **more)
-    self.mark_receipt(stored)
+    self.mark(stored, "receipt")
     return stored
+
+
+def _note_delivery_too(self: Any, stored: StoredFile, tag: str) -> StoredFile:
+    return replace(_MARK(self, stored.marked("delivery"), tag), tags={tag: "sent"})
+
+
+def _start_before_the_receipt(self: Any, announced: Any, stored: StoredFile) -> None:
+    if not stored.has_receipt:
+        _START(self, announced, stored)
+
+
+def _one_partial(self: Delivery, sending: str) -> str:
+    return partial_name(self.name, "1")
+
+
+def _final_at_once(self: Delivery, sending: str) -> str:
+    return self.name
+
+
+def _arrived_in_any_case(self: Any, delivery: Delivery) -> Delivery:
+    result: Delivery = self._ask_for_list(delivery)
+    return result
+
+
+def _arrived_once_over(self: Any, delivery: Delivery) -> Delivery:
+    if self.connector.sending(delivery.transfer_id).is_over:
+        return _arrived_in_any_case(self, delivery)
+    return delivery
+
+
+def _told_once_over(self: Any, delivery: Delivery) -> Delivery:
+    if not self.connector.sending(delivery.transfer_id).has_arrived:
+        return delivery
+    self.connector.rename(delivery.partial_path, delivery.path)
+    result: Delivery = self._tell(delivery)
+    return result
+
+
+def _told_unseen(self: Any, delivery: Delivery, folder: Folder) -> Delivery:
+    if delivery.partial not in folder.files:
+        result: Delivery = self._tell(delivery)
+        return result
+    return _AFTER_LOOK(self, delivery, folder)
+
+
+def _sent_until_seen(self: Any, delivery: Delivery, folder: Folder) -> Delivery:
+    return _AFTER_LOOK(self, replace(delivery, was_seen=False), folder)
+
+
+def _renamed_without_a_look(self: Any, delivery: Delivery, folder: Folder) -> Delivery:
+    if delivery.partial in folder.files and not delivery.renames:
+        renamed: Delivery = self._rename(delivery)
+        return renamed
+    return _AFTER_LOOK(self, delivery, folder)
+
+
+def _noted_before_told(self: Any, delivery: Delivery, contents: Contents) -> Delivery:
+    ended: Delivery = self._ended(delivery, Phase.DELIVERED, "")
+    self.topics.publish(self.messages.delivered(delivery, repeated=False))
+    return ended
+
+
+def _told_each_time(self: Any, delivery: Delivery, contents: Contents) -> Delivery:
+    self.topics.publish(self.messages.delivered(delivery, repeated=False))
+    ended: Delivery = self._ended(delivery, Phase.DELIVERED, "")
+    return ended
+
+
+def _given_up_in_silence(self: Any, hitch: Hitch) -> Delivery:
+    if hitch.delivery.is_last_failure(self.now()):
+        ended: Delivery = self._ended(hitch.delivery, Phase.GIVEN_UP, "")
+        return ended
+    return _HITCH(self, hitch)
 
 
 def _done_anyway(self: Any, *arguments: Any) -> ArchiveOutcome:
@@ -239,6 +319,8 @@ def _always(answer: Any) -> Callable[..., Any]:
 
 
 _PUT, _ARCHIVE = ArchiveBucket.put, ArchiveFile.archive
+_MARK, _START = ArchiveBucket.mark, ArchiveFile._start_delivery
+_AFTER_LOOK, _HITCH = DeliverFile._after_look, Telling.hitch
 _STORE, _NEWEST = table.ExportFilesTable.store, table.ExportFilesTable.newest
 _CLAIM, _CLAIM_IF_LATE, _SETTLE = lifecycle._claim, lifecycle._claim_if_late, lifecycle._settle
 _SETTLE_READY, _CLAIM_DUE = lifecycle._settle_ready, lifecycle.claim_due
@@ -508,5 +590,103 @@ BUGS = [
         _done_anyway,
         {"delivery": 1, "fault": 3},
         model=Archiving,
+    ),
+    Bug(
+        "a delivery is noted with the receipt, before it is started",
+        ArchiveBucket,
+        "mark",
+        _note_delivery_too,
+        {"delivery": 1, "crash": 1},
+        model=Archiving,
+    ),
+    Bug(
+        "a delivery is started only with the receipt",
+        ArchiveFile,
+        "_start_delivery",
+        _start_before_the_receipt,
+        {"delivery": 1},
+        model=Archiving,
+    ),
+    Bug(
+        "all sendings have one name on the server",
+        Delivery,
+        "new_partial",
+        _one_partial,
+        {"step": 8, "lost": 1},
+        model=Delivering,
+    ),
+    Bug("a file is sent under its final name", Delivery, "new_partial", _final_at_once, {"step": 2}, model=Delivering),
+    Bug(
+        "a file is renamed while it is sent",
+        DeliverFile,
+        "_watch",
+        _arrived_in_any_case,
+        {"step": 6},
+        model=Delivering,
+    ),
+    Bug(
+        "a sending that has failed is taken for done",
+        DeliverFile,
+        "_watch",
+        _arrived_once_over,
+        {"step": 6, "break": 1},
+        model=Delivering,
+    ),
+    Bug(
+        "a rename is believed and not looked at",
+        DeliverFile,
+        "_watch",
+        _told_once_over,
+        {"step": 6},
+        model=Delivering,
+    ),
+    Bug(
+        "a file that nobody has seen is taken for delivered",
+        DeliverFile,
+        "_after_look",
+        _told_unseen,
+        {"step": 6, "clean": 1},
+        model=Delivering,
+    ),
+    Bug(
+        "a file that was taken is sent again",
+        DeliverFile,
+        "_after_look",
+        _sent_until_seen,
+        {"step": 8, "take": 1},
+        model=Delivering,
+    ),
+    Bug(
+        "it is forgotten that a file was seen before it was renamed",
+        DeliverFile,
+        "_after_look",
+        _renamed_without_a_look,
+        {"step": 8, "take": 1},
+        model=Delivering,
+    ),
+    Bug(
+        "a delivery is noted before it is told",
+        Telling,
+        "delivered",
+        _noted_before_told,
+        {"step": 6},
+        model=Delivering,
+    ),
+    Bug(
+        "a step that is repeated tells again",
+        Telling,
+        "delivered",
+        _told_each_time,
+        {"step": 6, "lost": 1},
+        model=Delivering,
+    ),
+    Bug(
+        "a delivery is given up in silence",
+        Telling,
+        "hitch",
+        _given_up_in_silence,
+        {"step": 3, "break": 1, "tick": 1},
+        ticks=(800,),
+        model=Delivering,
     ),
 ]

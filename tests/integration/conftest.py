@@ -14,6 +14,7 @@ import requests
 from tests.integration.secrecy import Secrecy
 from tests.sandbox.lambda_runtime import AwsCall, Interceptor, Invocation, LambdaFunction
 from tests.sandbox.stack import Sandbox, wait_until
+from tests.sandbox.state_machine import Execution
 from tests.sandbox.webadmit_server import Callback, Export, Fault, Run
 from tests.schemas import check_message
 
@@ -24,7 +25,6 @@ PARAMETERS = {
     "FrequentExports": "37442:86448",
     "NotificationEmail": NOTIFICATION_EMAIL,
     "AlertEmail": ALERT_EMAIL,
-    "ArchiveFiles": "true",
     "Dashboard": "true",
 }
 _numbers = itertools.count(1)
@@ -42,13 +42,13 @@ def ran_at() -> datetime:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(PARAMETERS) as running:
+    with Sandbox(PARAMETERS, delivers=True) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def queues(sandbox: Sandbox) -> dict[str, str]:
-    return {topic: sandbox.subscribe(f"{topic}TopicArn") for topic in ("Ready", "Alerts", "Archived")}
+    return {topic: sandbox.subscribe(f"{topic}TopicArn") for topic in ("Ready", "Alerts", "Archived", "Delivered")}
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ class World:
     next_export: "itertools.count[int]"
     now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     _received: dict[str, list[dict[str, Any]]] = field(
-        default_factory=lambda: {"Ready": [], "Alerts": [], "Archived": []}
+        default_factory=lambda: {"Ready": [], "Alerts": [], "Archived": [], "Delivered": []}
     )
 
     def __post_init__(self) -> None:
@@ -83,6 +83,7 @@ class World:
         sandbox.webadmit.api_key = sandbox.api_key
         sandbox.webadmit.storage_url = sandbox.webadmit.url
         sandbox.store_api_key(sandbox.api_key)
+        sandbox.end_deliveries()
         self.secrecy.check()
         sandbox.empty_tables()
         own = [
@@ -146,6 +147,11 @@ class World:
         """Delivers the announcements that are due to ArchiveFileFunction."""
         return self.sandbox.deliver("ArchiveQueue")
 
+    def deliver(self, **options: float) -> list[Execution]:
+        """Archives what was announced, and runs the deliveries that this starts to their ends."""
+        self.archive()
+        return self.sandbox.deliver_files(**options)
+
     def intercept(self, function: str, interceptor: Interceptor) -> LambdaFunction:
         found = self.sandbox.functions[function]
         found.interceptor = interceptor
@@ -205,6 +211,10 @@ class World:
     def receipts(self) -> list[dict[str, Any]]:
         """The bodies of the messages on ArchivedTopic."""
         return [notification["Message"] for notification in self._notifications("Archived")]
+
+    def delivered(self) -> list[dict[str, Any]]:
+        """The bodies of the messages on DeliveredTopic."""
+        return [notification["Message"] for notification in self._notifications("Delivered")]
 
     def objects(self, pair: str) -> dict[str, dict[str, Any]]:
         """The archived files of an export."""

@@ -75,7 +75,7 @@ def test_a_file_that_is_ready_is_stored_and_told_of(world: World) -> None:
     assert stored["metadata"]["export-file-id"] == str(run.id)
     assert stored["metadata"]["declared-charset"] == "iso-8859-1"
     assert (stored["metadata"]["sha256"], stored["metadata"]["rows"]) == (receipt["sha256"], "1")
-    assert stored["tags"] == {"receipt": "sent"}
+    assert stored["tags"] == {"receipt": "sent", "delivery": "started"}
 
 
 def test_neither_the_key_nor_anything_else_of_ours_reaches_the_storage(world: World) -> None:

@@ -11,15 +11,16 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 os.environ["TEST_SERVER_MODE"] = "true"
 os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "0"  # permissions count from the beginning
 
 from moto.apigatewayv2.models import apigatewayv2_backends
 from moto.awslambda.models import EventSourceMapping, lambda_backends
+from moto.cloudformation.models import cloudformation_backends
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.common_models import CloudFormationModel
 from moto.iam import access_control
@@ -29,7 +30,10 @@ from moto.scheduler.models import scheduler_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import SNSBackend, Subscription, sns_backends
 from moto.sqs.models import sqs_backends
+from moto.stepfunctions.models import StateMachine, stepfunctions_backends
 from werkzeug.serving import make_server
+
+from tests.sandbox import transfer_service
 
 # ── Resource types ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -249,6 +253,24 @@ class EventInvokeConfig(_Resource, CloudFormationModel):
         return cls(f"{name}-event-invoke-config")
 
 
+class SftpConnector(_Resource, CloudFormationModel):
+    __module__ = "moto.sandbox"
+    attributes = ("Arn", "ConnectorId")
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::Transfer::Connector"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+    ) -> "SftpConnector":
+        made = transfer_service.Connector(cloudformation_json["Properties"], lambda: f"http://127.0.0.1:{_port[0]}")
+        transfer_service.connectors[made.id] = made
+        arn = f"arn:aws:transfer:{region_name}:{account_id}:connector/{made.id}"
+        return cls(made.id, Arn=arn, ConnectorId=made.id)
+
+
 def _nothing_to_do(type_name: str) -> None:
     """A resource type that changes nothing that the sandbox can show."""
 
@@ -287,6 +309,21 @@ def _create_bucket_with_versions(cls: Any, resource_name: str, cloudformation_js
 
 _replace_method(FakeBucket, "create_from_cloudformation_json", classmethod(_create_bucket_with_versions))
 
+_create_machine = vars(StateMachine)["create_from_cloudformation_json"].__func__
+
+
+def _create_machine_with_definition(
+    cls: Any, resource_name: str, cloudformation_json: Any, *more: Any, **options: Any
+) -> Any:
+    """moto's CloudFormation overlooks a definition that is no text."""
+    properties = cloudformation_json["Properties"]
+    definition = json.dumps(properties.get("Definition"))
+    document = {**cloudformation_json, "Properties": {**properties, "DefinitionString": definition}}
+    return _create_machine(cls, resource_name, document, *more, **options)
+
+
+_replace_method(StateMachine, "create_from_cloudformation_json", classmethod(_create_machine_with_definition))
+
 # ── Permissions by resource ─────────────────────────────────────────────────────────────────────────────────────────
 
 _collect_policies = access_control.AssumedRoleAccessKey.collect_policies
@@ -311,14 +348,16 @@ def _check_with_resource(self: Any, resource: str) -> None:
         self._action = self._action.removesuffix("Batch")
     if self._service == "scheduler" and self._method == "GET":  # moto finds no action in REST paths
         self._action = "scheduler:GetSchedule"
+    if self._service == "lambda" and self._path.endswith("/invocations"):
+        self._action = "lambda:InvokeFunction"
     if self._service == "monitoring":  # the name of CloudWatch's endpoint, not that of its actions
         self._action = self._action.replace("monitoring:", "cloudwatch:")
     _check_action_permitted(self, _resource_of(self) if resource == "*" else resource)
 
 
 def _check_signature_unless_of_rest(self: Any) -> None:
-    """moto takes the signatures of REST calls for wrong; that is the only such service here."""
-    if self._service != "scheduler":
+    """moto takes the signatures of REST calls for wrong; these are the only such services here."""
+    if self._service not in ("scheduler", "lambda"):
         _check_signature(self)
 
 
@@ -336,6 +375,16 @@ def _resource_of(request: Any) -> str:
         return f"arn:aws:sqs:{scope}:{body['QueueUrl'].rsplit('/', 1)[1]}"
     if request._service == "secretsmanager" and "SecretId" in body:
         return str(body["SecretId"])
+    if request._service == "transfer" and "ConnectorId" in body:
+        return f"arn:aws:transfer:{scope}:connector/{body['ConnectorId']}"
+    if request._service == "states":
+        return str(body.get("stateMachineArn", "*"))
+    if request._service == "lambda":
+        return unquote(request._path).split("/functions/")[1].split("/")[0]
+    if request._service == "cloudformation":
+        stacks = cloudformation_backends[request.account_id][request._region].stacks.values()
+        name = request._data.get("StackName", [""])
+        return next((one.stack_id for one in stacks if one.name in name), "*")
     if request._service == "scheduler":
         path, _, query = request._path.partition("?")
         return f"arn:aws:scheduler:{scope}:schedule/{parse_qs(query)['groupName'][0]}/{path.rpartition('/')[2]}"
@@ -387,6 +436,8 @@ def _list_by_topic_with_state(self: SNSBackend, *arguments: Any, **options: Any)
 _replace_method(SNSBackend, "list_subscriptions_by_topic", _list_by_topic_with_state)
 _replace_method(Subscription, "publish", _publish_to_mailboxes_too)
 
+_port: list[int] = []
+
 # ── The server ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -419,11 +470,31 @@ def _age_schedules(seconds: float) -> None:
                     schedule.last_modified_date -= seconds
 
 
+def _age_executions(seconds: float) -> None:
+    """As if all executions of state machines had begun that much earlier."""
+    for account in stepfunctions_backends.values():
+        for backend in account.values():
+            for machine in backend.state_machines:
+                for execution in machine.executions:
+                    execution.start_date -= timedelta(seconds=seconds)
+
+
 _AGE = {
+    "/sandbox/age-executions": _age_executions,
     "/sandbox/age-objects": _age_objects,
     "/sandbox/age-queues": _age_queues,
     "/sandbox/age-schedules": _age_schedules,
 }
+
+
+def _end_execution(arn: str, status: str) -> None:
+    """What the sandbox's own interpreter has come to."""
+    for account in stepfunctions_backends.values():
+        for backend in account.values():
+            for machine in backend.state_machines:
+                for execution in machine.executions:
+                    if execution.execution_arn == arn:
+                        execution.status, execution.stop_date = status, datetime.now(UTC)
 
 
 class _Application:
@@ -434,11 +505,32 @@ class _Application:
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        query = parse_qs(environ["QUERY_STRING"])
+        if path == "/sandbox/connectors":  # without the lock: they call us
+            for connector in transfer_service.connectors.values():
+                (connector.may_work.set if query["state"] == ["at work"] else connector.may_work.clear)()
+                if query["state"] == ["at work"]:
+                    connector.wait_until_idle()
+            return self._answer(start_response, None)
+        if environ.get("HTTP_X_AMZ_TARGET") == "TransferService.TestConnection":
+            refused: list[Any] = []
+            answer = self._answered(environ, lambda *started: refused.extend(started), path, query)
+            if refused[0].startswith("200"):
+                return self._answer(start_response, transfer_service.tested(json.loads(answer[0])["ConnectorId"]))
+            start_response(*refused)
+            return answer
+        return self._answered(environ, start_response, path, query)
+
+    def _answered(
+        self, environ: dict[str, Any], start_response: Callable[..., Any], path: str, query: dict[str, list[str]]
+    ) -> list[bytes]:
         with self._lock:
-            path = environ["PATH_INFO"]
             if path == "/sandbox/mails":
                 return self._answer(start_response, _mails)
-            query = parse_qs(environ["QUERY_STRING"])
+            if path == "/sandbox/end-execution":
+                _end_execution(query["arn"][0], query["status"][0])
+                return self._answer(start_response, None)
             if path in _AGE:
                 _AGE[path](float(query["seconds"][0]))
                 return self._answer(start_response, None)
@@ -448,8 +540,9 @@ class _Application:
             return list(self._moto(environ, start_response))
 
     def _answer(self, start_response: Callable[..., Any], document: Any) -> list[bytes]:
-        start_response("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps(document).encode()]
+        body = json.dumps(document).encode()
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
 
 
 class _QuietHandler(MotoRequestHandler):
@@ -461,6 +554,7 @@ class _QuietHandler(MotoRequestHandler):
 
 def main() -> None:
     server = make_server("127.0.0.1", 0, _Application(), threaded=True, request_handler=_QuietHandler)
+    _port.append(server.port)
     print(server.port, flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdin.read()  # until whoever began this process ends

@@ -15,21 +15,31 @@ from typing import Any, Self
 
 import boto3
 import requests
+from botocore.exceptions import ClientError
 
 from . import template
 from .http_api import HttpApi
 from .lambda_runtime import Credentials, Invocation, LambdaFunction, check_runtime_client
 from .package import ROOT, build
+from .sftp_server import FOLDER, PASSWORD, USER, sftp_server
+from .state_machine import Execution, TaskFailed
 from .webadmit_server import WebAdmitServer
 
 REGION = template.REGION
 ADMINISTRATOR = Credentials("administrator", "of-the-sandbox", "")
-_KEYS = {"ExportFilesTable": ("export_id", "export_file_id"), "NameMatchesTable": ("name", "scheduled_for")}
+_KEYS = {
+    "ExportFilesTable": ("export_id", "export_file_id"),
+    "NameMatchesTable": ("name", "scheduled_for"),
+    "DeliveriesTable": ("of",),
+}
 _SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 
 
 class Sandbox:
-    """A context manager. `parameters` are the stack's, and are checked as CloudFormation would."""
+    """A context manager. `parameters` are the stack's, and are checked as CloudFormation would.
+
+    `delivers`: files are archived, and delivered to an SFTP server of the sandbox, `sftp`.
+    """
 
     def __init__(
         self,
@@ -37,6 +47,7 @@ class Sandbox:
         *,
         stack_name: str = "webadmit-exports",
         has_key: bool = True,
+        delivers: bool = False,
     ) -> None:
         check_runtime_client()
         self._has_key = has_key
@@ -47,11 +58,16 @@ class Sandbox:
         self.functions: dict[str, LambdaFunction] = {}
         self._clients: dict[tuple[str, Credentials], Any] = {}
         self._parameters = {"WebAdmitBaseUrl": self.webadmit.url, "LogLevel": "DEBUG", **(parameters or {})}
+        self._delivers = delivers
 
     def __enter__(self) -> Self:
-        template.check_parameters(self._parameters)
         with ExitStack() as undo:
             undo.callback(self.webadmit.stop)
+            if self._delivers:
+                self.sftp = undo.enter_context(sftp_server())
+                where = {"SftpUrl": self.sftp.url, "SftpFolder": FOLDER, "SftpHostKeys": self.sftp.host_keys}
+                self._parameters = {"ArchiveFiles": "true", **where, **self._parameters}
+            template.check_parameters(self._parameters)
             self.callback_url = self.http_api.start()
             undo.callback(self.http_api.stop)
             self._begin_aws()
@@ -59,6 +75,8 @@ class Sandbox:
             self._deploy()
             if self._has_key:
                 self.store_api_key(self.api_key)
+            if self._delivers:
+                self.store_sftp_user(USER, PASSWORD)
             self._undo = undo.pop_all()
         return self
 
@@ -296,6 +314,78 @@ class Sandbox:
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return invocations
 
+    # ── Deliveries ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def running(self) -> list[dict[str, Any]]:
+        """The deliveries that run, the oldest first."""
+        machine = self.resources["DeliveryMachine"]
+        found = self.client("stepfunctions").list_executions(stateMachineArn=machine, statusFilter="RUNNING")
+        return list(reversed(found["executions"]))
+
+    def execution(self, arn: str) -> Execution:
+        """An execution of DeliveryMachine, run by the machine's own definition, with the rights of its role."""
+        found = self.client("stepfunctions").describe_execution(executionArn=arn)
+        machine = self.client("stepfunctions").describe_state_machine(stateMachineArn=found["stateMachineArn"])
+        role = self._assume(machine["roleArn"])
+        started = found["startDate"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+        def invoke(resource: str, arguments: Mapping[str, Any]) -> Any:
+            assert resource == "arn:aws:states:::lambda:invoke", resource
+            try:
+                self.client("lambda", role).invoke(FunctionName=arguments["FunctionName"], InvocationType="DryRun")
+            except ClientError as error:
+                raise TaskFailed(str(error)) from None
+            invocation = self._function_by_arn(arguments["FunctionName"]).invoke(arguments["Payload"])
+            if invocation.failed:
+                raise TaskFailed(json.dumps(invocation.payload))
+            return {"Payload": invocation.payload, "StatusCode": 200}
+
+        context = {"Execution": {"Id": arn, "Name": found["name"], "StartTime": started}}
+        return Execution(json.loads(machine["definition"]), json.loads(found["input"]), context, invoke)
+
+    def deliver_files(self, *, hours: float = 72) -> list[Execution]:
+        """Runs the deliveries that were started to their ends, or for so many hours; returns them."""
+        done = []
+        for one in self.running():
+            execution = self.execution(one["executionArn"])
+            self.run_delivery(execution, hours=hours)
+            done.append(execution)
+        return done
+
+    def run_delivery(self, execution: Execution, *, hours: float = 72) -> None:
+        """Runs one. Nothing waits: the connector does what it was asked for, and the delivery gets older."""
+        passed = 0.0
+        for entered in execution.states():
+            if entered.seconds:
+                self.connectors_work()
+                passed += entered.seconds
+                if passed > hours * 3600:
+                    return
+                self.age_delivery(execution, seconds=entered.seconds)
+        self._sandbox("end-execution", arn=execution.context["Execution"]["Id"], status=execution.status)
+
+    def end_deliveries(self) -> None:
+        """As if there had never been any: the server is up and empty, and nothing is on its way."""
+        for one in self.running():
+            self._sandbox("end-execution", arn=one["executionArn"], status="ABORTED")
+        self.connectors_work()
+        self.sftp.begin_anew()
+        self.store_sftp_user(USER, PASSWORD)
+
+    def age_delivery(self, execution: Execution, *, seconds: float) -> None:
+        """As if the delivery had begun that much earlier."""
+        for name in ("began_at", "since"):
+            if name in execution.document:
+                earlier = datetime.fromisoformat(execution.document[name]) - timedelta(seconds=seconds)
+                execution.document[name] = earlier.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def connectors_work(self, *, resting: bool = False) -> None:
+        """Returns when the connectors have done all that they were asked for; or lets them rest from now on."""
+        self._sandbox("connectors", state="resting" if resting else "at work")
+
+    def _sandbox(self, what: str, **query: str) -> None:
+        requests.get(f"{self.aws_url}/sandbox/{what}", params=query, timeout=30).raise_for_status()
+
     def move_messages(self, dead_letter_queue_arn: str) -> None:
         """What `aws sqs start-message-move-task` does, which moto lacks: back to the queue that they came from."""
         sqs = self.client("sqs")
@@ -310,6 +400,12 @@ class Sandbox:
 
     def store_api_key(self, text: str) -> None:
         self.client("secretsmanager").put_secret_value(SecretId=self.outputs["WebAdmitApiKeyArn"], SecretString=text)
+
+    def store_sftp_user(self, name: str, password: str) -> None:
+        self.store_sftp_secret(json.dumps({"Username": name, "Password": password}))
+
+    def store_sftp_secret(self, text: str) -> None:
+        self.client("secretsmanager").put_secret_value(SecretId=self.outputs["SftpCredentialsArn"], SecretString=text)
 
     def subscribe(self, topic_output: str, *, filter_policy: str | None = None) -> str:
         """A queue on a topic, with raw delivery off; returns its URL."""
@@ -366,11 +462,14 @@ class Sandbox:
 
     def empty_tables(self) -> None:
         for table, keys in _KEYS.items():
+            if not self.resources.get(table):
+                continue
             self._write(table, [{"DeleteRequest": {"Key": {n: item[n] for n in keys}}} for item in self._items(table)])
 
     def age_tables(self, *, days: float) -> None:
         """Lets the days pass for all that is recorded: every time in it becomes so much earlier."""
-        aged = {table: [_earlier(item, timedelta(days=days)) for item in self._items(table)] for table in _KEYS}
+        tables = [table for table in _KEYS if self.resources.get(table)]
+        aged = {table: [_earlier(item, timedelta(days=days)) for item in self._items(table)] for table in tables}
         self.empty_tables()
         for table, items in aged.items():
             self._write(table, [{"PutRequest": {"Item": item}} for item in items])

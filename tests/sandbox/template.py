@@ -56,3 +56,23 @@ def check_parameters(values: Mapping[str, str]) -> None:
         )
         if bad:
             raise ParameterRefused(f"{name} is {value!r}; it {rule.get('ConstraintDescription', 'is not allowed')}")
+    check_rules(values)
+
+
+def check_rules(values: Mapping[str, str]) -> None:
+    """Raises ParameterRefused, with its description, where an assertion of the template's rules is not true."""
+    parameters = {name: str(rule["Default"]) for name, rule in source()["Parameters"].items()} | dict(values)
+    for rule in source()["Rules"].values():
+        if _is_true(rule["RuleCondition"], parameters):
+            for assertion in rule["Assertions"]:
+                if not _is_true(assertion["Assert"], parameters):
+                    raise ParameterRefused(assertion["AssertDescription"])
+
+
+def _is_true(condition: Mapping[str, Any], parameters: Mapping[str, str]) -> bool:
+    ((function, arguments),) = condition.items()
+    if function == "Fn::Not":
+        return not _is_true(arguments[0], parameters)
+    assert function == "Fn::Equals", f"{function} is not known here"
+    first, second = (parameters[one["Ref"]] if isinstance(one, dict) else one for one in arguments)
+    return bool(first == second)

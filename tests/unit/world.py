@@ -21,6 +21,7 @@ from tests.fakes import (
     FakeBucket,
     FakeKeys,
     FakeLabels,
+    FakeMachine,
     FakeNameMatches,
     FakeProbe,
     FakeQueues,
@@ -47,9 +48,10 @@ from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.name_pattern import Entry
 from webadmit_exports.domain.start_request import StartRequest, parse_start_request
 from webadmit_exports.domain.transition import LifecycleSettings
+from webadmit_exports.operations.check_delivery import CheckDelivery
 from webadmit_exports.operations.check_setup import CheckSetup, Findings, Mailbox
 from webadmit_exports.operations.daily_report import DailyReport
-from webadmit_exports.operations.morning_mail import SendMorningMail
+from webadmit_exports.operations.morning_mail import SendMorningMail, WatchedDeliveries
 from webadmit_exports.operations.name_history import CurrentMatches
 from webadmit_exports.runs.poll import Figures
 from webadmit_exports.runs.reannounce import Reannounce
@@ -98,9 +100,12 @@ class World:
     subscriptions: FakeSubscriptions = field(default_factory=FakeSubscriptions)
     probe: FakeProbe = field(default_factory=FakeProbe)
     storage: FakeStorage = field(default_factory=FakeStorage)
+    machine: FakeMachine | None = None
     archive_queue: str = ""
     notification_email: str = "files@example.edu"
     alert_email: str = "alerts@example.edu"
+    deliveries: WatchedDeliveries | None = None
+    check_delivery: CheckDelivery | None = None
     slept: list[float] = field(default_factory=list)
     while_it_sleeps: Callable[[], object] = lambda: None
 
@@ -254,6 +259,7 @@ class World:
             alerts=ArchiveAlerts(
                 topics=stand_in(self.topics), messages=messages, attempts=ATTEMPTS, now=self.clock.now
             ),
+            deliveries=stand_in(self.machine) if self.machine else None,
             largest=MIB,
             now=self.clock.now,
             clock=self.clock.seconds,
@@ -273,6 +279,7 @@ class World:
             current_matches=CurrentMatches(lister=self.lister(), api_key=stand_in(self.keys)),
             queues=stand_in(self.queues),
             alarms=stand_in(self.queues),
+            deliveries=self.deliveries,
             topics=stand_in(self.topics),
             writer=WRITER,
         ).send(now, self.time_left())
@@ -287,6 +294,7 @@ class World:
             probe=stand_in(self.probe),
             ready_arn=READY_ARN,
             archive_queue_arn=self.archive_queue,
+            delivery=self.check_delivery,
             callback_url=CALLBACKS,
             mailboxes=[
                 Mailbox(parameter="NotificationEmail", address=self.notification_email, topic_arn=READY_ARN),

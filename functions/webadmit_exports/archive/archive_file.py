@@ -1,4 +1,4 @@
-"""Archives an announced file: fetches it, stores it in the bucket, and says so."""
+"""Archives an announced file: fetches it, stores it in the bucket, says so, and starts its delivery."""
 
 import hashlib
 import random
@@ -17,7 +17,8 @@ from webadmit_exports.archive.csv_facts import csv_facts, is_csv
 from webadmit_exports.archive.download import Download, Storage
 from webadmit_exports.archive.download_limits import DownloadLimits, NotArchived
 from webadmit_exports.archive.messages import ArchiveMessages
-from webadmit_exports.archive.stored_file import FileFacts, StoredFile, ascii_text
+from webadmit_exports.archive.stored_file import DELIVERY, RECEIPT, FileFacts, StoredFile, ascii_text
+from webadmit_exports.aws.delivery_machine import DeliveryMachine
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.aws.topics import Topics
 from webadmit_exports.domain.foreign_text import quoted
@@ -53,7 +54,7 @@ class ArchiveOutcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveFile:
-    """The use case. `largest` in bytes; `clock` counts seconds."""
+    """The use case. `largest` in bytes; `clock` counts seconds. `deliveries`: None where files are not delivered."""
 
     webadmit: WebAdmit
     api_key: WebAdmitApiKey
@@ -63,6 +64,7 @@ class ArchiveFile:
     topics: Topics
     messages: ArchiveMessages
     alerts: ArchiveAlerts
+    deliveries: DeliveryMachine | None
     largest: int
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
@@ -118,18 +120,30 @@ class ArchiveFile:
             if stored and stored.has_receipt:
                 if is_repeated:
                     self.topics.publish(self.messages.receipt(announced, stored, repeated=True))
+                self._start_delivery(announced, stored)
                 return ArchiveOutcome.ALREADY_ARCHIVED
             if stored and self.now() - stored.stored_at < LEASE:
                 raise AlreadyThere
             stored = stored or self._fetch(announced, time_left)
             self.topics.publish(self.messages.receipt(announced, stored))
-            self.bucket.mark_receipt(stored)
+            self._start_delivery(announced, self.bucket.mark(stored, RECEIPT))
         except WebAdmitExportsError as error:
             problem = problem_of(error)
             if problem in (Problem.NOT_FOUND, Problem.REJECTED):
                 problem = Problem.GONE
             raise NotArchived(problem, error.detail) from None
         return ArchiveOutcome.ARCHIVED
+
+    def _start_delivery(self, announced: AnnouncedFile, stored: StoredFile) -> None:
+        """Starts it once, under the id of the receipt; what comes of it is the business of `delivery`."""
+        if self.deliveries is None or stored.is_being_delivered:
+            return
+        receipt = self.messages.receipt(announced, stored).body
+        try:
+            self.deliveries.start(str(receipt["event_id"]), receipt)
+        except AwsUnavailable as error:
+            raise NotArchived(Problem.DELIVERY_NOT_STARTED, error.detail) from None
+        self.bucket.mark(stored, DELIVERY)
 
     def _fetch(self, announced: AnnouncedFile, time_left: Callable[[], float]) -> StoredFile:
         """The file as an object with its facts. A download that fails is begun anew, with a fresh URL."""
@@ -148,12 +162,7 @@ class ArchiveFile:
                     raise
             self.sleep(random.uniform(0.25, 0.5) * 2**attempt)  # mostly a URL that had expired: no reason to wait long
 
-    def _fetch_once(
-        self,
-        announced: AnnouncedFile,
-        time_left: Callable[[], float],
-        whole_time: float,
-    ) -> StoredFile:
+    def _fetch_once(self, announced: AnnouncedFile, time_left: Callable[[], float], whole_time: float) -> StoredFile:
         run, url = self.webadmit.file(self.api_key.read(), announced.export.export_id, announced.export_file_id)
         if url is None:
             if has_file(run.status):

@@ -1,6 +1,7 @@
 """ArchiveBucket: the objects of fetched files, in S3.
 
-An object is there whole, with its facts as metadata, or not at all. One tag tells that its receipt was sent.
+An object is there whole, with its facts as metadata, or not at all. Tags tell that its receipt was sent, and that its
+delivery was started.
 """
 
 import base64
@@ -88,15 +89,16 @@ class ArchiveBucket:
             raise AlreadyThere
         raise problem
 
-    def mark_receipt(self, stored: StoredFile) -> None:
-        """Notes that the receipt of an object was sent."""
-        tags = {**stored.tags, "receipt": "sent"}
+    def mark(self, stored: StoredFile, tag: str) -> StoredFile:
+        """Notes that the receipt of an object was sent, or that its delivery was started; returns it with the tag."""
+        marked = stored.marked(tag)
         with aws_errors("S3"):
             self._client.put_object_tagging(
                 Bucket=self.name,
                 Key=stored.key,
-                Tagging={"TagSet": [{"Key": name, "Value": value} for name, value in tags.items()]},
+                Tagging={"TagSet": [{"Key": name, "Value": value} for name, value in marked.tags.items()]},
             )
+        return marked
 
     def _look_at(self, key: str) -> tuple[StoredFile | None, str]:
         """An object, and the mark of its upload."""

@@ -1,6 +1,5 @@
 """What people and programs are told about files on their way into the archive. Pure."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,7 +37,7 @@ class ArchiveMessages:
 
     writer: MessageWriter
     bucket: str
-    download_hosts: str
+    download_hosts: str = ""
 
     def receipt(self, announced: AnnouncedFile, stored: StoredFile, *, repeated: bool = False) -> Message:
         """The file is in the archive; `repeated` if that was said before and a person wants it once more."""
@@ -82,10 +81,11 @@ class ArchiveMessages:
             fields["retry_until"] = utc_seconds(alert.retry_until)
             next_try = (
                 f"This stack tries again every 16 minutes until {self.writer.time(alert.retry_until)}. Once the cause"
-                " is repaired, this file and others that wait are stored by themselves. You do not get this mail for"
+                " is repaired, this file and others that wait go on by themselves. You do not get this mail for"
                 " each file that waits, but one for each that is given up."
             )
-        not_archived = "not archived yet" if alert.retry_until else "not archived"
+        what = "delivered" if problem is Problem.DELIVERY_NOT_STARTED else "archived"
+        not_archived = f"not {what} yet" if alert.retry_until else f"not {what}"
         rows = {
             "Export": f"{announced.export.export_id} (identity {announced.export.user_identity_id})",
             "Name": shown(announced.labels.export_name),
@@ -147,10 +147,7 @@ class ArchiveMessages:
 
     def _again(self, announced: AnnouncedFile) -> str:
         ids = {"export_id": announced.export.export_id, "export_file_id": announced.export_file_id}
-        return (
-            f"save the line `{json.dumps({'announce_again': ids})}` as again.json and run"
-            f" `{self.writer.commands.invoke('ReconcileRunsFunction', 'again.json')}`."
-        )
+        return self.writer.commands.with_event("ReconcileRunsFunction", "announce_again", ids)
 
 
 def _reason(alert: ArchiveAlert) -> str:

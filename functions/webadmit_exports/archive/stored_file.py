@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
@@ -11,6 +11,8 @@ from webadmit_exports.archive.csv_facts import CsvFacts
 
 _NAME_LENGTH = 100  # of a file in a key, its ending included
 _ENDING_LENGTH = 10
+RECEIPT, DELIVERY = "receipt", "delivery"  # the tags of an object, each noted by the one process that archives its file
+_TAGS = {RECEIPT: "sent", DELIVERY: "started"}
 
 
 def safe_name(text: str) -> str:
@@ -107,4 +109,13 @@ class StoredFile:
     @property
     def has_receipt(self) -> bool:
         """Whether its receipt was sent."""
-        return "receipt" in self.tags
+        return RECEIPT in self.tags
+
+    @property
+    def is_being_delivered(self) -> bool:
+        """Whether its delivery was started."""
+        return DELIVERY in self.tags
+
+    def marked(self, tag: str) -> Self:
+        """The same with one tag more."""
+        return replace(self, tags={**self.tags, tag: _TAGS[tag]})

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from webadmit_exports.errors import AwsUnavailable
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_transfer import TransferClient
 
 # A call that hangs is given up soon enough that its function can still say so, and repeated.
 _CONFIG = Config(
@@ -54,6 +57,21 @@ def sns() -> "SNSClient":
 
 def cloudwatch() -> "CloudWatchClient":
     return boto3.client("cloudwatch", config=_CONFIG)
+
+
+def cloudformation() -> "CloudFormationClient":
+    return boto3.client("cloudformation", config=_CONFIG)
+
+
+def step_functions() -> "SFNClient":
+    return boto3.client("stepfunctions", config=_CONFIG)
+
+
+def transfer() -> "TransferClient":
+    """Waits longer: a test of the connection takes as long as the SFTP server does. Asking twice would send twice."""
+    return boto3.client(
+        "transfer", config=_CONFIG.merge(Config(read_timeout=30, retries={"mode": "standard", "total_max_attempts": 1}))
+    )
 
 
 def s3() -> "S3Client":

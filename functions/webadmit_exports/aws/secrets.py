@@ -23,6 +23,11 @@ class Secrets:
     def __init__(self, client: "SecretsManagerClient") -> None:
         self._client = client
 
+    def has_value(self, arn: str) -> bool:
+        """Whether somebody has stored a value, which this does not read."""
+        with aws_errors("Secrets Manager"):
+            return bool(self._client.describe_secret(SecretId=arn).get("VersionIdsToStages"))
+
     def read(self, arn: str, stage: str = "AWSCURRENT") -> str | None:
         """The text of a secret; None while it has no value at that stage."""
         with aws_errors("Secrets Manager"):

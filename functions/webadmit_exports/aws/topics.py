@@ -1,4 +1,4 @@
-"""Publishes messages to the three SNS topics."""
+"""Publishes messages to the SNS topics."""
 
 import json
 import threading
@@ -51,16 +51,22 @@ class Pace:
 
 
 class Topics:
-    """ReadyTopic for files that can be fetched, AlertsTopic for what needs attention, ArchivedTopic.
+    """ReadyTopic for files that can be fetched, AlertsTopic for what needs attention, ArchivedTopic, DeliveredTopic.
 
-    `archived_arn` is empty where files are not archived.
+    The last two are empty where a function publishes nothing there.
     """
 
-    def __init__(self, client: "SNSClient", *, ready_arn: str, alerts_arn: str, archived_arn: str = "") -> None:
+    def __init__(
+        self, client: "SNSClient", *, ready_arn: str, alerts_arn: str, archived_arn: str = "", delivered_arn: str = ""
+    ) -> None:
         self._client = client
         self._alerts_arn = alerts_arn
-        self._arns = {EventType.READY: ready_arn, EventType.ARCHIVED: archived_arn}
-        self._paces = {arn: Pace() for arn in (ready_arn, alerts_arn, archived_arn)}
+        self._arns = {
+            EventType.READY: ready_arn,
+            EventType.ARCHIVED: archived_arn,
+            EventType.DELIVERED: delivered_arn,
+        }
+        self._paces = {arn: Pace() for arn in (*self._arns.values(), alerts_arn)}
 
     def publish(self, message: Message) -> None:
         """Publishes to the topic that the event type belongs to; raises AwsUnavailable if SNS does not take it."""

@@ -24,6 +24,9 @@ class EventType(StrEnum):
     REPORT_DAILY = "report.daily"
     ARCHIVED = "export_file.archived"
     ARCHIVE_FAILED = "archive.failed"
+    DELIVERED = "export_file.delivered"
+    DELIVERY_HELD = "delivery.held"
+    DELIVERY_FAILED = "delivery.failed"
 
 
 # What is announced of a run that has ended, by its outcome.

@@ -1,5 +1,7 @@
 """The commands that mails and reports tell people to run, for one stack. Pure."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -27,10 +29,11 @@ class Commands:
 
     def store_key(self) -> str:
         """Stores the API key that stands in webadmit-api-key.txt."""
-        return (
-            f"aws secretsmanager put-secret-value --region {self.region} --secret-id {self.api_key_secret}"
-            " --secret-string file://webadmit-api-key.txt"
-        )
+        return self.store_secret(self.api_key_secret, "webadmit-api-key.txt")
+
+    def store_secret(self, arn: str, file: str) -> str:
+        """Stores in a secret what stands in a file."""
+        return f"aws secretsmanager put-secret-value --region {self.region} --secret-id {arn} --secret-string file://{file}"
 
     def renew_signing_key(self) -> str:
         """Where the steps are that store a new signing key."""
@@ -58,6 +61,11 @@ class Commands:
         """Invokes a function; without a file its event is empty."""
         event = f" --event-file {event_file}" if event_file else ""
         return f"sam remote invoke {function} {self._stack}{event}"
+
+    def with_event(self, function: str, request: str, ids: Mapping[str, int]) -> str:
+        """A sentence that says how to invoke a function with a request about one file."""
+        file = f"{request.rpartition('_')[2]}.json"
+        return f"save the line `{json.dumps({request: ids})}` as {file} and run `{self.invoke(function, file)}`."
 
     def renew_schedules(self, state: str) -> str:
         """Brings schedules back to what they were deployed as, which a deployment that changes nothing does not do."""

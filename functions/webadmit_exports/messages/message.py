@@ -20,7 +20,7 @@ _SUBJECT_LENGTH = 99  # SNS takes fewer than 100 characters
 _NAME_LENGTH = 24  # of an export in a subject
 _STACK_NAME_LENGTH = 40  # of the subject; CloudFormation allows 128
 
-Body = dict[str, str | int]
+Body = dict[str, str | int | list[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

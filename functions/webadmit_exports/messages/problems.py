@@ -3,23 +3,10 @@
 An alert's event id holds the problem's name, so that a name stays as it is.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
 from webadmit_exports.errors import WebAdmitExportsError
-from webadmit_exports.messages.commands import Commands
-from webadmit_exports.messages.problem_kinds import Retry, Scope
-from webadmit_exports.messages.text import sentence
-
-
-@dataclass(frozen=True)
-class _ProblemText:
-    headline: str  # for a subject
-    sentence: str  # follows "because"
-    advice_template: str
-    retry: Retry = Retry.HELPS
-    scope: Scope = Scope.ONE_EXPORT
-
+from webadmit_exports.messages.problem_kinds import ProblemText, Retry, Scope
 
 _SAVE_KEY = (
     "Save the current key (in WebAdMIT: Account, Edit My Account, API Key) in webadmit-api-key.txt, run `{store_key}`,"
@@ -27,7 +14,7 @@ _SAVE_KEY = (
 )
 
 
-class Problem(_ProblemText, Enum):
+class Problem(ProblemText, Enum):
     """Why an export did not start, or a file was not archived."""
 
     API_KEY_MISSING = (
@@ -168,6 +155,11 @@ class Problem(_ProblemText, Enum):
         " larger one has to be fetched by hand in WebAdMIT, or the export split there.",
         Retry.IS_USELESS,
     )
+    DELIVERY_NOT_STARTED = (
+        "its delivery could not be started",
+        "it is in the archive, but its delivery could not be started",
+        "Nothing, if this is rare: AWS services recover by themselves. If it stays, see the errors with `{logs}`.",
+    )
     TOO_SLOW = (
         "too slow to fetch",
         "its download takes longer than the eleven minutes that there are for it",
@@ -175,19 +167,6 @@ class Problem(_ProblemText, Enum):
         " in WebAdMIT, or split the export there.",
         Retry.IS_USELESS,
     )
-
-    @property
-    def is_final(self) -> bool:
-        """Whether trying again does not help."""
-        return self.retry is Retry.IS_USELESS
-
-    def reason(self, detail: str) -> str:
-        """What is wrong, as a sentence; `detail`: what is known beyond the problem, may be empty."""
-        return sentence(f"{self.sentence}: {detail}" if detail else self.sentence)
-
-    def advice(self, commands: Commands, function: str = "StartRunsFunction", **texts: str) -> str:
-        """What a person should do, with the commands for their stack; `texts` are those that only the archive has."""
-        return commands.fill_in(self.advice_template, function, **texts)
 
 
 def problem_of(error: WebAdmitExportsError) -> Problem:

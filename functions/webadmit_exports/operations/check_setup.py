@@ -1,4 +1,4 @@
-"""Checks a deployed stack: the key, the exports that it lists, the callback API, the mail subscriptions.
+"""Checks a deployed stack: the key, the exports that it lists, the callback API, the mails, the SFTP server.
 
 Changes nothing. Every problem comes with the command or the click that fixes it.
 """
@@ -17,6 +17,7 @@ from webadmit_exports.errors import AwsUnavailable, WebAdmitExportsError
 from webadmit_exports.messages.commands import Commands
 from webadmit_exports.messages.text import counted
 from webadmit_exports.operations.callback_probe import Probe
+from webadmit_exports.operations.check_delivery import CheckDelivery
 from webadmit_exports.operations.key_access import KeyAccess, read_access
 from webadmit_exports.operations.schedule_lines import schedule_lines
 from webadmit_exports.operations.setup_problem import SetupProblem, known_problem, switched_schedule
@@ -62,7 +63,7 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSetup:
-    """The use case. `archive_queue_arn` is empty where files are not archived."""
+    """The use case. `archive_queue_arn` is empty where files are not archived; `delivery`: where none are delivered."""
 
     lister: Lister
     api_key: WebAdmitApiKey
@@ -75,13 +76,14 @@ class CheckSetup:
     alerts_arn: str
     ready_arn: str
     archive_queue_arn: str
+    delivery: CheckDelivery | None
     commands: Commands
     now: Callable[[], datetime]
 
     def run(self, time_left: Callable[[], float]) -> Findings:
         """Looks at everything that it can reach; `time_left`: the seconds that the invocation still has."""
         findings = Findings()
-        for look in (self._look_at_mails, self._look_at_callbacks):
+        for look in (self._look_at_mails, self._look_at_callbacks, self._look_at_delivery):
             try:
                 findings.problems += look()
             except AwsUnavailable as error:
@@ -96,6 +98,7 @@ class CheckSetup:
         ]
         access = self._look_at_webadmit(findings, schedules, time_left)
         findings.lines += ["Schedules:", *schedule_lines(schedules, access, self.now())]
+        findings.lines += self._delivery_lines()
         if access:
             findings.lines += ["", *access.lines()]
         if schedules and not any(schedule.entries for schedule in schedules):
@@ -150,6 +153,16 @@ class CheckSetup:
                 fix=f"run this check again; if it stays, {self.commands.deploy()}, and see:"
                 f" {self.commands.logs('ReceiveCallbackFunction')}",
             )
+
+    def _look_at_delivery(self) -> Iterator[SetupProblem]:
+        if self.delivery:
+            yield from self.delivery.problems()
+
+    def _delivery_lines(self) -> list[str]:
+        try:
+            return ["", *self.delivery.lines()] if self.delivery else []
+        except AwsUnavailable:  # then the connection cannot be tried either, which is a problem
+            return []
 
     def _look_at_webadmit(
         self, findings: Findings, schedules: Sequence[Schedule], time_left: Callable[[], float]

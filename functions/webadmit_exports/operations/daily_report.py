@@ -1,12 +1,13 @@
 """The facts of the morning mail: the runs of a day and their outcomes, and what waits, rings or was changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from webadmit_exports.aws.alarms import RingingAlarm
 from webadmit_exports.aws.queue_lengths import QueueLengths
 from webadmit_exports.aws.schedules import Schedule
+from webadmit_exports.domain.delivered import DELIVERED, Outcome
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.name_pattern import NamePattern
@@ -39,13 +40,21 @@ class ScheduledName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deliveries:
+    """What came of the files' deliveries, by export id and file id. `waiting`: those that have gone on for an hour."""
+
+    outcomes: Mapping[tuple[int, int], Outcome]
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DailyReport:
     """The day from `since` to `until`. `older`: runs from before it that are still open.
 
     `without_exports`: names that stood for nothing that can be started. `not_known`: those of which it is not known
     what they stood for, and `why_not_known`. `changes`: what names stand for now, and did not the day before.
     `alarms`: those that ring now; None where that cannot be read. `second_starts`: how many of the starts that wait in
-    the queue are second ones, of runs that failed.
+    the queue are second ones, of runs that failed. `deliveries`: None where files are not delivered.
     """
 
     since: datetime
@@ -60,6 +69,7 @@ class DailyReport:
     changes: Changes = field(default_factory=Changes)
     alarms: Sequence[RingingAlarm] | None = ()
     second_starts: int = 0
+    deliveries: Deliveries | None = None
 
     def of(self, outcome: RunOutcome) -> list[ExpectedRun]:
         """The runs that ended like this, earliest first."""
@@ -75,6 +85,21 @@ class DailyReport:
     def failed_twice(self) -> list[ExpectedRun]:
         """Those of them whose second run has failed too."""
         return [run for run in self.of(RunOutcome.FAILED) if run.file and run.file.after_failure]
+
+    def delivered_as(self, what: str) -> list[ExpectedRun]:
+        """The files whose deliveries have ended like this."""
+        return [run for run, outcome in self._delivered() if outcome.what == what]
+
+    @property
+    def last_delivered_at(self) -> datetime | None:
+        """When the last file was delivered."""
+        return max((outcome.at for _, outcome in self._delivered() if outcome.what == DELIVERED), default=None)
+
+    def _delivered(self) -> Iterator[tuple[ExpectedRun, Outcome]]:
+        outcomes = self.deliveries.outcomes if self.deliveries else {}
+        for run in self.of(RunOutcome.READY):
+            if run.file and (outcome := outcomes.get((run.export.export_id, run.file.export_file_id))):
+                yield run, outcome
 
     @property
     def switched(self) -> list[Schedule]:

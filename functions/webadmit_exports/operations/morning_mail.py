@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from webadmit_exports.aws.alarms import Alarms, RingingAlarm
+from webadmit_exports.aws.deliveries import DeliveriesTable
+from webadmit_exports.aws.delivery_machine import DeliveryMachine
 from webadmit_exports.aws.name_matches import NameMatches
 from webadmit_exports.aws.queue_lengths import QueueLengths, WatchedQueues
 from webadmit_exports.aws.schedules import Schedules
@@ -20,18 +22,36 @@ from webadmit_exports.domain.status import has_file
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.operations.cron import same_time_yesterday
-from webadmit_exports.operations.daily_report import DailyReport
+from webadmit_exports.operations.daily_report import DailyReport, Deliveries, ExpectedRun
 from webadmit_exports.operations.expected_runs import GRACE, expected_exports, match_runs
 from webadmit_exports.operations.name_history import CurrentMatches, read_history
 from webadmit_exports.operations.report_message import report_message
 from webadmit_exports.telemetry import logger
 
-_ARCHIVED_WITHIN = timedelta(hours=1)  # of its announcement: what is not is told
+_DELIVERED_WITHIN = _ARCHIVED_WITHIN = timedelta(hours=1)  # of its announcement: what is not is told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedDeliveries:
+    """What came of deliveries, by their table; and how many still run, by the machine, which does not hang on ours."""
+
+    table: DeliveriesTable
+    machine: DeliveryMachine
+
+    def look_at(self, runs: Iterable[ExpectedRun], now: datetime) -> Deliveries:
+        """Raises AwsUnavailable."""
+        outcomes = {}
+        for file in (run.file for run in runs if run.file and run.file.finished_at and has_file(run.file.status)):
+            assert file.finished_at, "it has finished"
+            ids = file.export.export_id, file.export_file_id
+            if outcome := self.table.outcome(*ids, file.finished_at):
+                outcomes[ids] = outcome
+        return Deliveries(outcomes=outcomes, waiting=self.machine.count_running(now - _DELIVERED_WITHIN))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendMorningMail:
-    """The use case."""
+    """The use case. `deliveries`: None where files are not delivered."""
 
     schedules: Schedules
     table: ExportFilesTable
@@ -39,6 +59,7 @@ class SendMorningMail:
     current_matches: CurrentMatches
     queues: WatchedQueues
     alarms: Alarms
+    deliveries: WatchedDeliveries | None
     topics: Topics
     writer: MessageWriter
 
@@ -61,11 +82,12 @@ class SendMorningMail:
         due = list(self.table.unfinished(now + LIFETIME))
         unfinished = [file for file in due if not file.finished_at]
         files = self._files(pairs, by_name, unfinished, since)
+        runs = match_runs(expected, files, since, until)
         report = DailyReport(
             since=since,
             until=until,
             schedules=schedules,
-            runs=match_runs(expected, files, since, until),
+            runs=runs,
             older=[file for file in unfinished if file.scheduled_for < since],
             queues=self._count_queues(files, now),
             alarms=self._ringing(),
@@ -74,6 +96,7 @@ class SendMorningMail:
             not_known=expected.not_known,
             why_not_known=history.why_not_known,
             changes=history.changes(),
+            deliveries=self.deliveries.look_at(runs, now) if self.deliveries else None,
         )
         self.topics.publish(report_message(report, self.writer))
         return report

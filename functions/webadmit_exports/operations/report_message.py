@@ -1,16 +1,23 @@
 """The mail and the message of the morning: what the figures of a day say, and whether somebody has to act. Pure."""
 
 from webadmit_exports.domain.announcement import EventType, event_id
+from webadmit_exports.domain.delivered import DELIVERED
 from webadmit_exports.domain.second_chance import waits_for_second_run
 from webadmit_exports.domain.status import RunOutcome
 from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.messages.file_messages import no_second_run
 from webadmit_exports.messages.message import Body, Message, MessageWriter
 from webadmit_exports.messages.text import counted, listing, named, paragraphs
-from webadmit_exports.operations.cron import times_of
 from webadmit_exports.operations.daily_report import DailyReport, ExpectedRun
+from webadmit_exports.operations.report_deliveries import (
+    delivery_asks,
+    delivery_counts,
+    delivery_fields,
+    delivery_sections,
+    delivery_sentence,
+)
 from webadmit_exports.operations.report_names import name_asks, name_counts, name_sections
-from webadmit_exports.operations.report_watchers import alarm_section, watch_asks, watch_counts
+from webadmit_exports.operations.report_watchers import alarm_section, reservations, watch_asks, watch_counts
 
 _WHAT_TO_DO = {
     RunOutcome.NOT_STARTED: "Look at the mails about starts, or see: {logs}",
@@ -41,6 +48,7 @@ def report_message(report: DailyReport, writer: MessageWriter) -> Message:
         "not_archived": report.queues.not_archived,
         "archive_given_up": report.queues.archive_given_up,
         "alarms_ringing": len(report.alarms or ()),
+        **delivery_fields(report),
     }
     if last:
         fields["last_ready_at"] = utc_seconds(last)
@@ -69,28 +77,36 @@ def _summary(report: DailyReport, writer: MessageWriter) -> str:
         parts += [f"{report.queues.retries} starts are tried again"] if report.queues.retries else []
         parts += [f"{len(report.older)} older runs are open"] if report.older else []
         return ", ".join([*parts, *watch_counts(report)])
-    headline = f"{len(report.of(RunOutcome.READY))} of {len(report.runs)} ready"
+    ready = len(report.of(RunOutcome.READY))
+    delivered = len(report.delivered_as(DELIVERED))
+    are_all_delivered = report.deliveries is not None and delivered == ready
+    headline = f"{ready} of {len(report.runs)} ready{' and delivered' if ready and are_all_delivered else ''}"
     others = [
         f"{len(report.of(outcome))} {outcome}"
         for outcome in RunOutcome
         if outcome is not RunOutcome.READY and report.of(outcome)
     ]
-    others += [*name_counts(report), *watch_counts(report)]
+    others += [*name_counts(report), *delivery_counts(report), *watch_counts(report)]
+    if report.deliveries and not are_all_delivered:
+        others.insert(0, f"{delivered} delivered")
     if others:
         return ", ".join([headline, *others])
-    assert report.last_ready_at, "all are ready"
-    return f"{headline}, the last at {writer.clock(report.last_ready_at)}"
+    last = report.last_delivered_at or report.last_ready_at
+    assert last, "all are ready"
+    return f"{headline}, the last at {writer.clock(last)}"
 
 
 def _mail(report: DailyReport, writer: MessageWriter) -> str:
     asks = _asks(report, writer)
     return paragraphs(
         _opening(report, writer),
+        delivery_sentence(report, writer),
         _second_runs(report),
-        _reservations(report, writer),
+        reservations(report, writer),
         *(_section(report, outcome, writer) for outcome in RunOutcome if outcome is not RunOutcome.READY),
         _older(report, writer),
         *name_sections(report, writer),
+        *delivery_sections(report),
         alarm_section(report, writer),
         "\n".join(["Action needed:", *(f"  - {ask}" for ask in asks)]) if asks else "Nothing needs to be done.",
         writer.signature(),
@@ -122,25 +138,6 @@ def _second_runs(report: DailyReport) -> str:
         return ""
     started = f"{counted(number, 'run')} failed at first and {'was' if number == 1 else 'were'} given a second chance"
     return f"{started}; {again} failed again." if again else f"{started}."
-
-
-def _reservations(report: DailyReport, writer: MessageWriter) -> str:
-    """What the figures cannot know."""
-    lines = []
-    for schedule in report.schedules:
-        if not schedule.should_be_on:
-            continue
-        if times_of(schedule, report.since, report.until) is None:
-            lines.append(f"When {schedule.name} should have run cannot be told here from {schedule.expression}.")
-        if schedule.changed_at > report.since:
-            changed = writer.day_and_clock(schedule.changed_at)
-            lines.append(
-                f"The {schedule.name} schedule was changed on {changed}; runs due before that are counted only if they"
-                " happened."
-            )
-    if report.alarms is None:
-        lines.append("Whether an alarm rings could not be read; CloudWatch shows it.")
-    return "\n".join(lines)
 
 
 def _section(report: DailyReport, outcome: RunOutcome, writer: MessageWriter) -> str:
@@ -185,7 +182,7 @@ def _asks(report: DailyReport, writer: MessageWriter) -> list[str]:
             " have them tried again: aws sqs start-message-move-task --source-arn, with the output"
             " StartRetryDeadLetterQueueArn"
         )
-    asks += [*name_asks(report, writer), *watch_asks(report, writer)]
+    asks += [*name_asks(report, writer), *delivery_asks(report, writer), *watch_asks(report, writer)]
     for outcome, what in _WHAT_TO_DO.items():
         if not report.of(outcome):
             continue

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.messages.text import counted, listing
+from webadmit_exports.operations.cron import times_of
 from webadmit_exports.operations.daily_report import DailyReport
 from webadmit_exports.operations.setup_problem import switched_schedule
 
@@ -43,3 +44,22 @@ def watch_asks(report: DailyReport, writer: MessageWriter) -> Iterator[str]:
         )
     if report.alarms:
         yield f"Alarms that ring ({len(report.alarms)}): docs/runbook.md has a section for each."
+
+
+def reservations(report: DailyReport, writer: MessageWriter) -> str:
+    """What the figures cannot know."""
+    lines = []
+    for schedule in report.schedules:
+        if not schedule.should_be_on:
+            continue
+        if times_of(schedule, report.since, report.until) is None:
+            lines.append(f"When {schedule.name} should have run cannot be told here from {schedule.expression}.")
+        if schedule.changed_at > report.since:
+            changed = writer.day_and_clock(schedule.changed_at)
+            lines.append(
+                f"The {schedule.name} schedule was changed on {changed}; runs due before that are counted only if they"
+                " happened."
+            )
+    if report.alarms is None:
+        lines.append("Whether an alarm rings could not be read; CloudWatch shows it.")
+    return "\n".join(lines)

@@ -17,6 +17,7 @@ from tests.fakes import (
     READY_MESSAGE,
     Clock,
     FakeDownload,
+    FakeMachine,
     after,
 )
 from tests.unit.world import ATTEMPTS, MIB, World
@@ -573,7 +574,8 @@ def test_every_alert_says_what_happened_and_what_to_do(world: World, problem: Pr
         assert "{" not in message.mail.replace('{"announce_again": {', "")
         assert "What to do: " in message.mail
         assert receives < ATTEMPTS or problem is Problem.SUPERSEDED or "What to do: Nothing" not in message.mail
-        assert message.subject.startswith("webadmit-exports: export 86446, file 74780 not archived")
+        not_done = "not delivered" if problem is Problem.DELIVERY_NOT_STARTED else "not archived"
+        assert message.subject.startswith(f"webadmit-exports: export 86446, file 74780 {not_done}")
         assert "  " not in str(message.body["reason"]) + str(message.body["advice"])
         assert json.dumps(message.body)
     told = (
@@ -591,3 +593,59 @@ def test_an_alert_that_comes_again_has_the_same_event_id_and_the_last_has_anothe
         ids.append(alert(one)["event_id"])
 
     assert ids[0] == ids[1] != ids[2]
+
+
+# ── The start of its delivery ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_archived_is_delivered_under_the_id_of_its_receipt(world: World) -> None:
+    world.machine = FakeMachine()
+
+    world.archive()
+
+    (receipt,) = (message.body for message in world.topics.messages)
+    assert world.machine.started == {receipt["event_id"]: receipt}
+    assert world.bucket.stored
+    assert world.bucket.stored.tags == {"receipt": "sent", "delivery": "started"}
+
+
+def test_a_delivery_that_could_not_be_started_is_started_when_the_message_comes_again(world: World) -> None:
+    world.machine = FakeMachine(failing=1)
+
+    outcomes = [world.archive(), world.archive(receives=2), world.archive(receives=3)]
+
+    assert outcomes == [ArchiveOutcome.DEFERRED, ArchiveOutcome.ALREADY_ARCHIVED, ArchiveOutcome.ALREADY_ARCHIVED]
+    assert len(world.machine.started) == 1
+    assert world.topics.event_types == ["export_file.archived"]
+
+
+def test_people_are_told_of_a_delivery_that_cannot_be_started_after_an_hour(world: World) -> None:
+    world.machine = FakeMachine(failing=ATTEMPTS)
+
+    for receives in range(1, ATTEMPTS + 1):
+        world.archive(receives=receives)
+
+    told = [message for message in world.topics.messages if message.event_type == "archive.failed"]
+    assert [message.subject.partition(": ")[2] for message in told] == [
+        "export 86446, file 74780 not delivered yet: its delivery could not be started",
+        "export 86446, file 74780 not delivered: its delivery could not be started",
+    ]
+
+
+def test_a_file_is_handed_over_once_also_where_deliveries_are_switched_off_and_on_again(world: World) -> None:
+    world.archive()
+    world.machine = FakeMachine()
+    again = replace(READY_MESSAGE, is_repeated=True)
+
+    world.archive(again)
+    world.machine.started.clear()  # the machine of a stack whose deliveries were switched off and on again
+    world.archive(again)
+
+    assert not world.machine.started
+
+
+def test_without_a_server_nothing_is_delivered(world: World) -> None:
+    world.archive()
+
+    assert world.bucket.stored
+    assert world.bucket.stored.tags == {"receipt": "sent"}

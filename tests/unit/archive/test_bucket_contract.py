@@ -79,7 +79,7 @@ def test_a_file_that_is_there_is_not_stored_again(bucket: Bucket) -> None:
 def test_a_receipt_is_noted_beside_the_tags_that_are_there(bucket: Bucket) -> None:
     stored = replace(put(bucket), tags={"owner": "admissions"})
 
-    bucket.mark_receipt(stored)
+    bucket.mark(stored, "receipt")
 
     found = bucket.find(PREFIX)
     assert found

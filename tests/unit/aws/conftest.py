@@ -8,6 +8,7 @@ import pytest
 from moto import mock_aws
 
 from tests.sandbox import template
+from webadmit_exports.aws.deliveries import DeliveriesTable
 from webadmit_exports.aws.name_matches import NameMatches
 from webadmit_exports.aws.table import ExportFilesTable
 
@@ -37,3 +38,9 @@ def moto_table(dynamodb: Any) -> ExportFilesTable:
 def moto_matches(dynamodb: Any) -> NameMatches:
     create(dynamodb, "matches", "NameMatchesTable")
     return NameMatches(dynamodb, "matches")
+
+
+@pytest.fixture
+def moto_deliveries(dynamodb: Any) -> DeliveriesTable:
+    create(dynamodb, "deliveries", "DeliveriesTable")
+    return DeliveriesTable(dynamodb, "deliveries")
