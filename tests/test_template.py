@@ -15,6 +15,7 @@ from tests.sandbox.package import FUNCTIONS
 from webadmit_exports.archive.alerts import RETRY_EVERY as ARCHIVE_RETRY_EVERY
 from webadmit_exports.aws.start_queue import RETRY_EVERY
 from webadmit_exports.aws.table import UNFINISHED_INDEX
+from webadmit_exports.delivery.progress import Phase
 from webadmit_exports.domain.callback_url import LIFETIME
 from webadmit_exports.errors import InvalidInput
 from webadmit_exports.shared_services import Settings
@@ -61,6 +62,12 @@ def test_the_logical_ids_of_the_contract_are_there() -> None:
         "ArchiveQueue",
         "ArchiveBucket",
         "ArchivedTopic",
+        "SftpConnector",
+        "SftpCredentials",
+        "DeliveryMachine",
+        "DeliverFileFunction",
+        "DeliveredTopic",
+        "DeliveriesTable",
     } <= set(RESOURCES)
 
 
@@ -78,6 +85,11 @@ def test_the_parameters_of_the_contract_are_there_and_each_is_described() -> Non
         "ScheduleState",
         "OverdueAfterMinutes",
         "KeepRecordsDays",
+        "SftpUrl",
+        "SftpFolder",
+        "SftpHostKeys",
+        "HoldChangedFiles",
+        "DeltaExports",
     } <= set(SOURCE["Parameters"])
     for name, parameter in SOURCE["Parameters"].items():
         assert parameter["Description"], name
@@ -102,6 +114,8 @@ def test_the_outputs_of_the_contract_are_there() -> None:
         "StartRunsFunctionName",
         "ArchiveBucketName",
         "ArchivedTopicArn",
+        "DeliveredTopicArn",
+        "SftpCredentialsArn",
     }
 
 
@@ -126,6 +140,9 @@ def test_the_defaults_of_the_contract_stand() -> None:
 
 
 # ── Parameters that refuse bad input at deploy time ─────────────────────────────────────────────────────────────────
+
+RSA = f"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ{'C7' * 170}=="
+ECDSA = f"ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBB{'x' * 86}="
 
 GOOD = [
     ("Exports", "37442:86446,Slate nightly*"),
@@ -158,6 +175,10 @@ GOOD = [
     ("ArchiveMaxMegabytes", "5000"),
     ("Dashboard", "true"),
     ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:policy/team/boundary"),
+    *[("SftpFolder", text) for text in ("/", "/incoming", "/incoming/liaison", "/home/a b/in.coming", "/.in")],
+    *[("SftpHostKeys", text) for text in ("", RSA, ECDSA, f"{RSA},{ECDSA}", ",".join([RSA] * 10))],
+    ("HoldChangedFiles", "false"),
+    ("DeltaExports", "Daily changes*,37442:86446"),
 ]
 BAD = [
     *[
@@ -216,6 +237,19 @@ BAD = [
     ("ArchiveMaxMegabytes", "0"),
     ("ArchiveMaxMegabytes", "5001"),
     ("Dashboard", "yes"),
+    *[("SftpUrl", text) for text in ("ft.technolutions.net", "https://a.example", "sftp://", "sftp://a.example/in")],
+    *[
+        ("SftpUrl", text)
+        for text in ("sftp://me@a.example", "sftp://a.example:0", "sftp://a b", "sftp://-a", "ftp://a.b")
+    ],
+    *[
+        ("SftpFolder", text)
+        for text in ("incoming", "/incoming/", "//in", "/../etc", "/in/./x", "/in/..", "/in ", "/a\nb")
+    ],
+    *[("SftpHostKeys", text) for text in (f"{RSA} root@server", f"server {RSA}", RSA.split()[1], f"{RSA}, {ECDSA}")],
+    *[("SftpHostKeys", text) for text in (RSA.replace("ssh-rsa", "ssh-ed25519"), "ssh-rsa AAAA", f"{RSA},")],
+    ("HoldChangedFiles", "yes"),
+    ("DeltaExports", "37442:86446,"),
 ]
 
 
@@ -230,6 +264,22 @@ def test_a_bad_value_is_refused_at_deploy_time(name: str, value: str) -> None:
         template.check_parameters({name: value})
 
 
+SERVER = {"SftpUrl": "sftp://ft.technolutions.net:22", "SftpFolder": "/incoming", "SftpHostKeys": RSA}
+
+
+def test_deliveries_want_an_archive_a_folder_and_a_host_key() -> None:
+    template.check_parameters({**SERVER, "ArchiveFiles": "true"})
+
+    for missing, words in {
+        "ArchiveFiles": "ArchiveFiles=true",
+        "SftpFolder": "SftpFolder",
+        "SftpHostKeys": "ssh-keyscan",
+    }.items():
+        given = {name: value for name, value in {**SERVER, "ArchiveFiles": "true"}.items() if name != missing}
+        with pytest.raises(template.ParameterRefused, match=words):
+            template.check_parameters(given)
+
+
 def test_about_300_pairs_of_todays_length_fit() -> None:
     pair = "37442:123456,"
 
@@ -241,6 +291,38 @@ def test_the_default_times_avoid_the_hours_that_a_night_in_the_us_may_lack_or_ha
         hours = SOURCE["Parameters"][name]["Default"].removeprefix("cron(").split()[1]
         assert not set(range(int(hours.split("-")[0]), int(hours.split("-")[-1]) + 1)) & {1, 2}
     assert "02:00 to 02:59" in SOURCE["Parameters"]["ScheduleExpression"]["Description"]
+
+
+# ── The machine of deliveries ───────────────────────────────────────────────────────────────────────────────────────
+
+MACHINE = DECLARED["DeliveryMachine"]["Properties"]["Definition"]
+
+
+def test_the_machine_ends_at_the_phases_in_which_a_delivery_ends() -> None:
+    choices = MACHINE["States"]["How does it stand"]["Choices"]
+    ends = {phase: choice["Next"] for choice in choices for phase in re.findall("'([^']+)'", choice["Condition"])}
+
+    assert ends == {Phase.DELIVERED: "Done", Phase.HELD: "Done", Phase.GIVEN_UP: "Not delivered"}
+    assert set(MACHINE["States"]) == {"Begin", "Step", "How does it stand", "Pause", "Done", "Not delivered"}
+
+
+def test_the_machine_is_more_patient_than_a_delivery() -> None:
+    (retry,) = MACHINE["States"]["Step"]["Retry"]
+    pauses = [
+        min(retry["IntervalSeconds"] * retry["BackoffRate"] ** n, retry["MaxDelaySeconds"])
+        for n in range(retry["MaxAttempts"])
+    ]
+
+    assert timedelta(hours=12) < timedelta(seconds=sum(pauses)) < timedelta(hours=14)
+    assert timedelta(seconds=MACHINE["TimeoutSeconds"]) > timedelta(hours=24 + 24 + 14)
+    function = RESOURCES["DeliverFileFunction"]["Properties"]["Timeout"]
+    assert MACHINE["States"]["Step"]["TimeoutSeconds"] > function
+
+
+def test_copies_are_kept_for_longer_than_they_may_wait() -> None:
+    (rule,) = DECLARED["OutgoingBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+
+    assert timedelta(days=rule["ExpirationInDays"]) >= timedelta(hours=18)  # six in AWS's queue, and twelve on its way
 
 
 # ── Numbers that stand in two places ────────────────────────────────────────────────────────────────────────────────
@@ -288,6 +370,7 @@ FUNCTION_FOLDERS = {
     "CheckSetupFunction": "check_setup",
     "SendMorningMailFunction": "send_morning_mail",
     "ArchiveFileFunction": "archive_file",
+    "DeliverFileFunction": "deliver_file",
 }
 SET_BY_LAMBDA = {"AWS_LAMBDA_RUNTIME_API", "AWS_REGION"}
 
@@ -334,8 +417,9 @@ def test_every_setting_that_a_function_reads_is_set_and_its_own_are_read(
 
     read = settings_read_by(FUNCTION_FOLDERS[name], variables_of(name), monkeypatch)
 
-    # Mails that tell how to store the API key name its secret; the function that faces the internet sends none.
-    not_told = {"WEBADMIT_API_KEY_ARN"} if name == "ReceiveCallbackFunction" else set()
+    # Mails that tell how to store the API key name its secret; these two functions send none of those.
+    sends_none = name in ("ReceiveCallbackFunction", "DeliverFileFunction")
+    not_told = {"WEBADMIT_API_KEY_ARN"} if sends_none else set()
     assert read - not_told <= declared | SET_BY_LAMBDA
     assert declared - shared <= read
 
@@ -402,13 +486,22 @@ def test_each_function_has_a_role_of_its_own_with_inline_policies_on_single_reso
     for name, role in of_type("AWS::IAM::Role").items():
         assert "ManagedPolicyArns" not in role, name
         for policy in role["Policies"]:
-            for statement in policy["PolicyDocument"]["Statement"]:
+            for statement in statements(policy):
                 # Objects come and go, and alarms can be listed by those only who may see all of them.
-                allowed = {"${ArchiveBucket.Arn}/*", f"{ALARMS}:*" if statement["Action"] == DESCRIBE_ALARMS else ""}
+                objects = {f"${{OutgoingBucket.Arn}}/{folder}/*" for folder in ("outgoing", "listings")}
+                alarms = {f"{ALARMS}:*"} if statement["Action"] == DESCRIBE_ALARMS else set()
+                allowed = {"${ArchiveBucket.Arn}/*"} | objects | alarms
                 vague = [text for text in texts(statement["Resource"]) if "*" in text and text not in allowed]
                 assert not vague, f"{name} names no resource"
                 assert not [text for text in texts(statement["Action"]) if "*" in text], f"{name} allows a wildcard"
-    assert not of_type("AWS::IAM::Policy")
+    # A machine waits for its function, which waits for its role.
+    assert set(of_type("AWS::IAM::Policy")) == {"StartDeliveryPolicy"}
+
+
+def statements(policy: Mapping[str, Any]) -> Iterator[Any]:
+    """Those of a policy, also those that hang on a condition."""
+    for statement in policy["PolicyDocument"]["Statement"]:
+        yield statement["Fn::If"][1] if "Fn::If" in statement else statement
 
 
 def test_only_who_asks_webadmit_may_read_the_api_key() -> None:
@@ -459,7 +552,10 @@ def test_the_records_stay_when_the_stack_goes() -> None:
 
 
 def test_the_api_key_is_no_parameter_and_its_secret_has_no_value_at_first() -> None:
-    assert not [name for name in SOURCE["Parameters"] if re.search("key|secret|token", name, re.IGNORECASE)]
+    assert [name for name in SOURCE["Parameters"] if re.search("key|secret|token", name, re.IGNORECASE)] == [
+        "SftpHostKeys"
+    ]
+    assert set(DECLARED["SftpCredentials"]["Properties"]) == {"Description"}
     assert set(DECLARED["WebAdmitApiKey"]["Properties"]) == {"Description"}
     assert DECLARED["CallbackSigningKey"]["Properties"]["GenerateSecretString"]["PasswordLength"] >= 32
 
@@ -646,11 +742,17 @@ def test_only_the_reconciler_and_what_it_starts_tell_of_runs_and_the_callback_ca
         name
         for name, role in of_type("AWS::IAM::Role").items()
         for policy in role["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]
+        for statement in statements(policy)
         if statement["Action"] == "sns:Publish" and "AlertsTopic" in texts(statement["Resource"])
     }
 
-    assert publishers == {"StartRunsRole", "ReconcileRunsRole", "SendMorningMailRole", "ArchiveFileRole"}
+    assert publishers == {
+        "StartRunsRole",
+        "ReconcileRunsRole",
+        "SendMorningMailRole",
+        "ArchiveFileRole",
+        "DeliverFileRole",
+    }
 
 
 def test_an_error_of_the_start_rings_whether_or_not_it_heals() -> None:

@@ -258,7 +258,7 @@ def test_two_processes_at_once_leave_one_object_and_one_receipt(world: World) ->
     assert len(world.receipts()) == 1
 
 
-CALLS_FOR_A_FILE = 8  # of a new process to AWS; to die after one is to die before the next
+CALLS_FOR_A_FILE = 10  # of a new process to AWS; to die after one is to die before the next
 
 
 @pytest.mark.parametrize("number", range(CALLS_FOR_A_FILE + 1))

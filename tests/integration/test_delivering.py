@@ -256,7 +256,7 @@ def test_a_changed_file_is_held_released_with_one_command_and_then_the_measure(w
     assert "sam remote invoke DeliverFileFunction" in mail["text"]
 
 
-def test_a_person_sends_a_file_again_while_it_is_on_its_way(world: World) -> None:
+def test_two_deliveries_of_a_file_bring_it_once_and_whole(world: World) -> None:
     watch = Watch(world.sandbox)
     pair = announced(world)
     world.archive()

@@ -1,5 +1,7 @@
-"""Each function's role denies what is its neighbours' business; that it allows its own, all other tests show too."""
+"""Each role denies what is its neighbours' business, and has nothing too much: without one action something fails."""
 
+import ast
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.integration.conftest import World
+from tests.sandbox import template
 from tests.sandbox.stack import Sandbox
+from webadmit_exports.delivery.progress import Phase
 
 KEY = {"export_id": {"N": "1"}, "export_file_id": {"N": "1"}}
 NAME_KEY = {"name": {"S": "Slate"}, "scheduled_for": {"S": "2026-11-23T03:30:00Z"}}
@@ -75,7 +79,13 @@ CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
     ),
     "alert": (
         lambda s, as_: as_("sns").publish(TopicArn=s.outputs["AlertsTopicArn"], Message='{"event_type": "of a test"}'),
-        {"StartRunsFunction", "ReconcileRunsFunction", "SendMorningMailFunction", "ArchiveFileFunction"},
+        {
+            "StartRunsFunction",
+            "ReconcileRunsFunction",
+            "SendMorningMailFunction",
+            "ArchiveFileFunction",
+            "DeliverFileFunction",
+        },
     ),
     "see who is subscribed": (
         lambda s, as_: as_("sns").list_subscriptions_by_topic(TopicArn=s.outputs["AlertsTopicArn"]),
@@ -108,7 +118,37 @@ CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
     ),
     "see the files": (
         lambda s, as_: as_("s3").list_objects_v2(Bucket=s.outputs["ArchiveBucketName"]),
-        {"ArchiveFileFunction"},
+        {"ArchiveFileFunction", "DeliverFileFunction"},
+    ),
+    "read the user of the SFTP server": (
+        lambda s, as_: as_("secretsmanager").get_secret_value(SecretId=s.outputs["SftpCredentialsArn"]),
+        set(),
+    ),
+    "store a file where files leave from": (
+        lambda s, as_: as_("s3").put_object(Bucket=s.resources["OutgoingBucket"], Key="outgoing/x"),
+        {"DeliverFileFunction"},
+    ),
+    "store something else there": (
+        lambda s, as_: as_("s3").put_object(Bucket=s.resources["OutgoingBucket"], Key="listings/x"),
+        set(),
+    ),
+    "start a delivery": (
+        lambda s, as_: as_("stepfunctions").start_execution(stateMachineArn=s.resources["DeliveryMachine"]),
+        {"ArchiveFileFunction", "DeliverFileFunction"},
+    ),
+    "see which deliveries run": (
+        lambda s, as_: as_("stepfunctions").list_executions(stateMachineArn=s.resources["DeliveryMachine"]),
+        {"SendMorningMailFunction"},
+    ),
+    "ask for a file to be removed from the server": (
+        lambda s, as_: as_("transfer").start_remote_delete(ConnectorId=s.resources["SftpConnector"], DeletePath="/x"),
+        {"DeliverFileFunction"},
+    ),
+    "say that a file is delivered": (
+        lambda s, as_: as_("sns").publish(
+            TopicArn=s.outputs["DeliveredTopicArn"], Message='{"event_type": "of a test"}'
+        ),
+        {"DeliverFileFunction"},
     ),
     "delete a file": (
         lambda s, as_: as_("s3").delete_object(Bucket=s.outputs["ArchiveBucketName"], Key="1/x"),
@@ -133,6 +173,7 @@ CALLS: dict[str, tuple[Callable[[Sandbox, Any], object], set[str]]] = {
 }
 FUNCTIONS = [
     "ArchiveFileFunction",
+    "DeliverFileFunction",
     "StartRunsFunction",
     "ReceiveCallbackFunction",
     "ReconcileRunsFunction",
@@ -150,6 +191,77 @@ def test_a_call_is_allowed_to_the_functions_that_need_it_alone(sandbox: Sandbox,
 
 def test_every_function_is_held_to_its_role(sandbox: Sandbox, world: World) -> None:
     assert set(sandbox.functions) == set(FUNCTIONS)
+
+
+# ── Roles of deliveries: nothing in them is too much ────────────────────────────────────────────────────────────────
+
+_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}  # the sandbox has no logs of CloudWatch
+_COPYING = {"s3:GetObjectVersion"}  # moto takes it for GetObject
+
+
+def _actions(role: str) -> list[tuple[str, str, str]]:
+    """Role, policy and action, of each action that it allows on its own resource."""
+    policies = [
+        (policy["PolicyName"], policy["PolicyDocument"])
+        for policy in template.source()["Resources"][role]["Properties"]["Policies"]
+    ]
+    return [
+        (role, name, action)
+        for name, document in policies
+        for statement in document["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        if action not in _LOGS | _COPYING
+    ]
+
+
+@pytest.mark.parametrize(
+    ("role", "policy", "action"),
+    dict.fromkeys([*_actions("DeliverFileRole"), *_actions("SftpConnectorRole"), *_actions("DeliveryMachineRole")]),
+)
+def test_without_one_action_of_its_roles_a_delivery_or_a_release_fails(
+    world: World, role: str, policy: str, action: str
+) -> None:
+    iam, name = world.sandbox.client("iam"), world.sandbox.resources[role]
+    found = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    whole = json.dumps(ast.literal_eval(found) if isinstance(found, str) else found)  # moto's JSON is none
+    less = json.loads(whole)
+    for statement in less["Statement"]:
+        actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        statement["Action"] = [one for one in actions if one != action] or ["sts:GetCallerIdentity"]
+    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(less))
+    try:
+        assert not _delivers(world)
+    finally:
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=whole)
+
+
+def test_with_all_of_them_it_does_not(world: World) -> None:
+    assert _delivers(world)
+
+
+def _delivers(world: World) -> bool:
+    """Whether a file is delivered, over half a file that lies there, and held or given up; and sent again."""
+    pair = world.add_export()
+    world.start(pair)
+    world.finish(pair)
+    world.archive()
+    record, server = world.record(pair), world.sandbox.sftp
+    (first,) = world.sandbox.running()
+    execution = world.sandbox.execution(first["executionArn"])
+    states = execution.states()
+    while execution.document.get("phase") != Phase.LOOKING:
+        if next(states).seconds > 60 or execution.status != "RUNNING":
+            return False
+        world.sandbox.connectors_work()
+    (partial,) = server.files()
+    final = partial.removesuffix(".partial").split("_", 2)[2]
+    (server.folder / final).write_bytes(b"half")
+    execution.definition = {**execution.definition, "StartAt": "Step"}
+    world.sandbox.run_delivery(execution, hours=0.1)
+    request = {"export_id": record["export_id"], "export_file_id": record["export_file_id"]}
+    released = world.sandbox.functions["DeliverFileFunction"].invoke({"deliver": request})
+    whole = all(content != b"half" for content in server.files().values())
+    return execution.status == "SUCCEEDED" and whole and not released.failed
 
 
 def _may(make: Callable[[Sandbox, Any], object], sandbox: Sandbox, function: str) -> bool:

@@ -339,8 +339,15 @@ def _authorize_roles(self: Any, *arguments: Any) -> None:
 
 
 def _policies_as_text(self: Any) -> list[str]:
-    """moto keeps the policies of a role that CloudFormation made as they are, and wants to parse them."""
-    return [policy if isinstance(policy, str) else json.dumps(policy) for policy in _collect_policies(self)]
+    """moto keeps the policies of a role that CloudFormation made as they are, and wants to parse them.
+
+    It also keeps what AWS::NoValue stands for in a list, which CloudFormation takes out.
+    """
+    policies = [json.loads(policy) if isinstance(policy, str) else policy for policy in _collect_policies(self)]
+    for policy in policies:
+        if isinstance(policy["Statement"], list):
+            policy["Statement"] = [statement for statement in policy["Statement"] if statement]
+    return [json.dumps(policy) for policy in policies]
 
 
 def _check_with_resource(self: Any, resource: str) -> None:

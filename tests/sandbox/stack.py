@@ -366,6 +366,8 @@ class Sandbox:
 
     def end_deliveries(self) -> None:
         """As if there had never been any: the server is up and empty, and nothing is on its way."""
+        if not self._delivers:
+            return
         for one in self.running():
             self._sandbox("end-execution", arn=one["executionArn"], status="ABORTED")
         self.connectors_work()

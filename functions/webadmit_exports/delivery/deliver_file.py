@@ -85,9 +85,7 @@ class DeliverFile:
             raise Hitch(delivery, DeliveryProblem.NO_LONGER_ARCHIVED, "", Phase.TO_SEND) from None
         except AwsUnavailable as error:
             raise Hitch(delivery, DeliveryProblem.NOT_SENT, str(error), Phase.TO_SEND) from None
-        return self._next(
-            delivery, Phase.SENDING, partial=partial, transfer_id=transfer_id, was_seen=False, renames=0, listing=""
-        )
+        return self._next(delivery, Phase.SENDING, partial=partial, transfer_id=transfer_id, was_seen=False, renames=0)
 
     def _watch(self, delivery: Delivery) -> Delivery:
         """Asks how a sending stands; hours are no failure."""
@@ -133,10 +131,10 @@ class DeliverFile:
                     self.connector.remove(delivery.partial_path)
             return self._tell(delivery)
         if partial in files:
-            delivery = replace(delivery, was_seen=True)
+            delivery = replace(delivery, was_seen=True, replaces=name in files)
             if delivery.renames:
                 raise Hitch(delivery, DeliveryProblem.NOT_RENAMED, "", Phase.TO_RENAME)
-            return self._rename(delivery, replaces=name in files)
+            return self._rename(delivery)
         if delivery.renames and delivery.was_seen:  # what reads the folder has taken it by now
             return self._tell(delivery)
         if not folder.is_cut_off:
@@ -145,10 +143,10 @@ class DeliverFile:
             raise Hitch(delivery, DeliveryProblem.NOT_SEEN, "there are more files than AWS lists", Phase.TO_RENAME)
         return self._rename(delivery)
 
-    def _rename(self, delivery: Delivery, *, replaces: bool = False) -> Delivery:
-        """`replaces`: another file of that name is there, and not all servers rename onto one."""
+    def _rename(self, delivery: Delivery) -> Delivery:
+        """Not all servers rename onto a file that is there."""
         try:
-            if replaces:
+            if delivery.replaces:
                 self.connector.remove(delivery.path)
             self.connector.rename(delivery.partial_path, delivery.path)
         except AwsUnavailable as error:

@@ -38,7 +38,8 @@ class Delivery:
     """One delivery. `execution` tells it from others of the same file; `released`: a person lets the file through.
 
     `since`: when the phase began. `partial`: what the file is called while it is sent. `listing`: where the list of
-    the folder will be. `was_seen`: the partial file was there, whole; `renames`: how often it was to be renamed.
+    the folder will be. `was_seen`: the partial file was there, whole; `replaces`: another file has the final name;
+    `renames`: how often it was to be renamed.
     """
 
     receipt: Receipt
@@ -56,6 +57,7 @@ class Delivery:
     transfer_id: str = ""
     listing: str = ""
     was_seen: bool = False
+    replaces: bool = False
     renames: int = 0
 
     @classmethod

@@ -175,6 +175,19 @@ def test_half_a_file_of_that_name_is_replaced_by_the_whole_one(world: DeliveryWo
     assert world.server.files[PATH] == (CONTENT if tells_sizes else CONTENT[:5])  # without sizes nobody can tell
 
 
+def test_half_a_file_that_appears_before_the_rename_is_replaced_too(world: DeliveryWorld) -> None:
+    delivery = world.begin()
+    while not delivery.listing:
+        delivery = world.step(delivery)
+        world.wait(delivery)
+    world.server.files[PATH] = CONTENT[:5]
+
+    delivery = world.run(delivery)
+
+    assert (delivery.phase, delivery.failures) == (Phase.DELIVERED, 1)
+    assert world.server.files == {PATH: CONTENT}
+
+
 def test_a_folder_of_5000_files_is_listed_whole(world: DeliveryWorld) -> None:
     world.server.files.update({f"{FOLDER}/old_{number:05}.csv": b"" for number in range(5000)})
 
