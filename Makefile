@@ -8,7 +8,7 @@ export SAM_CLI_TELEMETRY := 0
 
 help:
 	@echo "make demo          shows a night of exports on this machine (ARCHIVE=1: and archives their files;"
-	@echo "                   PICTURE=1: writes docs/demo.svg anew)"
+	@echo "                   DELIVER=1: and delivers them to an SFTP server; PICTURE=1: writes docs/demo.svg anew)"
 	@echo "make check         checks a setup as CheckSetupFunction does, in the sandbox (EXPORTS='Nightly*')"
 	@echo "make test          checks style and types, and runs all tests"
 	@echo "make approve       takes over the mails as they are now, for you to read the difference"
@@ -26,7 +26,7 @@ help:
 	@echo "make clean         removes what these have made"
 
 demo: .venv/ready
-	@$(BIN)/python -m tests.sandbox $(if $(ARCHIVE),archive) $(if $(PICTURE),picture=docs/demo.svg)
+	@$(BIN)/python -m tests.sandbox $(if $(ARCHIVE),archive) $(if $(DELIVER),deliver) $(if $(PICTURE),picture=docs/demo.svg)
 
 check: .venv/ready
 	@$(BIN)/python -m tests.sandbox.check

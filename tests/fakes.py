@@ -541,6 +541,7 @@ class FakeMachine:
     released: list[str] = field(default_factory=list)
     failing: int = 0
     running: int = 0
+    asked: list[datetime] = field(default_factory=list)
 
     def start(self, name: str, receipt: Mapping[str, Any], *, released: bool = False) -> None:
         if self.failing:
@@ -551,6 +552,7 @@ class FakeMachine:
             self.released.append(name)
 
     def count_running(self, since_before: datetime) -> int:
+        self.asked.append(since_before)
         return self.running
 
 

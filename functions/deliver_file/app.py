@@ -56,12 +56,13 @@ deliver_file = DeliverFile(
     now=now,
     new_name=lambda: uuid.uuid4().hex[:12],
 )
+stack_id = shared.setting("STACK_ID")
 release_file = ReleaseFile(
     table=shared.table,
     bucket=archive,
     messages=ArchiveMessages(writer=shared.writer, bucket=archive.name),
     machine=lambda: DeliveryMachine(
-        clients.step_functions(), find_machine(clients.cloudformation(), shared.setting("STACK_NAME"))
+        clients.step_functions(), find_machine(clients.cloudformation(), stack_id)
     ),
     now=now,
 )

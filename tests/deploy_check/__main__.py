@@ -23,7 +23,7 @@ import requests
 from tests.deploy_check.site import sitecustomize  # noqa: F401 - callbacks go from here to the emulator's HTTP API
 from tests.sandbox.package import ROOT, compile_for_upload
 from tests.sandbox.stack import wait_until
-from tests.sandbox.webadmit_server import Fault, WebAdmitServer
+from tests.sandbox.webadmit_server import Fault, File, WebAdmitServer
 
 FOLDER = ROOT / ".build" / "deploy-check"
 CHECKOUT, LOGS, HOME = FOLDER / "checkout", FOLDER / "logs", FOLDER / "home"
@@ -37,8 +37,9 @@ VALUES = [
     "NotificationEmail=you@university.example",
 ]
 NOT_EMULATED = (
-    "metric math in alarms, metrics of Powertools, access logs, throttling, the delay of a queue (messages are sent"
-    " without), lifecycles, TTL, confirmation of mails"
+    "SFTP connectors and what is sent over them (tests/integration/test_delivering.py has them), metric math in alarms,"
+    " metrics of Powertools, access logs, throttling, the delay of a queue (messages are sent without), lifecycles,"
+    " TTL, confirmation of mails"
 )
 
 
@@ -215,6 +216,7 @@ def running() -> Iterator[Check]:
         "MINISTACK_ACCOUNT_ID": "123456789012",
         "AUTH": "true",
         "LAMBDA_EXECUTOR": "local",
+        "SFN_WAIT_SCALE": "0.01",  # half a minute is a third of a second
         **dict.fromkeys(("PERSIST_STATE", "S3_PERSIST", "SFTP_ENABLED", "IOT_MTLS_ENABLED"), "0"),
         "PYTHONPATH": str(SITE),
     }
@@ -267,6 +269,7 @@ def play(stack: ExitStack, check: Check) -> None:
     reconcile(check, consumed)
     look_after(check)
     tell(check, ready, alerts, archived)
+    deliver(check, alerts)
     take_down(check)
 
 
@@ -410,15 +413,65 @@ def tell(check: Check, ready: str, alerts: str, archived: str) -> None:
         receipts = {one["export_file_id"] for one in check.heard(archived)}
         expect(receipts == set(check.webadmit.runs), f"receipts came for {receipts}")
     with step("no role lacked a permission"):
-        log = (LOGS / "emulator.log").read_text(encoding="utf-8")
-        denied = re.findall(r".*(?:is not authorized to perform|AccessDenied).*", log)
-        expect(not denied, f"denied was: {denied[:3]}")
+        no_denials()
+
+
+def deliver(check: Check, alerts: str) -> None:
+    """As far as the emulator goes: it has Step Functions, and no SFTP connectors."""
+    key = f"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ{'C7' * 170}=="
+    server = ["SftpUrl=sftp://sftp.university.example", "SftpFolder=/incoming", f"SftpHostKeys='{key}'"]
+    with step("sam deploy refuses to deliver without an archive"):
+        check.configure(*server, "ArchiveFiles=false", "Dashboard=true")
+        try:
+            check.sam("deploy")
+        except StepFailed:
+            pass
+        else:
+            raise StepFailed("it was deployed")
+    with step("sam deploy switches deliveries on"):
+        check.configure(*server, "ArchiveFiles=true", "Dashboard=true")
+        check.sam("deploy")
+        secret = {"Username": "webadmit", "Password": "of-the-check"}
+        check.client("secretsmanager").put_secret_value(
+            SecretId=check.outputs["SftpCredentialsArn"], SecretString=json.dumps(secret)
+        )
+    states, machine = check.client("stepfunctions"), check.resource("DeliveryMachine")
+
+    def executions(status: str) -> list[Any]:
+        return list(states.list_executions(stateMachineArn=machine, statusFilter=status)["executions"])
+
+    def told(event_type: str) -> list[Any]:
+        heard.extend(check.heard(alerts))
+        return [one for one in heard if one.get("event_type") == event_type]
+
+    heard: list[dict[str, Any]] = []
+    with step("an empty file goes through the machine, which holds it back, and a person is told"):
+        check.webadmit.exports[86446].file = File.of(b"", "nursing.csv")
+        time.sleep(1)
+        check.invoke("StartRunsFunction", {"exports": "37442:86446", "scheduled_for": now()})
+        wait_until(lambda: executions("SUCCEEDED"), seconds=60)
+        wait_until(lambda: told("delivery.held"), seconds=20)
+    with step("it is let through with one command; nobody takes it, which is told after the second failure"):
+        (held,) = told("delivery.held")
+        request = {name: held[name] for name in ("export_id", "export_file_id")}
+        expect(check.invoke("DeliverFileFunction", {"deliver": request})["started"], "nothing was started")
+        wait_until(lambda: told("delivery.failed"), seconds=60)
+        (running,) = executions("RUNNING")
+        states.stop_execution(executionArn=running["executionArn"])
+    with step("no role of a delivery lacked a permission"):
+        no_denials()
+
+
+def no_denials() -> None:
+    log = (LOGS / "emulator.log").read_text(encoding="utf-8")
+    denied = re.findall(r".*(?:is not authorized to perform|AccessDenied).*", log)
+    expect(not denied, f"denied was: {denied[:3]}")
 
 
 def take_down(check: Check) -> None:
     bucket = check.outputs["ArchiveBucketName"]
-    with step("sam deploy switches the archive off; its bucket stays, with its files"):
-        check.configure("ArchiveFiles=false", "Dashboard=false")
+    with step("sam deploy switches archive and deliveries off; its bucket stays, with its files"):
+        check.configure("SftpUrl=''", "ArchiveFiles=false", "Dashboard=false")
         check.sam("deploy")
         expect(check.client("s3").list_objects_v2(Bucket=bucket).get("Contents"), "the files are gone")
     with step("sam delete leaves nothing but the table and the archive's bucket"):

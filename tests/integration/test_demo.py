@@ -42,9 +42,9 @@ def words_of(picture: Path) -> Counter[str]:
     return Counter(re.findall(r"[^\W\d_]+", html.unescape(" ".join(texts))))
 
 
-def test_the_demo_shows_the_night_and_its_archive_and_ends_by_itself(tmp_path: Path) -> None:
+def test_the_demo_shows_the_night_its_archive_and_its_deliveries_and_ends_by_itself(tmp_path: Path) -> None:
     picture = tmp_path / "demo.svg"
-    command = [*COMMAND, "archive", f"picture={picture}"]
+    command = [*COMMAND, "deliver", f"picture={picture}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
     assert done.returncode == 0, done.stderr
@@ -52,15 +52,18 @@ def test_the_demo_shows_the_night_and_its_archive_and_ends_by_itself(tmp_path: P
         assert re.search(rf"{export_id} .*(Available|Success With Errors|Empty List|Failed) +│ yes", done.stdout)
     assert "The file of export 86446 is ready in WebAdMIT." in done.stdout
     assert '"event_type": "export_file.ready"' in done.stdout
-    assert "5 messages on ReadyTopic, 3 on AlertsTopic" in done.stdout
+    assert "5 messages on ReadyTopic, 5 on AlertsTopic" in done.stdout
     assert "5 of 6 runs since" in done.stdout
     assert "1 run failed at first and was given a second chance." in done.stdout
     assert "has fetched 5 files" in done.stdout
     assert "5 receipts on ArchivedTopic" in done.stdout
     assert '"event_type": "export_file.archived"' in done.stdout
+    assert "4 messages on DeliveredTopic" in done.stdout
+    assert "is held back: it may break the next load" in done.stdout
+    assert "Two hours later the server is back, and gets the file by itself." in done.stdout
     assert "What next" in done.stdout
     assert done.stderr == ""
-    assert words_of(picture) == words_of(ROOT / "docs" / "demo.svg"), "make demo ARCHIVE=1 PICTURE=1 draws it anew"
+    assert words_of(picture) == words_of(ROOT / "docs" / "demo.svg"), "make demo DELIVER=1 PICTURE=1 draws it anew"
 
 
 def test_ctrl_c_ends_the_demo_and_all_that_it_began() -> None:

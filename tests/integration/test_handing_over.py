@@ -15,7 +15,7 @@ from tests.sandbox.stack import Sandbox
 from tests.sandbox.webadmit_server import File
 from tests.test_docs import DOCS
 
-SCRIPTS = re.findall(r"```python\n(.*?)```", DOCS["handing-over.md"], re.DOTALL)
+(SCRIPT,) = re.findall(r"```python\n(.*?)```", DOCS["handing-over.md"], re.DOTALL)
 
 
 @pytest.fixture
@@ -24,11 +24,10 @@ def script(sandbox: Sandbox, world: World, monkeypatch: pytest.MonkeyPatch, tmp_
     clients = {"sqs": sandbox.client("sqs"), "s3": sandbox.client("s3")}
     monkeypatch.setenv("QUEUE_URL", sandbox.subscribe("ArchivedTopicArn"))
     monkeypatch.setenv("TARGET", str(tmp_path))
-    source = SCRIPTS[0]
     names: dict[str, Any] = {"__name__": "script"}
     with monkeypatch.context() as patch:
         patch.setattr(boto3, "client", clients.get)
-        exec(compile(source.replace("WaitTimeSeconds=20", "WaitTimeSeconds=0"), "handing-over.md", "exec"), names)  # noqa: S102
+        exec(compile(SCRIPT.replace("WaitTimeSeconds=20", "WaitTimeSeconds=0"), "handing-over.md", "exec"), names)  # noqa: S102
     return names
 
 
@@ -71,27 +70,6 @@ def test_after_an_odd_file_all_are_held_until_a_person_has_looked(
     script["poll"]()
 
     assert sorted(path.read_bytes() for path in tmp_path.glob("*.csv")) == [b"id\r\n1\r\n", b"id,essay\r\n2,b\r\n"]
-
-
-def test_a_file_is_sent_under_another_name_renamed_and_moved_away(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for name, value in {"TARGET": str(tmp_path), "KEY_FILE": "key", "DESTINATION": "user@host"}.items():
-        monkeypatch.setenv(name, value)
-    names: dict[str, Any] = {"__name__": "script"}
-    exec(compile(SCRIPTS[1], "handing-over.md", "exec"), names)  # noqa: S102
-    batches: list[str] = []
-    monkeypatch.setattr(names["subprocess"], "run", lambda command, **given: batches.append(given["input"]))
-    (tmp_path / "86446-a.csv").write_text("id")
-    (tmp_path / "86446-b.csv.partial").write_text("half")
-
-    names["send_all"]()
-    names["send_all"]()
-
-    file = (tmp_path / "86446-a.csv").as_posix()
-    assert batches == [f'cd incoming\nput "{file}" "86446-a.csv.partial"\nrename "86446-a.csv.partial" "86446-a.csv"\n']
-    assert (tmp_path / "sent" / "86446-a.csv").read_text() == "id"
-    assert (tmp_path / "86446-b.csv.partial").exists()
 
 
 def test_what_fails_comes_again(world: World, script: dict[str, Any], tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """`python -m tests.sandbox` shows the demo; Ctrl-C ends it quietly at any time.
 
-`archive` has its files kept too; `picture=FILE` draws it as an SVG.
+`archive` has its files kept too, `deliver` also delivered; `picture=FILE` draws it as an SVG.
 """
 
 import signal
@@ -11,7 +11,8 @@ try:
     from .demo import main
 
     picture = next((one.partition("=")[2] for one in sys.argv[1:] if one.startswith("picture=")), "")
-    status = main(archives="archive" in sys.argv[1:], picture=picture)
+    words = sys.argv[1:]
+    status = main(archives="archive" in words, delivers="deliver" in words, picture=picture)
 except KeyboardInterrupt:
     print("\nStopped; nothing is left running.")
     status = 130

@@ -391,7 +391,7 @@ def _resource_of(request: Any) -> str:
     if request._service == "cloudformation":
         stacks = cloudformation_backends[request.account_id][request._region].stacks.values()
         name = request._data.get("StackName", [""])
-        return next((one.stack_id for one in stacks if one.name in name), "*")
+        return next((one.stack_id for one in stacks if one.name in name or one.stack_id in name), "*")
     if request._service == "scheduler":
         path, _, query = request._path.partition("?")
         return f"arn:aws:scheduler:{scope}:schedule/{parse_qs(query)['groupName'][0]}/{path.rpartition('/')[2]}"

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from .lambda_runtime import RuntimeClientMissing
 from .stack import Sandbox, wait_until
-from .webadmit_server import Fault
+from .webadmit_server import Fault, File
 
 IDENTITY = 37442
 EXPORTS = "Nightly*"  # the parameter
@@ -35,7 +35,7 @@ NIGHT: dict[int, tuple[str, dict[str, Any]]] = {
     86451: ("Nightly social work", {"seconds": 2}),
 }
 TIMEZONE = "America/New_York"
-FAILED_FIRST, LOST_CALLBACK, STARTED_LATE = 86449, 86450, 86451
+FAILED_FIRST, LOST_CALLBACK, STARTED_LATE, EMPTY = 86449, 86450, 86451, 86447
 COLOURS = {
     "Available": "green",
     "Success With Errors": "green",
@@ -77,8 +77,11 @@ class Screen:
         return Group(runs, *lines, "")
 
 
-def main(*, archives: bool = False, picture: str = "") -> int:
-    """Shows the night; with `archives` its files are fetched and kept as well. `picture`: a file for its SVG."""
+def main(*, archives: bool = False, delivers: bool = False, picture: str = "") -> int:
+    """Shows the night; with `archives` its files are fetched and kept as well, with `delivers` delivered.
+
+    `picture`: a file for its SVG.
+    """
     console = Console(highlight=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
@@ -99,8 +102,9 @@ def main(*, archives: bool = False, picture: str = "") -> int:
                             "ScheduleTimezone": TIMEZONE,
                             "ScheduleExpression": f"cron({local.minute} {local.hour} * * ? *)",
                             "LogLevel": "INFO",
-                            "ArchiveFiles": "true" if archives else "false",
-                        }
+                            "ArchiveFiles": "true" if archives or delivers else "false",
+                        },
+                        delivers=delivers,
                     )
                 )
             sandbox.age_schedules()
@@ -115,8 +119,11 @@ def show(sandbox: Sandbox, console: Console, scheduled_for: datetime, picture: s
     for export_id, (name, behaviour) in NIGHT.items():
         sandbox.webadmit.add_export(IDENTITY, export_id, name, **behaviour)
     archives = "ArchiveBucketName" in sandbox.outputs
-    topics = ("Ready", "Alerts", "Archived") if archives else ("Ready", "Alerts")
+    delivers = "DeliveryMachine" in sandbox.resources
+    topics = [topic for topic in ("Ready", "Alerts", "Archived", "Delivered") if f"{topic}TopicArn" in sandbox.outputs]
     queues = {topic: sandbox.subscribe(f"{topic}TopicArn") for topic in topics}
+    if delivers:
+        sandbox.webadmit.exports[EMPTY].file = File.of(b"", "Nightly_pharmacy.csv")
     local = scheduled_for.astimezone(ZoneInfo(TIMEZONE))
     screen = Screen(sandbox, scheduled=local, clock=local)
     with Live(screen, console=console, refresh_per_second=5):
@@ -125,6 +132,8 @@ def show(sandbox: Sandbox, console: Console, scheduled_for: datetime, picture: s
     show_messages(sandbox, console, queues)
     if archives:
         show_archive(sandbox, console, queues["Archived"])
+    if delivers:
+        show_server(sandbox, console, queues["Delivered"])
     if picture:
         paper = Console(record=True, width=112, file=io.StringIO(), force_terminal=True, highlight=False)
         paper.print(screen, mail_table(sandbox))
@@ -174,6 +183,7 @@ def play(sandbox: Sandbox, screen: Screen, scheduled_for: datetime) -> None:
     wait_until(lambda: count(sandbox, "notified_at") == len(NIGHT), seconds=20)
     screen.clock += timedelta(minutes=4)
     archive(sandbox, screen)
+    deliver(sandbox, screen)
     screen.tell("The outcome of each run is known, and was told once.")
 
 
@@ -185,6 +195,53 @@ def archive(sandbox: Sandbox, screen: Screen) -> None:
     invocations = sandbox.deliver("ArchiveQueue")
     assert not any(one.payload["batchItemFailures"] for one in invocations), invocations
     screen.tell(f"ArchiveFileFunction has fetched {len(invocations)} files. One download was cut off, and begun anew.")
+
+
+def deliver(sandbox: Sandbox, screen: Screen) -> None:
+    """Each receipt has started an execution of DeliveryMachine; here they go on one after the other."""
+    if "DeliveryMachine" not in sandbox.resources:
+        return
+    waiting = [sandbox.execution(one["executionArn"]) for one in sandbox.running()]
+    late = next(one for one in waiting if one.document["receipt"]["export_id"] == STARTED_LATE)
+    for execution in waiting:
+        if execution is not late:
+            sandbox.run_delivery(execution)
+    held = [one for one in waiting if one.status == "SUCCEEDED" and one.document["phase"] == "held back"]
+    arrived = len(waiting) - len(held) - 1
+    screen.clock += timedelta(minutes=2)
+    screen.tell(f"{arrived} files lie on the SFTP server: each was sent under another name, looked at, and renamed.")
+    screen.tell(
+        f"The file of export {EMPTY} is held back, and a person told: it is empty, which could break the next load."
+    )
+    sandbox.sftp.go_down()
+    for _ in late.states():
+        sandbox.connectors_work()
+        if late.document.get("failures") == 2:
+            break
+    screen.tell(
+        f"The server is down when the file of export {STARTED_LATE} comes. After the second failure a person is told."
+    )
+    pause()
+    sandbox.sftp.go_up()
+    late.definition = {**late.definition, "StartAt": "Step"}
+    sandbox.run_delivery(late)
+    assert late.status == "SUCCEEDED", (late.error, late.cause)
+    screen.clock += timedelta(hours=2)
+    screen.tell("Two hours later the server is back, and gets the file by itself.")
+
+
+def show_server(sandbox: Sandbox, console: Console, queue: str) -> None:
+    listing = Table(title="What lies on the SFTP server", title_justify="left")
+    for heading in ("Name", "Bytes"):
+        listing.add_column(heading, overflow="fold")
+    for name, content in sandbox.sftp.files().items():
+        listing.add_row(name, str(len(content)))
+    console.print("", listing)
+    delivered = sandbox.received(queue)
+    console.print(f"\nAnd {len(delivered)} messages on DeliveredTopic, one for each file. The mails about the others:")
+    for mail in sandbox.mails():
+        if "is held back" in mail["subject"] or "is not delivered" in mail["subject"]:
+            show_mail(console, mail)
 
 
 def show_archive(sandbox: Sandbox, console: Console, queue: str) -> None:
@@ -222,9 +279,7 @@ def show_messages(sandbox: Sandbox, console: Console, queues: dict[str, str]) ->
     console.print("", mail_table(sandbox))
 
     def mail_about(wanted: Callable[[dict[str, str]], bool]) -> None:
-        mail = next(mail for mail in mails if wanted(mail))
-        head = f"To: {mail['to']}\nSubject: {mail['subject']}\n\n"
-        console.print(Panel(Text.assemble((head, "bold"), mail["text"].rstrip())))
+        show_mail(console, next(mail for mail in mails if wanted(mail)))
 
     console.print("\nFour of them as a person reads them:")
     mail_about(lambda mail: f"export {min(NIGHT)} " in mail["subject"])
@@ -238,6 +293,11 @@ def show_messages(sandbox: Sandbox, console: Console, queues: dict[str, str]) ->
         f"\nPrograms get JSON: {len(messages)} messages on ReadyTopic, {len(alerts)} on AlertsTopic. One of them:"
     )
     console.print(Syntax(json.dumps(messages[0]["Message"], indent=2), "json", background_color="default"))
+
+
+def show_mail(console: Console, mail: dict[str, str]) -> None:
+    head = f"To: {mail['to']}\nSubject: {mail['subject']}\n\n"
+    console.print(Panel(Text.assemble((head, "bold"), mail["text"].rstrip())))
 
 
 def show_what_next(console: Console) -> None:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 
-def find_machine(client: "CloudFormationClient", stack_name: str) -> str:
+def find_machine(client: "CloudFormationClient", stack_id: str) -> str:
     """The ARN of the stack's machine, which the function that it calls cannot have: each would wait for the other."""
     with aws_errors("CloudFormation"):
-        found = client.describe_stack_resource(StackName=stack_name, LogicalResourceId="DeliveryMachine")
+        found = client.describe_stack_resource(StackName=stack_id, LogicalResourceId="DeliveryMachine")
     return found["StackResourceDetail"]["PhysicalResourceId"]
 
 
