@@ -20,7 +20,7 @@ help:
 	@echo "make large-file    archives a large file, and measures memory and speed (MIB=2048; else 200)"
 	@echo "make bench         measures speed and memory against a typical peer (six minutes)"
 	@echo "make package       validates and builds what sam deploys (needs python3.13)"
-	@echo "make audit         looks for security flaws in the template, with all switches on and with all off"
+	@echo "make audit         looks for flaws in the template, with all switches on and with all off (needs npm)"
 	@echo "make deploy-check  deploys with the SAM CLI to an emulator of AWS, and plays a night there (needs python3.13)"
 	@echo "make lock          renews all pinned requirements, with hashes, from the short lists of what is wanted"
 	@echo "make clean         removes what these have made"

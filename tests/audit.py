@@ -1,6 +1,7 @@
 """What `make audit` runs: cfn-lint and checkov over what CloudFormation gets, with all switches on and with all off.
 
-And pip-audit over the packages that are shipped.
+And pip-audit over the packages that are shipped, and asl-validator, which needs npm, over the state machine: cfn-lint
+sees neither a broken expression in it nor a state that leads nowhere.
 
 Both overlook what hangs on a condition that is false by default. So each variant is what is left when every condition
 is true, or every one false. Checks that are deliberately not followed are named with the reason: those that many
@@ -11,6 +12,7 @@ It runs in a virtual environment of its own, with the scanners.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -22,6 +24,7 @@ from tests.sandbox import template
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".build" / "audit"
+ASL = ROOT / "tests" / "asl"
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
@@ -57,10 +60,42 @@ def main() -> int:
         count = len(variant["Resources"])
         print(f"all switches {name}: {count} resources, {len(skips)} checks skipped for reasons given there")
     print(known_vulnerabilities(found))
+    print(state_machines(translated, found))
     for finding, names in sorted(found.items()):
         print(f"  {finding.check}  {finding.resource}: {finding.message} ({', '.join(names)})")
     print(f"{len(found)} findings." if found else "The audit is good: nothing was found.")
     return 1 if found else 0
+
+
+def state_machines(translated: dict[str, Any], found: dict[Finding, list[str]]) -> str:
+    """Adds what asl-validator minds in each state machine, with an ARN wherever the template has a function."""
+    validator = FOLDER / "asl"
+    shutil.copytree(ASL, validator, dirs_exist_ok=True)
+    subprocess.run(["npm", "ci", "--silent", "--no-update-notifier"], cwd=validator, check=True, timeout=120)
+    machines = [
+        (name, one["Properties"]["Definition"])
+        for name, one in translated["Resources"].items()
+        if one["Type"] == "AWS::StepFunctions::StateMachine"
+    ]
+    for name, definition in machines:
+        path = FOLDER / f"{name}.json"
+        path.write_text(json.dumps(with_arns(definition), indent=2) + "\n", encoding="utf-8")
+        command = [str(validator / "node_modules" / ".bin" / "asl-validator"), "--json-path", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        if done.returncode:
+            found.setdefault(Finding("asl-validator", name, (done.stdout + done.stderr).strip()), []).append("as it is")
+    return f"{len(machines)} state machine: looked at by asl-validator"
+
+
+def with_arns(value: Any) -> Any:
+    """A definition as Step Functions gets it, but for the names of functions."""
+    if isinstance(value, dict):
+        if list(value) == ["Fn::Sub"]:
+            return value["Fn::Sub"].replace("${AWS::Partition}", "aws")
+        if list(value) in (["Fn::GetAtt"], ["Ref"]):
+            return "arn:aws:lambda:us-east-1:123456789012:function:one"
+        return {key: with_arns(part) for key, part in value.items()}
+    return [with_arns(part) for part in value] if isinstance(value, list) else value
 
 
 def known_vulnerabilities(found: dict[Finding, list[str]]) -> str:

@@ -61,9 +61,7 @@ release_file = ReleaseFile(
     table=shared.table,
     bucket=archive,
     messages=ArchiveMessages(writer=shared.writer, bucket=archive.name),
-    machine=lambda: DeliveryMachine(
-        clients.step_functions(), find_machine(clients.cloudformation(), stack_id)
-    ),
+    machine=lambda: DeliveryMachine(clients.step_functions(), find_machine(clients.cloudformation(), stack_id)),
     now=now,
 )
 

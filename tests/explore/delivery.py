@@ -184,8 +184,9 @@ class Delivering:
     """`budget`: how often each may happen.
 
     `step`; `again`: a person sends the file again; `break`: the server does not do what the connector wants; `take`:
-    what reads the folder takes the file; `clean`: somebody removes a file that is not finished; `lost`: the answer of
-    a step does not reach its machine; `fault`, `crash`, `tick`.
+    what reads the folder takes the file; `clean`: somebody removes a file that is not finished and that nobody has
+    seen (one that was seen, and is gone after its rename, counts as taken); `lost`: the answer of a step does not reach
+    its machine; `fault`, `crash`, `tick`.
     """
 
     budget: dict[str, int]
@@ -247,8 +248,9 @@ class Delivering:
         if FINAL in files:
             taken = replace(shared, files=_sorted({**files, FINAL: None}), taken=shared.taken + 1)
             yield Event("what reads the folder takes the file", taken, "take")
+        seen = {name for listing in shared.listings for name, _ in listing or ()}
         for name in files:
-            if name != FINAL:
+            if name != FINAL and name not in seen:
                 cleaned = replace(shared, files=_sorted({**files, name: None}))
                 yield Event(f"somebody removes {_short(name)}", cleaned, "clean")
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tests.explore.archive import Archiving
+from tests.explore.delivery import Delivering
 from tests.explore.engine import Explorer, Model, Result
 from tests.explore.runs import Runs
 
@@ -62,6 +63,21 @@ SHORT = [
         "the archive: two deliveries; a fault, a crash",
         Archiving({"delivery": 2, "fault": 1, "crash": 1, "tick": 1}),
         (1, 3, 16),
+    ),
+    Scenario(
+        "a delivery; a fault, a crash",
+        Delivering({"step": 7, "fault": 1, "crash": 1}),
+        (31,),
+    ),
+    Scenario(
+        "a delivery; a lost answer, a server that does not do it",
+        Delivering({"step": 8, "lost": 1, "break": 1}),
+        (31,),
+    ),
+    Scenario(
+        "a delivery that is taken, cleaned away, given up",
+        Delivering({"step": 8, "take": 1, "clean": 1, "break": 1, "tick": 1}),
+        (800,),
     ),
 ]
 
@@ -151,5 +167,35 @@ LONG = [
         "the archive: three deliveries; two faults, two crashes",
         Archiving({"delivery": 3, "fault": 2, "crash": 2, "tick": 2}),
         (1, 3, 16),
+    ),
+    Scenario(
+        "a delivery; a fault, a crash, a lost answer, a server that does not do it",
+        Delivering({"step": 7, "fault": 1, "crash": 1, "lost": 1, "break": 1}),
+        (31,),
+        most_seconds=300,
+    ),
+    Scenario(
+        "a delivery; two faults, a crash, two lost answers",
+        Delivering({"step": 8, "fault": 2, "crash": 1, "lost": 2, "tick": 1}),
+        (31, 800),
+        most_seconds=150,
+    ),
+    Scenario(
+        "a delivery that is taken, cleaned away, not done, struck",
+        Delivering({"step": 9, "take": 1, "clean": 1, "break": 2, "fault": 1, "lost": 1}),
+        (31,),
+        most_seconds=150,
+    ),
+    Scenario(
+        "two deliveries of one file; a crash",
+        Delivering({"step": 8, "again": 1, "crash": 1}),
+        (31,),
+        most_seconds=150,
+    ),
+    Scenario(
+        "two deliveries of one file; a server that does not do it",
+        Delivering({"step": 8, "again": 1, "break": 1}),
+        (31,),
+        most_seconds=150,
     ),
 ]

@@ -59,7 +59,7 @@ def test_the_demo_shows_the_night_its_archive_and_its_deliveries_and_ends_by_its
     assert "5 receipts on ArchivedTopic" in done.stdout
     assert '"event_type": "export_file.archived"' in done.stdout
     assert "4 messages on DeliveredTopic" in done.stdout
-    assert "is held back: it may break the next load" in done.stdout
+    assert "is held back, and a person told" in done.stdout
     assert "Two hours later the server is back, and gets the file by itself." in done.stdout
     assert "What next" in done.stdout
     assert done.stderr == ""

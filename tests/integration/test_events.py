@@ -128,6 +128,23 @@ def test_announce_again_json_announces_one_file_again(sandbox: Sandbox, world: W
     assert world.mails()[-1]["subject"].startswith("webadmit-exports: again: export 86446")
 
 
+def test_deliver_json_sends_one_file_again(sandbox: Sandbox, world: World) -> None:
+    add_exports(world)
+    world.start("37442:86446")
+    world.finish("37442:86446")
+    world.deliver()
+    event = load("deliver.json")
+    event["deliver"]["export_file_id"] = world.run("37442:86446").id
+
+    invocation = sandbox.functions["DeliverFileFunction"].invoke(event)
+    (again,) = sandbox.deliver_files()
+
+    assert invocation.payload["started"].startswith(world.receipts()[0]["event_id"])
+    assert again.status == "SUCCEEDED"
+    first, second = world.delivered()
+    assert second == {**first, "repeated": True}
+
+
 def test_announcement_json_is_archived(sandbox: Sandbox, world: World) -> None:
     add_exports(world)
     world.start("37442:86446")

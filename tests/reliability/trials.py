@@ -10,7 +10,7 @@ from pathlib import Path
 
 from webadmit_exports.telemetry import flush_metrics, logger
 
-from . import chaos, fuzz, strikes
+from . import chaos, deliveries, fuzz, strikes
 from .figures import Figures
 
 FORMS = ["long", "short", "chaos", "fuzz"]
@@ -35,6 +35,7 @@ def trials(form: str) -> list[Trial]:
     return [
         Trial("Processes that die, at each call", strikes.kills),
         Trial("AWS that fails, at each call", partial(strikes.aws_faults, deeds=deeds)),
+        Trial("Deliveries, struck at each call", deliveries.deliveries),
         _bad_night(1_000 if long else 100),
         *_fuzzing(100_000 if long else 20_000),
     ]
