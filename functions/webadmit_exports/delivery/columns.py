@@ -49,6 +49,14 @@ class ColumnChanges:
         if self.renamed:
             yield f"renamed: {_listed(f'{_shown(old)} is now {_shown(new)}' for old, new in self.renamed)}"
 
+    @property
+    def fields(self) -> dict[str, list[str]]:
+        """The same for programs, at most 20 names of each kind."""
+        gone = (*(old for old, _ in self.renamed), *self.gone)
+        new = (*(name for _, name in self.renamed), *self.inserted)
+        kinds = {"columns_gone": gone, "columns_new": new, "columns_moved": self.moved}
+        return {kind: in_json(names) for kind, names in kinds.items() if names}
+
 
 def compare(before: Sequence[str], now: Sequence[str]) -> ColumnChanges:
     """How the columns of a file differ from those of the one before it."""

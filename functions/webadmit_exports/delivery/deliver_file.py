@@ -5,8 +5,8 @@ each sending has a name of its own on the server, and no two ever write the same
 name was renamed from a file whose sending had ended well.
 """
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -65,10 +65,8 @@ class DeliverFile:
 
     def _decide(self, delivery: Delivery) -> Delivery:
         receipt = delivery.receipt
-        try:
+        with _hitches(delivery, DeliveryProblem.NOT_SENT, Phase.TO_DECIDE):
             contents = self._contents(receipt)
-        except NoLongerArchived:
-            raise Hitch(delivery, DeliveryProblem.NO_LONGER_ARCHIVED, "", Phase.TO_DECIDE) from None
         difference = self.rules.look_at(receipt, contents, self.deliveries.before(receipt.export, receipt.labels))
         if difference.reasons and not delivery.released:
             return self.telling.held(delivery, difference)
@@ -78,21 +76,15 @@ class DeliverFile:
         sending = self.new_name()
         partial = delivery.new_partial(sending)
         key = f"outgoing/{sending}/{partial}"
-        try:
+        with _hitches(delivery, DeliveryProblem.NOT_SENT, Phase.TO_SEND):
             self.outgoing.copy(delivery.receipt.object, key)
             transfer_id = self.connector.send(self.outgoing.name, key, delivery.folder)
-        except NoLongerArchived:
-            raise Hitch(delivery, DeliveryProblem.NO_LONGER_ARCHIVED, "", Phase.TO_SEND) from None
-        except AwsUnavailable as error:
-            raise Hitch(delivery, DeliveryProblem.NOT_SENT, str(error), Phase.TO_SEND) from None
         return self._next(delivery, Phase.SENDING, partial=partial, transfer_id=transfer_id, was_seen=False, renames=0)
 
     def _watch(self, delivery: Delivery) -> Delivery:
         """Asks how a sending stands; hours are no failure."""
-        try:
+        with _hitches(delivery, DeliveryProblem.NOT_SENT, Phase.SENDING):
             sending = self.connector.sending(delivery.transfer_id)
-        except AwsUnavailable as error:
-            raise Hitch(delivery, DeliveryProblem.NOT_SENT, str(error), Phase.SENDING) from None
         if sending.has_arrived:
             return self._ask_for_list(delivery)
         if sending.is_over:
@@ -105,18 +97,13 @@ class DeliverFile:
 
     def _ask_for_list(self, delivery: Delivery) -> Delivery:
         """No call tells how a rename has ended: the folder is looked at, before and after."""
-        try:
+        with _hitches(delivery, DeliveryProblem.NOT_SEEN, Phase.TO_RENAME if delivery.renames else Phase.ARRIVED):
             listing = self.connector.list_folder(delivery.folder, self.outgoing.name, "listings")
-        except AwsUnavailable as error:
-            then = Phase.TO_RENAME if delivery.renames else Phase.ARRIVED
-            raise Hitch(delivery, DeliveryProblem.NOT_SEEN, str(error), then) from None
         return self._next(delivery, Phase.LOOKING, listing=listing)
 
     def _look(self, delivery: Delivery) -> Delivery:
-        try:
+        with _hitches(delivery, DeliveryProblem.NOT_SEEN, Phase.LOOKING):
             folder = self.outgoing.folder(delivery.listing)
-        except AwsUnavailable as error:
-            raise Hitch(delivery, DeliveryProblem.NOT_SEEN, str(error), Phase.LOOKING) from None
         if folder is None:
             if self.now() - delivery.since > _LISTED_WITHIN:
                 raise Hitch(delivery, DeliveryProblem.NOT_SEEN, "the folder was not listed", Phase.ARRIVED)
@@ -145,12 +132,10 @@ class DeliverFile:
 
     def _rename(self, delivery: Delivery) -> Delivery:
         """Not all servers rename onto a file that is there."""
-        try:
+        with _hitches(delivery, DeliveryProblem.NOT_RENAMED, Phase.TO_RENAME):
             if delivery.replaces:
                 self.connector.remove(delivery.path)
             self.connector.rename(delivery.partial_path, delivery.path)
-        except AwsUnavailable as error:
-            raise Hitch(delivery, DeliveryProblem.NOT_RENAMED, str(error), Phase.TO_RENAME) from None
         return self._ask_for_list(replace(delivery, renames=delivery.renames + 1))
 
     def _tell(self, delivery: Delivery) -> Delivery:
@@ -169,3 +154,14 @@ class DeliverFile:
         if receipt.has_header:
             columns = parse_columns(self.outgoing.head(receipt.object, HEAD_BYTES), receipt.charset)
         return Contents(columns=columns, rows=receipt.rows)
+
+
+@contextmanager
+def _hitches(delivery: Delivery, problem: DeliveryProblem, then: Phase) -> Iterator[None]:
+    """Within it, what AWS does not do is a hitch."""
+    try:
+        yield
+    except NoLongerArchived:
+        raise Hitch(delivery, DeliveryProblem.NO_LONGER_ARCHIVED, "", then) from None
+    except AwsUnavailable as error:
+        raise Hitch(delivery, problem, str(error), then) from None

@@ -48,15 +48,7 @@ class DeliveryMessages:
             "See whether the system that reads the file can take it as it is, and correct its mapping, or the export in"
             f" WebAdMIT. To let the file through: {self._release(receipt)} Later files are then compared with it."
         )
-        fields: Body = {"reason": reason, "advice": advice}
-        old, new = zip(*changes.renamed, strict=True) if changes.renamed else ((), ())
-        for name, columns in (
-            ("columns_gone", (*old, *changes.gone)),
-            ("columns_new", (*new, *changes.inserted)),
-            ("columns_moved", changes.moved),
-        ):
-            if columns:
-                fields[name] = in_json(columns)
+        fields: Body = {"reason": reason, "advice": advice, **changes.fields}
         if difference.previous_rows is not None:
             fields["last_delivered_rows"] = difference.previous_rows
         return self._message(

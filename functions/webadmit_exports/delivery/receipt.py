@@ -52,10 +52,6 @@ class Receipt:
         return Labels.among(self.body)
 
     @property
-    def bytes(self) -> int:
-        return int(self.body["bytes"])
-
-    @property
     def rows(self) -> int | None:
         return self.body.get("rows")
 
