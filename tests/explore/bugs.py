@@ -21,9 +21,10 @@ from webadmit_exports.archive.stored_file import StoredFile
 from webadmit_exports.aws import table
 from webadmit_exports.aws.clients import aws_errors
 from webadmit_exports.aws.outgoing_bucket import Folder
+from webadmit_exports.delivery import deliver_file
 from webadmit_exports.delivery.deliver_file import DeliverFile
 from webadmit_exports.delivery.names import partial_name
-from webadmit_exports.delivery.progress import Delivery, Phase
+from webadmit_exports.delivery.progress import PATIENCE, Delivery, Phase
 from webadmit_exports.delivery.telling import Hitch, Telling
 from webadmit_exports.domain import lifecycle, second_chance
 from webadmit_exports.domain.announcement import Announcement, event_id
@@ -164,12 +165,12 @@ def _start_before_the_receipt(self: Any, announced: Any, stored: StoredFile) -> 
         _START(self, announced, stored)
 
 
-def _one_partial(self: Delivery, sending: str) -> str:
-    return partial_name(self.name, "1")
+def _one_partial(name: str, sending: str) -> str:
+    return partial_name(name, "1")
 
 
-def _final_at_once(self: Delivery, sending: str) -> str:
-    return self.name
+def _final_at_once(name: str, sending: str) -> str:
+    return name
 
 
 def _arrived_in_any_case(self: Any, delivery: Delivery) -> Delivery:
@@ -222,7 +223,7 @@ def _told_each_time(self: Any, delivery: Delivery, contents: Contents) -> Delive
 
 
 def _given_up_in_silence(self: Any, hitch: Hitch) -> Delivery:
-    if hitch.delivery.is_last_failure(self.now()):
+    if self.now() - hitch.delivery.began_at >= PATIENCE:
         ended: Delivery = self._ended(hitch.delivery, Phase.GIVEN_UP, "")
         return ended
     return _HITCH(self, hitch)
@@ -609,13 +610,20 @@ BUGS = [
     ),
     Bug(
         "all sendings have one name on the server",
-        Delivery,
-        "new_partial",
+        deliver_file,
+        "partial_name",
         _one_partial,
         {"step": 8, "lost": 1},
         model=Delivering,
     ),
-    Bug("a file is sent under its final name", Delivery, "new_partial", _final_at_once, {"step": 2}, model=Delivering),
+    Bug(
+        "a file is sent under its final name",
+        deliver_file,
+        "partial_name",
+        _final_at_once,
+        {"step": 2},
+        model=Delivering,
+    ),
     Bug(
         "a file is renamed while it is sent",
         DeliverFile,

@@ -16,6 +16,7 @@ from webadmit_exports.aws.deliveries import DeliveriesTable
 from webadmit_exports.aws.outgoing_bucket import Folder, NoLongerArchived, OutgoingBucket
 from webadmit_exports.delivery.columns import HEAD_BYTES, in_json, parse_columns
 from webadmit_exports.delivery.hold import HoldRules
+from webadmit_exports.delivery.names import partial_name
 from webadmit_exports.delivery.progress import Delivery, Phase
 from webadmit_exports.delivery.receipt import Receipt
 from webadmit_exports.delivery.telling import Hitch, Telling
@@ -74,7 +75,7 @@ class DeliverFile:
 
     def _send(self, delivery: Delivery) -> Delivery:
         sending = self.new_name()
-        partial = delivery.new_partial(sending)
+        partial = partial_name(delivery.name, sending)
         key = f"outgoing/{sending}/{partial}"
         with _hitches(delivery, DeliveryProblem.NOT_SENT, Phase.TO_SEND):
             self.outgoing.copy(delivery.receipt.object, key)
@@ -152,7 +153,7 @@ class DeliverFile:
     def _contents(self, receipt: Receipt) -> Contents:
         columns = None
         if receipt.has_header:
-            columns = parse_columns(self.outgoing.head(receipt.object, HEAD_BYTES), receipt.charset)
+            columns = parse_columns(self.outgoing.head(receipt.object, HEAD_BYTES), receipt.body["charset"])
         return Contents(columns=columns, rows=receipt.rows)
 
 

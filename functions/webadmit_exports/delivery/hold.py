@@ -38,15 +38,12 @@ class HoldRules:
         changes = ColumnChanges()
         if was and was.columns is not None and now.columns is not None:
             changes = compare(was.columns, now.columns)
-        difference = Difference(columns=changes, previous_rows=was.rows if was else None)
-        if not self.are_on:
-            return difference
-        reasons = [
-            *self._about_the_program(receipt, before),
-            *_about_the_columns(receipt, now, was, changes),
-            *self._about_the_rows(receipt, now, was),
-        ]
-        return Difference(reasons=tuple(reasons), columns=changes, previous_rows=difference.previous_rows)
+        reasons: list[str] = []
+        if self.are_on:
+            reasons += self._about_the_program(receipt, before)
+            reasons += _about_the_columns(receipt, now, was, changes)
+            reasons += self._about_the_rows(receipt, now, was)
+        return Difference(reasons=tuple(reasons), columns=changes, previous_rows=was.rows if was else None)
 
     def _about_the_program(self, receipt: Receipt, before: Before) -> Sequence[str]:
         since = before.name_of_others_since

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from webadmit_exports.delivery.columns import in_json, named
 from webadmit_exports.delivery.hold import Difference
-from webadmit_exports.delivery.progress import PATIENCE, Delivery
+from webadmit_exports.delivery.progress import Delivery
 from webadmit_exports.delivery.receipt import Receipt
 from webadmit_exports.domain.announcement import EventType, event_id
 from webadmit_exports.domain.foreign_text import shown
@@ -73,7 +73,6 @@ class DeliveryMessages:
             self.writer.commands, "DeliverFileFunction", folder=delivery.folder, partial=delivery.partial
         )
         fields: Body = {"reason": reason, "remote_path": delivery.path}
-        hours = f"{PATIENCE.total_seconds() / 3600:g}"
         if retry_until:
             fields["retry_until"] = utc_seconds(retry_until)
             next_try = (
@@ -83,8 +82,8 @@ class DeliveryMessages:
         else:
             advice = f"{advice} To have it sent again: {self._release(receipt)}"
             next_try = (
-                f"It is not tried again. Others with the same cause, which are given up after {hours} hours too, bring"
-                " no mail of their own: the morning mail lists them."
+                "It is not tried again. Others with the same cause, which are given up after twelve hours too, bring no"
+                " mail of their own: the morning mail lists them."
             )
         fields["advice"] = advice
         not_delivered = "not delivered yet" if retry_until else "not delivered"
@@ -109,17 +108,16 @@ class DeliveryMessages:
             subject=self.writer.about_export(subject, receipt.export.export_id, receipt.labels.export_name),
             mail=paragraphs(*mail, self.writer.signature()),
             fields={**receipt.fields, **fields},
-            attributes=file_attributes(receipt.status, receipt.export, receipt.labels),
+            attributes=file_attributes(receipt.body["status"], receipt.export, receipt.labels),
         )
 
     def _about(self, receipt: Receipt) -> str:
         bucket, key, _ = receipt.object
-        labels = receipt.labels
         return table(
             {
                 "Export": f"{receipt.export.export_id} (identity {receipt.export.user_identity_id})",
-                "Name": shown(labels.export_name),
-                "Program": shown(", ".join(text for text in (labels.organization, labels.cycle) if text)),
+                "Name": shown(receipt.labels.export_name),
+                "Program": shown(receipt.labels.program),
                 "File": str(receipt.export_file_id),
                 "Finished": self.writer.time(receipt.finished_at),
                 "Archived": f"s3://{bucket}/{key}",

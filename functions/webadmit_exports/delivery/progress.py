@@ -5,12 +5,12 @@ and what is not there yet has a default.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
-from webadmit_exports.delivery.names import partial_name, remote_name, remote_path
+from webadmit_exports.delivery.names import remote_name, remote_path
 from webadmit_exports.delivery.receipt import Receipt
 from webadmit_exports.domain import delivered
 from webadmit_exports.domain.times import parse_time, utc_microseconds
@@ -79,14 +79,8 @@ class Delivery:
     @property
     def document(self) -> dict[str, Any]:
         """For the machine, as JSON has it."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {
-            **values,
-            "receipt": dict(self.receipt.body),
-            "began_at": utc_microseconds(self.began_at),
-            "since": utc_microseconds(self.since),
-            "columns_added": list(self.columns_added),
-        }
+        times = {"began_at": utc_microseconds(self.began_at), "since": utc_microseconds(self.since)}
+        return {**asdict(self), **times, "receipt": dict(self.receipt.body)}
 
     @property
     def name(self) -> str:
@@ -104,13 +98,6 @@ class Delivery:
     def partial_path(self) -> str:
         return remote_path(self.folder, self.partial)
 
-    def new_partial(self, sending: str) -> str:
-        """The name for one sending."""
-        return partial_name(self.name, sending)
-
-    def pause(self, failures: int) -> int:
-        """The seconds to wait after so many failures: longer each time, half an hour at most."""
-        return min(_FIRST_PAUSE << min(failures - 1, 10), _LONGEST_PAUSE)
-
-    def is_last_failure(self, now: datetime) -> bool:
-        return now - self.began_at >= PATIENCE
+    def pause(self) -> int:
+        """The seconds to wait after its last failure: longer each time, half an hour at most."""
+        return min(_FIRST_PAUSE << min(self.failures - 1, 10), _LONGEST_PAUSE)

@@ -35,6 +35,11 @@ class Receipt:
         return int(self.body["export_file_id"])
 
     @property
+    def run(self) -> tuple[int, int, datetime]:
+        """Which run its file is of: the export's id, the file's, and when it finished."""
+        return self.export.export_id, self.export_file_id, self.finished_at
+
+    @property
     def ids(self) -> dict[str, Any]:
         """For log lines."""
         return {**self.export.ids, "export_file_id": self.export_file_id}
@@ -44,20 +49,12 @@ class Receipt:
         return parse_time(self.body["finished_at"])
 
     @property
-    def status(self) -> str:
-        return str(self.body["status"])
-
-    @property
     def labels(self) -> Labels:
         return Labels.among(self.body)
 
     @property
     def rows(self) -> int | None:
         return self.body.get("rows")
-
-    @property
-    def charset(self) -> str:
-        return str(self.body.get("charset", "utf-8"))
 
     @property
     def object(self) -> tuple[str, str, str]:

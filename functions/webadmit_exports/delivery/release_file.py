@@ -13,7 +13,6 @@ from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.domain.ids import parse_id
 from webadmit_exports.domain.status import has_file
 from webadmit_exports.errors import InvalidInput
-from webadmit_exports.telemetry import logger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,5 +46,4 @@ class ReleaseFile:
         receipt = self.messages.receipt(announced, stored).body
         name = f"{receipt['event_id']}-{self.now():%Y%m%dT%H%M%S}"
         self.machine().start(name, receipt, released=True)
-        logger.info("a person has a file delivered", **announced.ids, execution=name)
         return {"started": name}

@@ -37,7 +37,8 @@ class Telling:
 
     def delivered(self, delivery: Delivery, contents: Contents) -> Delivery:
         """The file is there, which is told unless it was; later files are compared with it."""
-        receipt, outcome = delivery.receipt, self._outcome(delivery)
+        receipt = delivery.receipt
+        outcome = self.deliveries.outcome(*receipt.run)
         self.deliveries.remember(receipt.export, receipt.labels, receipt.finished_at, contents)
         self.deliveries.note_arrival(self.now())
         was_told = outcome is not None and outcome.what == Phase.DELIVERED
@@ -49,11 +50,11 @@ class Telling:
     def hitch(self, hitch: Hitch) -> Delivery:
         """A step did not do what it should: people are told of the second time, and of the last."""
         delivery, problem, now = hitch.delivery, hitch.problem, self.now()
-        outcome = self._outcome(delivery)
+        outcome = self.deliveries.outcome(*delivery.receipt.run)
         if outcome and outcome.what == Phase.DELIVERED and not delivery.released:
             return replace(delivery, phase=Phase.DELIVERED)  # by another delivery of the same file
         failures, reason = delivery.failures + 1, problem.reason(hitch.detail)
-        is_last = problem.is_final or delivery.is_last_failure(now)
+        is_last = problem.is_final or now - delivery.began_at >= PATIENCE
         if is_last or failures == 2:
             cause = f"{problem.name} {'never' if is_last else 'later'}"
             if self.deliveries.may_tell(cause, delivery.execution, now):
@@ -62,15 +63,9 @@ class Telling:
         delivery = replace(delivery, failures=failures)
         if is_last:
             return self._ended(delivery, Phase.GIVEN_UP, reason)
-        pause = delivery.pause(failures)
-        return replace(delivery, phase=hitch.then, reason=reason, since=now, wait_seconds=pause)
-
-    def _outcome(self, delivery: Delivery) -> Outcome | None:
-        receipt = delivery.receipt
-        return self.deliveries.outcome(receipt.export.export_id, receipt.export_file_id, receipt.finished_at)
+        return replace(delivery, phase=hitch.then, reason=reason, since=now, wait_seconds=delivery.pause())
 
     def _ended(self, delivery: Delivery, phase: Phase, reason: str) -> Delivery:
-        receipt = delivery.receipt
         outcome = Outcome(what=phase, at=self.now(), by=delivery.execution)
-        self.deliveries.note_outcome(receipt.export.export_id, receipt.export_file_id, receipt.finished_at, outcome)
+        self.deliveries.note_outcome(*delivery.receipt.run, outcome)
         return replace(delivery, phase=phase, reason=reason, wait_seconds=0)

@@ -21,6 +21,11 @@ class Labels:
         """Those that are not empty, for messages and records."""
         return {name: text for name, text in asdict(self).items() if text}
 
+    @property
+    def program(self) -> str:
+        """For people: `School of Nursing, 2026 - 2027`."""
+        return ", ".join(text for text in (self.organization, self.cycle) if text)
+
     @classmethod
     def among(cls, attributes: Mapping[str, str]) -> Self:
         """Those that are among the attributes of a record."""

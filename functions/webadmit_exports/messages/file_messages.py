@@ -63,7 +63,7 @@ def _mail(file: ExportFile, event_type: EventType, writer: MessageWriter, *, rep
     rows = {
         "Export": f"{file.export.export_id} (identity {file.export.user_identity_id})",
         "Name": shown(file.labels.export_name),
-        "Program": shown(", ".join(text for text in (file.labels.organization, file.labels.cycle) if text)),
+        "Program": shown(file.labels.program),
         "File": str(file.export_file_id),
         "Status": "unknown" if file.reason else _status(file),
         "Scheduled": writer.time(file.scheduled_for),
