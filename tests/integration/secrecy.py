@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from tests.sandbox.sftp_server import PASSWORD as SFTP_PASSWORD
 from tests.sandbox.stack import Sandbox
 from tests.sandbox.webadmit_server import APPLICANT
 
@@ -43,6 +44,7 @@ class Secrecy:
         yield "the API key", sandbox.api_key
         yield "the API key in use", sandbox.webadmit.api_key
         yield "the signing key", sandbox.signing_key()
+        yield "the password for the SFTP server", SFTP_PASSWORD
         for name, function in sandbox.functions.items():
             yield f"the secret key of {name}", function.credentials.secret_key
             yield f"the session token of {name}", function.credentials.token

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncssh
 
-USER, PASSWORD = "webadmit", "of-the-sandbox"
+USER, PASSWORD = "webadmit", "correct-horse-battery"
 FOLDER = "/incoming/webadmit"
 
 
