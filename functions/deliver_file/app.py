@@ -45,8 +45,8 @@ telling = Telling(
     now=now,
 )
 deliver_file = DeliverFile(
-    connector=Connector(clients.transfer(), shared.setting("SFTP_CONNECTOR_ID")),
-    outgoing=OutgoingBucket(clients.s3(), shared.setting("OUTGOING_BUCKET")),
+    connector=Connector(clients.transfer(), clients.transfer_once(), shared.setting("SFTP_CONNECTOR_ID")),
+    outgoing=OutgoingBucket(clients.s3_twice(), shared.setting("OUTGOING_BUCKET")),
     deliveries=deliveries,
     telling=telling,
     rules=HoldRules(

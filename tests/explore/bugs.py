@@ -22,6 +22,7 @@ from webadmit_exports.aws import table
 from webadmit_exports.aws.clients import aws_errors
 from webadmit_exports.aws.outgoing_bucket import Folder
 from webadmit_exports.delivery import deliver_file
+from webadmit_exports.delivery.columns import Columns
 from webadmit_exports.delivery.deliver_file import DeliverFile
 from webadmit_exports.delivery.names import partial_name
 from webadmit_exports.delivery.progress import PATIENCE, Delivery, Phase
@@ -188,36 +189,45 @@ def _told_once_over(self: Any, delivery: Delivery) -> Delivery:
     if not self.connector.sending(delivery.transfer_id).has_arrived:
         return delivery
     self.connector.rename(delivery.partial_path, delivery.path)
-    result: Delivery = self._tell(delivery)
+    result: Delivery = self._tell(delivery, Folder(files={}, is_cut_off=False))
     return result
 
 
 def _told_unseen(self: Any, delivery: Delivery, folder: Folder) -> Delivery:
     if delivery.partial not in folder.files:
-        result: Delivery = self._tell(delivery)
+        result: Delivery = self._tell(delivery, folder)
         return result
     return _AFTER_LOOK(self, delivery, folder)
 
 
 def _sent_until_seen(self: Any, delivery: Delivery, folder: Folder) -> Delivery:
-    return _AFTER_LOOK(self, replace(delivery, was_seen=False), folder)
+    return _AFTER_LOOK(self, replace(delivery, must_be_seen=True), folder)
 
 
-def _renamed_without_a_look(self: Any, delivery: Delivery, folder: Folder) -> Delivery:
-    if delivery.partial in folder.files and not delivery.renames:
-        renamed: Delivery = self._rename(delivery)
-        return renamed
-    return _AFTER_LOOK(self, delivery, folder)
+def _cleared_and_renamed(self: Any, delivery: Delivery) -> Delivery:
+    self.connector.remove(delivery.path)
+    return _RENAME(self, delivery)
 
 
-def _noted_before_told(self: Any, delivery: Delivery, contents: Contents) -> Delivery:
+def _refused_and_gone_is_taken(self: Any, delivery: Delivery) -> Delivery:
+    try:
+        return _RENAME(self, delivery)
+    except Hitch as hitch:
+        raise Hitch(delivery, hitch.problem, hitch.detail, hitch.then) from None
+
+
+def _nobody_has_brought_it(self: Any, delivery: Delivery) -> bool:
+    return False
+
+
+def _noted_before_told(self: Any, delivery: Delivery, contents: Contents, added: Columns) -> Delivery:
     ended: Delivery = self._ended(delivery, Phase.DELIVERED, "")
-    self.topics.publish(self.messages.delivered(delivery, repeated=False))
+    self.topics.publish(self.messages.delivered(delivery, added, repeated=False))
     return ended
 
 
-def _told_each_time(self: Any, delivery: Delivery, contents: Contents) -> Delivery:
-    self.topics.publish(self.messages.delivered(delivery, repeated=False))
+def _told_each_time(self: Any, delivery: Delivery, contents: Contents, added: Columns) -> Delivery:
+    self.topics.publish(self.messages.delivered(delivery, added, repeated=False))
     ended: Delivery = self._ended(delivery, Phase.DELIVERED, "")
     return ended
 
@@ -321,7 +331,7 @@ def _always(answer: Any) -> Callable[..., Any]:
 
 _PUT, _ARCHIVE = ArchiveBucket.put, ArchiveFile.archive
 _MARK, _START = ArchiveBucket.mark, ArchiveFile._start_delivery
-_AFTER_LOOK, _HITCH = DeliverFile._after_look, Telling.hitch
+_AFTER_LOOK, _RENAME, _HITCH = DeliverFile._after_look, DeliverFile._rename, Telling.hitch
 _STORE, _NEWEST = table.ExportFilesTable.store, table.ExportFilesTable.newest
 _CLAIM, _CLAIM_IF_LATE, _SETTLE = lifecycle._claim, lifecycle._claim_if_late, lifecycle._settle
 _SETTLE_READY, _CLAIM_DUE = lifecycle._settle_ready, lifecycle.claim_due
@@ -665,11 +675,28 @@ BUGS = [
         model=Delivering,
     ),
     Bug(
-        "it is forgotten that a file was seen before it was renamed",
+        "another file under the final name is removed with each rename",
         DeliverFile,
-        "_after_look",
-        _renamed_without_a_look,
-        {"step": 8, "take": 1},
+        "_rename",
+        _cleared_and_renamed,
+        {"step": 8, "lost": 1},
+        model=Delivering,
+    ),
+    Bug(
+        "a file that is gone long after its rename was refused is taken for delivered",
+        DeliverFile,
+        "_rename",
+        _refused_and_gone_is_taken,
+        {"step": 8, "break": 1, "clean": 1, "tick": 1},
+        ticks=(6,),
+        model=Delivering,
+    ),
+    Bug(
+        "what another delivery has brought is sent again",
+        Telling,
+        "is_delivered",
+        _nobody_has_brought_it,
+        {"step": 6, "again": 1},
         model=Delivering,
     ),
     Bug(

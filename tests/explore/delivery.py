@@ -1,7 +1,8 @@
 """Deliveries of one archived file: steps of the product over one connector, one server and one table.
 
-What the connector is asked for it does later, in any order; a file that is sent is half there for a while. Of a rename
-it tells nothing. A machine calls a step again until it has an answer.
+What the connector is asked for it does later, in any order, but for one thing: what is to be removed under the final
+name is gone before anything else is renamed or listed. A file that is sent is half there for a while. Of a rename it
+tells nothing. A machine calls a step again until it has an answer.
 """
 
 import json
@@ -25,11 +26,12 @@ from webadmit_exports.delivery.progress import Delivery, Phase
 from webadmit_exports.delivery.telling import Telling
 from webadmit_exports.domain.delivered import Before, Outcome
 from webadmit_exports.errors import AwsUnavailable
+from webadmit_exports.messages.delivery_problems import DeliveryProblem
 from webadmit_exports.messages.message import Message
 
 RECEIPT = receipt_of()
 FINAL = Delivery(receipt=RECEIPT, execution="", began_at=MIDNIGHT, since=MIDNIGHT).name
-HALF, WHOLE = "half", "whole"
+OLD, HALF, WHOLE = "old", "half", "whole"
 _ENDS = (Phase.DELIVERED, Phase.HELD, Phase.GIVEN_UP)
 
 
@@ -58,7 +60,8 @@ class Where:
 class Machine:
     """An execution: its document as JSON. `told`: how often it has told of the file; `is_stepping`: a step is called.
 
-    `before`: the document before the last step, whose answer may still be lost.
+    `before`: the document before the last step, whose answer may still be lost. `was_delivered`: another delivery had
+    brought the file when the step was called.
     """
 
     document: str
@@ -66,10 +69,18 @@ class Machine:
     is_stepping: bool = False
     told: int = 0
     failures_told: int = 0
+    was_delivered: bool = False
 
     @property
     def phase(self) -> str:
         return str(json.loads(self.document).get("phase", Phase.TO_DECIDE))
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the server has not renamed the file, which waits for another look."""
+        reason = json.loads(self.document).get("reason")
+        is_waiting = self.phase == Phase.ARRIVED and not self.is_stepping
+        return is_waiting and reason == DeliveryProblem.NOT_RENAMED.reason("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,8 @@ class World:
     """What the steps share.
 
     `files`: on the server, by name; `results`: of transfers; `listings`: by number; `taken`: how often what reads the
-    folder has taken the file; `excused`: why a message may come twice, or the file be sent once more.
+    folder has taken the file; `excused`: why a message may come twice, or the file be sent once more; `wrong`: what
+    must never have been done.
     """
 
     machines: tuple[Machine, ...]
@@ -91,6 +103,7 @@ class World:
     claims: tuple[tuple[str, str], ...] = ()
     told: int = 0
     is_excused: bool = False
+    wrong: str = ""
 
 
 # ── The ports of the product ────────────────────────────────────────────────────────────────────────────────────────
@@ -185,11 +198,13 @@ class Delivering:
 
     `step`; `again`: a person sends the file again; `break`: the server does not do what the connector wants; `take`:
     what reads the folder takes the file; `clean`: somebody removes a file that is not finished and that nobody has
-    seen (one that was seen, and is gone after its rename, counts as taken); `lost`: the answer of a step does not reach
-    its machine; `fault`, `crash`, `tick`.
+    seen, or that the server has not renamed (one that was seen, and is gone after its rename, counts as taken); `lost`:
+    the answer of a step does not reach its machine; `fault`, `crash`, `tick`. `is_replaced`: another file has the final
+    name.
     """
 
     budget: dict[str, int]
+    is_replaced: bool = False
     kinds = ("step", "again", "break", "take", "clean", "lost", "fault")
 
     @contextmanager
@@ -198,7 +213,7 @@ class Delivering:
             yield
 
     def begin(self) -> World:
-        return World(machines=(Machine(_first("execution 1")),))
+        return World(machines=(Machine(_first("execution 1")),), files=((FINAL, OLD),) if self.is_replaced else ())
 
     def time(self, clock: int, shared: World) -> int:
         return clock
@@ -235,22 +250,25 @@ class Delivering:
                 yield Event(f"machine {number + 1} gets no answer", _with(shared, number, unheard), "lost")
             if machine.is_stepping or machine.phase in _ENDS:
                 continue
-            stepping = _with(shared, number, replace(machine, is_stepping=True, before=""))
+            is_delivered = shared.outcome is not None and shared.outcome.what == Phase.DELIVERED
+            called = replace(machine, is_stepping=True, before="", was_delivered=is_delivered)
+            stepping = _with(shared, number, called)
             where = Where(number, machine.document)
             yield Event(f"machine {number + 1} calls", stepping, "step", ("step", where))
         if len(shared.machines) == 1:
             again = Machine(_first("execution 2", released=True))
             yield Event("a person sends it again", replace(shared, machines=(*shared.machines, again)), "again")
-        for task in dict.fromkeys(shared.tasks):
+        for task in _possible(shared):
             for label, after, costs in _done(shared, task):
                 yield Event(f"the connector {label}", after, costs)
         files = dict(shared.files)
-        if FINAL in files:
+        if files.get(FINAL) in (HALF, WHOLE):
             taken = replace(shared, files=_sorted({**files, FINAL: None}), taken=shared.taken + 1)
             yield Event("what reads the folder takes the file", taken, "take")
         seen = {name for listing in shared.listings for name, _ in listing or ()}
         for name in files:
-            if name != FINAL and name not in seen:
+            is_left = all(machine.is_refused for machine in shared.machines) and not shared.tasks
+            if name != FINAL and (name not in seen or (is_left and not self.budget.get("lost"))):
                 cleaned = replace(shared, files=_sorted({**files, name: None}))
                 yield Event(f"somebody removes {_short(name)}", cleaned, "clean")
 
@@ -276,9 +294,11 @@ class Delivering:
         yield Effect("", shared.sendings + 1, replace(shared, sendings=shared.sendings + 1))
 
     def _send(self, number: int, shared: World, name: str) -> Iterator[Effect]:
-        transfer = len(shared.results)
+        transfer, machine = len(shared.results), shared.machines[number]
         asked = _asked(replace(shared, results=(*shared.results, "QUEUED")), Task("send", name, number=transfer))
-        yield Effect("", transfer, asked)
+        is_wanted = json.loads(machine.document)["released"]
+        again = "" if is_wanted or not machine.was_delivered else "what another delivery has brought is sent again"
+        yield Effect("", transfer, asked, violation=again)
         yield from _failing(shared, asked)
 
     def _sending(self, number: int, shared: World, transfer: int) -> Iterator[Effect]:
@@ -331,7 +351,8 @@ class Delivering:
             yield Effect(f" {event_type}", "told", told)
             yield Effect(f" {event_type}, not taken", refused, _left(shared, number), costs="fault")
             return
-        wrong = "" if FINAL in dict(shared.files) or shared.taken else "a file is told of that is not there"
+        is_there = dict(shared.files).get(FINAL) == WHOLE or shared.taken
+        wrong = "" if is_there else "a file is told of that is not there"
         is_wanted = len(shared.machines) > 1  # a person may hear of it twice
         if shared.told and not shared.is_excused and not is_wanted:
             wrong = "a file is told of twice, and nothing explains it"
@@ -380,9 +401,7 @@ class Delivering:
             machine = replace(shared.machines[number], is_stepping=False)
             shared, wrong = run_alone("step", Where(number, machine.document), _with(shared, number, machine), clock)
             while shared.tasks and not wrong:
-                _, shared, _ = next(_done(shared, shared.tasks[0]))
-                while shared.tasks and shared.tasks[0].what == "writing":
-                    _, shared, _ = next(_done(shared, shared.tasks[0]))
+                _, shared, _ = next(_done(shared, _possible(shared)[0]))
                 wrong = _wrong(shared)
             if wrong:
                 return f"{wrong}, after faults have stopped"
@@ -392,7 +411,7 @@ class Delivering:
             return "a delivery never ends"
         if Phase.DELIVERED not in phases:
             return "" if any(machine.failures_told for machine in shared.machines) else "a failure is told nobody"
-        if FINAL not in dict(shared.files) and not shared.taken:
+        if dict(shared.files).get(FINAL) != WHOLE and not shared.taken:
             return "a file is delivered that is not there"
         return "" if shared.told else "a file is delivered, and nobody is told"
 
@@ -436,6 +455,14 @@ def _sorted(files: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, content) for name, content in files.items() if content is not None))
 
 
+def _possible(shared: World) -> list[Task]:
+    """What the connector may do next."""
+    tasks = list(dict.fromkeys(shared.tasks))
+    if Task("remove", FINAL) in tasks:
+        tasks = [task for task in tasks if task.what not in ("rename", "list")]
+    return tasks
+
+
 def _done(shared: World, task: Task) -> Iterator[tuple[str, World, str]]:
     """How the connector does something: in words, what is shared then, and what it costs; first as it should."""
     left = list(shared.tasks)
@@ -459,7 +486,9 @@ def _done(shared: World, task: Task) -> Iterator[tuple[str, World, str]]:
         if moved != rest:
             yield "does not rename", rest, "break"
     elif task.what == "remove":
-        yield f"removes {_short(task.name)}", replace(rest, files=_sorted({**files, task.name: None})), ""
+        wrong = "a whole file is removed" if task.name == FINAL and files.get(FINAL) == WHOLE else ""
+        removed = replace(rest, files=_sorted({**files, task.name: None}), wrong=wrong)
+        yield f"removes {_short(task.name)}", removed, ""
     else:
         yield "lists the folder", replace(rest, listings=_set(rest.listings, task.number, shared.files)), ""
 
@@ -475,6 +504,8 @@ def _short(name: str) -> str:
 def _wrong(shared: World) -> str:
     """What must never be."""
     files = dict(shared.files)
+    if shared.wrong:
+        return shared.wrong
     if files.get(FINAL) == HALF:
         return "half of a file stands under its final name"
     comes_again = shared.taken > 0 and FINAL in files

@@ -79,6 +79,11 @@ SHORT = [
         Delivering({"step": 8, "take": 1, "clean": 1, "break": 1, "tick": 1}),
         (800,),
     ),
+    Scenario(
+        "a delivery in the place of another file; a lost answer",
+        Delivering({"step": 8, "lost": 1}, is_replaced=True),
+        (31,),
+    ),
 ]
 
 LONG = [
@@ -183,6 +188,12 @@ LONG = [
     Scenario(
         "a delivery that is taken, cleaned away, not done, struck",
         Delivering({"step": 9, "take": 1, "clean": 1, "break": 2, "fault": 1, "lost": 1}),
+        (31,),
+        most_seconds=150,
+    ),
+    Scenario(
+        "a delivery in the place of another file; a fault, a crash, a lost answer, not done",
+        Delivering({"step": 9, "fault": 1, "crash": 1, "lost": 1, "break": 1}, is_replaced=True),
         (31,),
         most_seconds=150,
     ),

@@ -97,7 +97,7 @@ def test_an_announcement_that_comes_again_delivers_nothing_again(world: World) -
 
 # ── Nothing half, nothing twice, nothing lost ───────────────────────────────────────────────────────────────────────
 
-_CALLS = range(1, 21)  # of a delivery that goes well
+_CALLS = range(1, 26)  # of a delivery that goes well
 
 
 @pytest.mark.parametrize("number", _CALLS)
@@ -340,7 +340,7 @@ def test_deliveries_of_before_a_deployment_go_on_with_the_new_code(world: World)
     while execution.document.get("phase") != "being looked for":
         next(states)
         world.sandbox.connectors_work()
-    for name in ("columns_added", "renames", "failures"):
+    for name in ("told", "rename_at", "must_be_seen", "failures"):
         del execution.document[name]  # as if the version of before had not known them
     execution.document["of_before"] = 1
     world.sandbox.functions["DeliverFileFunction"].stop()

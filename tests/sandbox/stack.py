@@ -376,8 +376,8 @@ class Sandbox:
 
     def age_delivery(self, execution: Execution, *, seconds: float) -> None:
         """As if the delivery had begun that much earlier."""
-        for name in ("began_at", "since"):
-            if name in execution.document:
+        for name in ("began_at", "since", "rename_at"):
+            if execution.document.get(name):
                 earlier = datetime.fromisoformat(execution.document[name]) - timedelta(seconds=seconds)
                 execution.document[name] = earlier.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 

@@ -5,6 +5,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -118,9 +119,10 @@ class ArchiveFile:
             stored = self.bucket.find(announced.key_prefix)
             announced = announced.as_stored(stored) if stored else announced
             if stored and stored.has_receipt:
-                if is_repeated:
+                if is_repeated:  # programs are told again; the file is sent again only with DeliverFileFunction
                     self.topics.publish(self.messages.receipt(announced, stored, repeated=True))
-                self._start_delivery(announced, stored)
+                else:
+                    self._start_delivery(announced, stored)
                 return ArchiveOutcome.ALREADY_ARCHIVED
             if stored and self.now() - stored.stored_at < LEASE:
                 raise AlreadyThere
@@ -143,7 +145,8 @@ class ArchiveFile:
             self.deliveries.start(str(receipt["event_id"]), receipt)
         except AwsUnavailable as error:
             raise NotArchived(Problem.DELIVERY_NOT_STARTED, error.detail) from None
-        self.bucket.mark(stored, DELIVERY)
+        with suppress(AwsUnavailable):  # it is started, and the same name starts nothing twice
+            self.bucket.mark(stored, DELIVERY)
 
     def _fetch(self, announced: AnnouncedFile, time_left: Callable[[], float]) -> StoredFile:
         """The file as an object with its facts. A download that fails is begun anew, with a fresh URL."""

@@ -132,7 +132,7 @@ class ArchiveMessages:
         commands = self.writer.commands
         hosts = ",".join(host for host in (self.download_hosts, alert.detail) if host)
         enough = min((alert.size or 0) // _MIB + 1, _LARGEST)
-        again = self._again(alert.announced)
+        again = self._again(alert)
         advice = alert.problem.advice(
             commands,
             "ArchiveFileFunction",
@@ -145,8 +145,11 @@ class ArchiveMessages:
         repair = "" if advice.startswith("Nothing") else f"{advice} "
         return f"{repair}To have it tried again, {again}"
 
-    def _again(self, announced: AnnouncedFile) -> str:
+    def _again(self, alert: ArchiveAlert) -> str:
+        announced = alert.announced
         ids = {"export_id": announced.export.export_id, "export_file_id": announced.export_file_id}
+        if alert.problem is Problem.DELIVERY_NOT_STARTED:  # what is announced again is not delivered again
+            return self.writer.commands.with_event("DeliverFileFunction", "deliver", ids)
         return self.writer.commands.with_event("ReconcileRunsFunction", "announce_again", ids)
 
 

@@ -31,6 +31,7 @@ _CONFIG = Config(
     user_agent_extra="webadmit-exports",  # so that CloudTrail shows who called
 )
 _TWO_ATTEMPTS = Config(retries={"mode": "standard", "total_max_attempts": 2})
+_FOR_S3 = Config(connect_timeout=5, read_timeout=120)
 
 
 def dynamodb() -> "DynamoDBClient":
@@ -68,7 +69,11 @@ def step_functions() -> "SFNClient":
 
 
 def transfer() -> "TransferClient":
-    """Waits longer: a test of the connection takes as long as the SFTP server does. Asking twice would send twice."""
+    return boto3.client("transfer", config=_CONFIG.merge(Config(read_timeout=10)))
+
+
+def transfer_once() -> "TransferClient":
+    """Asks once, because asking twice sends twice; and waits as long as an SFTP server may take to answer."""
     return boto3.client(
         "transfer", config=_CONFIG.merge(Config(read_timeout=30, retries={"mode": "standard", "total_max_attempts": 1}))
     )
@@ -76,7 +81,12 @@ def transfer() -> "TransferClient":
 
 def s3() -> "S3Client":
     """S3 may take minutes to put the parts of a large object together."""
-    return boto3.client("s3", config=_CONFIG.merge(Config(connect_timeout=5, read_timeout=120)))
+    return boto3.client("s3", config=_CONFIG.merge(_FOR_S3))
+
+
+def s3_twice() -> "S3Client":
+    """For a step of a delivery: two attempts end within its five minutes."""
+    return boto3.client("s3", config=_CONFIG.merge(_FOR_S3).merge(_TWO_ATTEMPTS))
 
 
 def error_code(error: ClientError) -> str:

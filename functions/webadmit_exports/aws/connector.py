@@ -1,13 +1,13 @@
 """The SFTP connector of AWS Transfer Family (user guide, "AWS Transfer Family SFTP connectors").
 
-What it is asked for it does later, one after the other. Of a file that is sent it tells how that went; of a rename or a
-removal it does not, and of a list of a folder it writes a file where there is one.
+What it is asked for it does later; no page of AWS promises an order. Of a file that is sent it tells how that went. Of
+a rename or a removal it does not, and of a list of a folder it writes a file where there is one.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from webadmit_exports.aws.clients import aws_errors, error_code
 from webadmit_exports.domain.foreign_text import quoted
@@ -28,16 +28,20 @@ class Sending:
 
 
 class Connector:
-    """Every method raises AwsUnavailable if Transfer Family does not do as asked."""
+    """Every method raises AwsUnavailable if Transfer Family does not do as asked.
 
-    def __init__(self, client: "TransferClient", connector_id: str) -> None:
+    `once`: a client that repeats no call, for what must not be asked for twice.
+    """
+
+    def __init__(self, client: "TransferClient", once: "TransferClient", connector_id: str) -> None:
         self._client = client
+        self._once = once
         self._id = connector_id
 
     def send(self, bucket: str, key: str, folder: str) -> str:
         """Asks for an object to be sent, under the last part of its key; returns the id of the transfer."""
         with aws_errors("AWS Transfer Family"):
-            answer = self._client.start_file_transfer(
+            answer = self._once.start_file_transfer(
                 ConnectorId=self._id, SendFilePaths=[f"/{bucket}/{key}"], RemoteDirectoryPath=folder
             )
         return answer["TransferId"]
@@ -80,9 +84,12 @@ class Connector:
         return f"{prefix}/{answer['OutputFileName']}"
 
     def test(self) -> str:
-        """Tries to log in; returns what is wrong, as a quotation, empty where it works."""
+        """Tries to log in; returns what is wrong, of AWS's words as a quotation, empty where it works."""
         with aws_errors("AWS Transfer Family"):
-            answer = self._client.test_connection(ConnectorId=self._id)
+            try:
+                answer = self._once.test_connection(ConnectorId=self._id)
+            except ReadTimeoutError:
+                return "it did not answer within half a minute"
         return "" if answer.get("Status") == "OK" else quoted(answer.get("StatusMessage", "")) or "no reason is given"
 
     def addresses(self) -> list[str]:

@@ -12,7 +12,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from webadmit_exports.aws.clients import aws_errors, error_code
-from webadmit_exports.domain.delivered import Before, Contents, Outcome
+from webadmit_exports.domain.delivered import Before, Contents, Outcome, name_on_server
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.labels import Labels
 from webadmit_exports.domain.times import utc_microseconds, utc_seconds
@@ -167,11 +167,11 @@ def _of_export(export_id: int) -> str:
 
 
 def _of_program(labels: Labels) -> str:
-    return f"program {labels.organization.casefold()}\n{labels.export_name.casefold()}"
+    return f"program {labels.organization.casefold()}\n{name_on_server(labels.export_name).casefold()}"
 
 
 def _of_name(labels: Labels) -> str:
-    return f"name {labels.export_name.casefold()}"
+    return f"name {name_on_server(labels.export_name).casefold()}"
 
 
 def _of_file(export_id: int, export_file_id: int, finished_at: datetime) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from webadmit_exports.aws.clients import aws_errors, error_code
+from webadmit_exports.errors import AwsUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -79,6 +80,9 @@ class OutgoingBucket:
                 if error_code(error) not in _NOT_THERE:
                     raise
                 return None
-        listing = json.loads(text)
-        files = {found["filePath"].rpartition("/")[2]: found.get("size") for found in listing.get("files", [])}
+        try:
+            listing = json.loads(text)
+            files = {found["filePath"].rpartition("/")[2]: found.get("size") for found in listing.get("files", [])}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise AwsUnavailable("AWS Transfer Family wrote a list that cannot be read") from None
         return Folder(files=files, is_cut_off=listing.get("truncated") in (True, "true"))

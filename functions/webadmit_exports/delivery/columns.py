@@ -1,7 +1,7 @@
 """The columns of a CSV, and how they differ from those of the file before it. Pure.
 
-The names of columns are told to people. Where the first line of a file looks like a record, it is none of names, and
-nobody is told of it: it would be an applicant's data.
+The names of columns are told to people. Where the first line of a file looks like a record, or has little to do with
+that of the file before it, nobody is told what stands in it: it may be an applicant's data.
 """
 
 import csv
@@ -16,25 +16,33 @@ from webadmit_exports.domain.foreign_text import shown
 HEAD_BYTES = 1024 * 1024  # of a file, which hold its header: csv_facts takes no longer line
 NAMED = 20  # columns that are named
 _LONGEST_NAME = 200
-_OF_A_RECORD = re.compile(r"[^@]*@[^@]*|(?=.*\d)[\d\s.,:/+-]+")  # a mail address, a number, a date
+_OF_A_PERSON = re.compile(r"\S+@\S+\.\S+|.*\d{6}.*|[\d(][\d() .+-]{6,}")  # a mail address, an id, a telephone number
+_NUMBER = re.compile(r"(?=.*\d)[\d\s.,:/+-]+")  # also a date
 
 Columns = tuple[str, ...]
 
 
 def parse_columns(head: bytes, charset: str) -> Columns | None:
-    """The names in the first line of a file; None where there is none, or one of them is no name."""
+    """The names in the first line of a file; None where there is none, or it looks like a record."""
     text = head.decode(charset, errors="replace").removeprefix("\ufeff")
     try:
         names = next((tuple(record) for record in csv.reader(io.StringIO(text, newline="")) if record), ())
     except csv.Error:
         return None
-    return names if names and not any(_OF_A_RECORD.fullmatch(name.strip()) for name in names) else None
+    numbers = sum(bool(_NUMBER.fullmatch(name.strip())) for name in names)  # a year may be the name of one column
+    if numbers == len(names) or numbers > 1 or any(_OF_A_PERSON.fullmatch(name.strip()) for name in names):
+        return None
+    return names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnChanges:
-    """How columns differ. `added`: at the end, which breaks no load; everything else may."""
+    """How columns differ. `added`: at the end, which breaks no load; everything else may.
 
+    `is_another_line`: most of them are others; then none is named.
+    """
+
+    is_another_line: bool = False
     gone: Columns = ()
     renamed: tuple[tuple[str, str], ...] = ()
     inserted: Columns = ()
@@ -65,6 +73,8 @@ def compare(before: Sequence[str], now: Sequence[str]) -> ColumnChanges:
     gone, new = _without(before, now), _without(now, before)
     renamed = [(old, name) for old, name in zip(before, now, strict=False) if old in gone and name in new]
     kept_before, kept_now = _without(before, gone), _without(now, new)
+    if 2 * len(kept_before) < len(before):
+        return ColumnChanges(is_another_line=True)
     return ColumnChanges(
         gone=_without(gone, [old for old, _ in renamed]),
         renamed=tuple(renamed),

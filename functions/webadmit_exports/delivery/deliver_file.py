@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from webadmit_exports.aws.connector import Connector
 from webadmit_exports.aws.deliveries import DeliveriesTable
 from webadmit_exports.aws.outgoing_bucket import Folder, NoLongerArchived, OutgoingBucket
-from webadmit_exports.delivery.columns import HEAD_BYTES, in_json, parse_columns
-from webadmit_exports.delivery.hold import HoldRules
-from webadmit_exports.delivery.names import partial_name
+from webadmit_exports.delivery.columns import HEAD_BYTES, parse_columns
+from webadmit_exports.delivery.hold import Difference, HoldRules
+from webadmit_exports.delivery.names import is_partial_of, partial_name, remote_path
 from webadmit_exports.delivery.progress import Delivery, Phase
 from webadmit_exports.delivery.receipt import Receipt
 from webadmit_exports.delivery.telling import Hitch, Telling
@@ -28,7 +27,9 @@ from webadmit_exports.telemetry import logger
 _SOON, _LATER = 30, 300  # seconds until the next look
 _SOON_ENDS = timedelta(minutes=5)
 _LONGEST_SENDING = timedelta(hours=24)  # AWS lets a transfer wait for six hours, and take twelve
-_LISTED_WITHIN = timedelta(minutes=10)
+_LISTED_WITHIN = timedelta(minutes=30)
+_RENAMED_WITHIN = timedelta(minutes=5)
+_BEFORE_SENDING = (Phase.TO_DECIDE, Phase.TO_SEND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +53,9 @@ class DeliverFile:
             Phase.SENDING: self._watch,
             Phase.ARRIVED: self._ask_for_list,
             Phase.LOOKING: self._look,
-            Phase.TO_RENAME: self._rename,
         }
-        delivery = replace(delivery, folder=delivery.folder or self.folder)
+        if delivery.phase in _BEFORE_SENDING:  # the folder may have been corrected
+            delivery = replace(delivery, folder=self.folder)
         try:
             after = steps[delivery.phase](delivery)
         except Hitch as hitch:
@@ -65,90 +66,115 @@ class DeliverFile:
         return after
 
     def _decide(self, delivery: Delivery) -> Delivery:
-        receipt = delivery.receipt
         with _hitches(delivery, DeliveryProblem.NOT_SENT, Phase.TO_DECIDE):
-            contents = self._contents(receipt)
-        difference = self.rules.look_at(receipt, contents, self.deliveries.before(receipt.export, receipt.labels))
+            difference = self._difference(delivery.receipt, self._contents(delivery.receipt))
         if difference.reasons and not delivery.released:
             return self.telling.held(delivery, difference)
-        return self._send(replace(delivery, columns_added=tuple(in_json(difference.columns.added))))
+        return self._send(delivery)
 
     def _send(self, delivery: Delivery) -> Delivery:
+        if self.telling.is_delivered(delivery):
+            return self.telling.stood_down(delivery)
         sending = self.new_name()
         partial = partial_name(delivery.name, sending)
         key = f"outgoing/{sending}/{partial}"
         with _hitches(delivery, DeliveryProblem.NOT_SENT, Phase.TO_SEND):
             self.outgoing.copy(delivery.receipt.object, key)
             transfer_id = self.connector.send(self.outgoing.name, key, delivery.folder)
-        return self._next(delivery, Phase.SENDING, partial=partial, transfer_id=transfer_id, was_seen=False, renames=0)
+        sent = replace(delivery, partial=partial, transfer_id=transfer_id, rename_at=None, must_be_seen=False)
+        return self._next(sent, Phase.SENDING)
 
     def _watch(self, delivery: Delivery) -> Delivery:
         """Asks how a sending stands; hours are no failure."""
+        if self.now() - delivery.since > _LONGEST_SENDING:
+            raise Hitch(delivery, DeliveryProblem.NOT_SENT, "it was on its way for a day", Phase.TO_SEND)
         with _hitches(delivery, DeliveryProblem.NOT_SENT, Phase.SENDING):
             sending = self.connector.sending(delivery.transfer_id)
         if sending.has_arrived:
             return self._ask_for_list(delivery)
         if sending.is_over:
-            with suppress(AwsUnavailable):  # half a file may be there, under a name that nobody looks for
-                self.connector.remove(delivery.partial_path)
+            self._remove(delivery, delivery.partial)  # half a file may be there, under a name that nobody looks for
             raise Hitch(delivery, DeliveryProblem.NOT_SENT, sending.words, Phase.TO_SEND)
-        if self.now() - delivery.since > _LONGEST_SENDING:
-            raise Hitch(delivery, DeliveryProblem.NOT_SENT, "it was on its way for a day", Phase.TO_SEND)
         return replace(delivery, wait_seconds=_SOON if self.now() - delivery.since < _SOON_ENDS else _LATER)
 
     def _ask_for_list(self, delivery: Delivery) -> Delivery:
         """No call tells how a rename has ended: the folder is looked at, before and after."""
-        with _hitches(delivery, DeliveryProblem.NOT_SEEN, Phase.TO_RENAME if delivery.renames else Phase.ARRIVED):
+        with _hitches(delivery, DeliveryProblem.NOT_SEEN, Phase.ARRIVED):
             listing = self.connector.list_folder(delivery.folder, self.outgoing.name, "listings")
-        return self._next(delivery, Phase.LOOKING, listing=listing)
+        return self._next(replace(delivery, listing=listing), Phase.LOOKING)
 
     def _look(self, delivery: Delivery) -> Delivery:
         with _hitches(delivery, DeliveryProblem.NOT_SEEN, Phase.LOOKING):
             folder = self.outgoing.folder(delivery.listing)
-        if folder is None:
-            if self.now() - delivery.since > _LISTED_WITHIN:
-                raise Hitch(delivery, DeliveryProblem.NOT_SEEN, "the folder was not listed", Phase.ARRIVED)
-            return replace(delivery, wait_seconds=_SOON)
-        return self._after_look(delivery, folder)
+        if folder is not None:
+            return self._after_look(delivery, folder)
+        if self.now() - delivery.since > _LISTED_WITHIN:
+            raise Hitch(delivery, DeliveryProblem.NOT_SEEN, "the folder was not listed", Phase.ARRIVED)
+        return replace(delivery, wait_seconds=_SOON)
 
     def _after_look(self, delivery: Delivery, folder: Folder) -> Delivery:
         files, name, partial = folder.files, delivery.name, delivery.partial
-        if name in files and (partial not in files or files[name] == files[partial]):
-            if partial in files:  # the same file was there already
-                with suppress(AwsUnavailable):
-                    self.connector.remove(delivery.partial_path)
-            return self._tell(delivery)
+        if name in files and (partial not in files or (files[name] == files[partial] is not None)):
+            return self._tell(delivery, folder)
+        if name in files:
+            return self._clear(delivery)
         if partial in files:
-            delivery = replace(delivery, was_seen=True, replaces=name in files)
-            if delivery.renames:
-                raise Hitch(delivery, DeliveryProblem.NOT_RENAMED, "", Phase.TO_RENAME)
             return self._rename(delivery)
-        if delivery.renames and delivery.was_seen:  # what reads the folder has taken it by now
-            return self._tell(delivery)
         if not folder.is_cut_off:
+            if delivery.rename_at and not delivery.must_be_seen:  # what reads the folder has taken it by now
+                return self._tell(delivery, folder)
             raise Hitch(delivery, DeliveryProblem.NOT_THERE, "", Phase.TO_SEND)
-        if delivery.renames:
-            raise Hitch(delivery, DeliveryProblem.NOT_SEEN, "there are more files than AWS lists", Phase.TO_RENAME)
+        if delivery.rename_at:
+            unseen = replace(delivery, rename_at=None)
+            raise Hitch(unseen, DeliveryProblem.NOT_SEEN, "there are more files than AWS lists", Phase.ARRIVED)
         return self._rename(delivery)
 
-    def _rename(self, delivery: Delivery) -> Delivery:
-        """Not all servers rename onto a file that is there."""
-        with _hitches(delivery, DeliveryProblem.NOT_RENAMED, Phase.TO_RENAME):
-            if delivery.replaces:
-                self.connector.remove(delivery.path)
-            self.connector.rename(delivery.partial_path, delivery.path)
-        return self._ask_for_list(replace(delivery, renames=delivery.renames + 1))
+    def _clear(self, delivery: Delivery) -> Delivery:
+        """Has another file under its final name removed: not all servers rename onto a file that is there.
 
-    def _tell(self, delivery: Delivery) -> Delivery:
+        The rename waits for a look that no longer shows it: what was renamed would be removed.
+        """
+        cleared = replace(delivery, must_be_seen=True)
+        with _hitches(cleared, DeliveryProblem.NOT_RENAMED, Phase.ARRIVED):
+            self.connector.remove(delivery.path)
+        raise Hitch(cleared, DeliveryProblem.NOT_RENAMED, "another file has that name", Phase.ARRIVED)
+
+    def _rename(self, delivery: Delivery) -> Delivery:
+        """Only ever after a look, and for some minutes after each: AWS may not have come to it yet."""
+        if self.telling.is_delivered(delivery):
+            self._remove(delivery, delivery.partial)
+            return self.telling.stood_down(delivery)
+        asked_at = delivery.rename_at or self.now()
+        if self.now() - asked_at >= _RENAMED_WITHIN:
+            then = Phase.ARRIVED if delivery.folder == self.folder else Phase.TO_SEND
+            refused = replace(delivery, rename_at=None, must_be_seen=True)
+            raise Hitch(refused, DeliveryProblem.NOT_RENAMED, "", then)
+        asked = replace(delivery, rename_at=asked_at)
+        with _hitches(asked, DeliveryProblem.NOT_RENAMED, Phase.ARRIVED):
+            self.connector.rename(delivery.partial_path, delivery.path)
+        return self._ask_for_list(asked)
+
+    def _tell(self, delivery: Delivery, folder: Folder) -> Delivery:
+        for left in folder.files:
+            if is_partial_of(delivery.name, left):  # also of a sending whose answer was lost
+                self._remove(delivery, left)
         receipt = delivery.receipt
         try:
             contents = self._contents(receipt)
         except NoLongerArchived:
             contents = Contents(columns=None, rows=receipt.rows)
-        return self.telling.delivered(delivery, contents)
+        return self.telling.delivered(delivery, contents, self._difference(receipt, contents).columns.added)
 
-    def _next(self, delivery: Delivery, phase: Phase, **changes: Any) -> Delivery:
-        return replace(delivery, phase=phase, since=self.now(), wait_seconds=_SOON, **changes)
+    def _next(self, delivery: Delivery, phase: Phase) -> Delivery:
+        return replace(delivery, phase=phase, since=self.now(), wait_seconds=_SOON)
+
+    def _remove(self, delivery: Delivery, name: str) -> None:
+        """Asks for it; what stays then has a name that nobody looks for."""
+        with suppress(AwsUnavailable):
+            self.connector.remove(remote_path(delivery.folder, name))
+
+    def _difference(self, receipt: Receipt, contents: Contents) -> Difference:
+        return self.rules.look_at(receipt, contents, self.deliveries.before(receipt.export, receipt.labels))
 
     def _contents(self, receipt: Receipt) -> Contents:
         columns = None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from webadmit_exports.delivery.columns import in_json, named
+from webadmit_exports.delivery.columns import Columns, in_json, named
 from webadmit_exports.delivery.hold import Difference
 from webadmit_exports.delivery.progress import Delivery
 from webadmit_exports.delivery.receipt import Receipt
@@ -21,12 +21,12 @@ class DeliveryMessages:
 
     writer: MessageWriter
 
-    def delivered(self, delivery: Delivery, *, repeated: bool) -> Message:
+    def delivered(self, delivery: Delivery, columns_added: Columns, *, repeated: bool) -> Message:
         """The file lies in its folder; `repeated` if that was said before and a person had it sent once more."""
         receipt = delivery.receipt
         fields: Body = {"remote_path": delivery.path}
-        if delivery.columns_added:
-            fields["columns_added"] = in_json(delivery.columns_added)
+        if columns_added:
+            fields["columns_added"] = in_json(columns_added)
         if repeated:
             fields["repeated"] = True
         rows = "" if receipt.rows is None else f" ({counted(receipt.rows, 'record')})"
@@ -37,13 +37,13 @@ class DeliveryMessages:
             f"{'again: ' if repeated else ''}{{export}} is delivered{rows}",
             f"The file of export {receipt.export.export_id} lies on the SFTP server, whole{rows}:",
             delivery.path,
-            f"Columns that are new at its end: {named(delivery.columns_added)}." if delivery.columns_added else "",
+            f"Columns that are new at its end: {named(columns_added)}." if columns_added else "",
             fields=fields,
         )
 
     def held(self, receipt: Receipt, difference: Difference) -> Message:
         """The file is held back, because it may break the next load."""
-        reason, changes = " ".join(difference.reasons), difference.columns
+        reason, changes = " ".join(map(str, difference.reasons)), difference.columns
         advice = (
             "See whether the system that reads the file can take it as it is, and correct its mapping, or the export in"
             f" WebAdMIT. To let the file through: {self._release(receipt)} Later files are then compared with it."

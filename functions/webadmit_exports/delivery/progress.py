@@ -25,7 +25,6 @@ class Phase(StrEnum):
     TO_DECIDE = "to be decided"
     TO_SEND = "to be sent"
     SENDING = "being sent"
-    TO_RENAME = "to be renamed"
     ARRIVED = "arrived"
     LOOKING = "being looked for"
     DELIVERED = delivered.DELIVERED
@@ -37,9 +36,10 @@ class Phase(StrEnum):
 class Delivery:
     """One delivery. `execution` tells it from others of the same file; `released`: a person lets the file through.
 
-    `since`: when the phase began. `partial`: what the file is called while it is sent. `listing`: where the list of
-    the folder will be. `was_seen`: the partial file was there, whole; `replaces`: another file has the final name;
-    `renames`: how often it was to be renamed.
+    `since`: when the phase began. `told`: the causes of failures that people were told of. `partial`: what the file is
+    called while it is sent. `listing`: where the list of the folder will be. `rename_at`: when a rename was asked for,
+    None again where it was refused. `must_be_seen`: it was refused, or another file under the final name was to be
+    removed; then a file that is gone does not count as taken.
     """
 
     receipt: Receipt
@@ -52,13 +52,12 @@ class Delivery:
     wait_seconds: int = 0
     failures: int = 0
     reason: str = ""
-    columns_added: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
     partial: str = ""
     transfer_id: str = ""
     listing: str = ""
-    was_seen: bool = False
-    replaces: bool = False
-    renames: int = 0
+    rename_at: datetime | None = None
+    must_be_seen: bool = False
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Self:
@@ -72,15 +71,16 @@ class Delivery:
                 "began_at": parse_time(document["began_at"]),
                 "since": parse_time(document.get("since", document["began_at"])),
                 "phase": Phase(document.get("phase", Phase.TO_DECIDE)),
-                "columns_added": tuple(document.get("columns_added", ())),
+                "told": tuple(document.get("told", ())),
+                "rename_at": parse_time(document["rename_at"]) if document.get("rename_at") else None,
             }
         )
 
     @property
     def document(self) -> dict[str, Any]:
         """For the machine, as JSON has it."""
-        times = {"began_at": utc_microseconds(self.began_at), "since": utc_microseconds(self.since)}
-        return {**asdict(self), **times, "receipt": dict(self.receipt.body)}
+        fields = {**asdict(self), "receipt": dict(self.receipt.body)}
+        return {name: utc_microseconds(one) if isinstance(one, datetime) else one for name, one in fields.items()}
 
     @property
     def name(self) -> str:

@@ -1,10 +1,20 @@
 """What is known of files that were delivered, or not. Pure."""
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
+_NAME_LENGTH = 60  # of an export, on the server
+
 # How a delivery may end; DeliveryMachine in template.yaml knows these words too.
 DELIVERED, HELD, GIVEN_UP = "delivered", "held back", "given up"
+
+
+def name_on_server(export_name: str) -> str:
+    """What the files of an export begin with: letters, digits and single underscores. Names may coincide there."""
+    ascii_name = unicodedata.normalize("NFKD", export_name).encode("ascii", "ignore").decode()  # ü becomes u
+    return re.sub(r"[^A-Za-z0-9]+", "_", ascii_name)[:_NAME_LENGTH].strip("_") or "export"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,11 @@ class Commands:
 
         `sam deploy` alone would deploy what was built last, in a fresh clone nothing.
         """
-        values = ", ".join(f'"{name}={value}"' for name, value in parameters.items())
+        values = ", ".join(f'"{name}={_quoted(value)}"' for name, value in parameters.items())
         change = f"put {values} into parameter_overrides in your samconfig file, then " if values else ""
         return f"{change}run `sam build` and `sam deploy` in the folder that you deploy {self.stack_name} from"
+
+
+def _quoted(value: str) -> str:
+    """As SAM wants it: what stands after a blank would be lost without quotes, and `…` stands for anything."""
+    return f"'{value}'" if " " in value or value == "…" else value

@@ -54,8 +54,9 @@ class CheckDelivery:
         else:
             yield SetupProblem(
                 what=f"The folder {self.folder} on the SFTP server was not listed within {_LISTED_WITHIN} seconds.",
-                fix="it has to be there, and the user has to be allowed to list it, and to write, rename and remove"
-                f" files in it. If another one is meant, {self.commands.deploy(SftpFolder='…')}",
+                fix="if large files are on their way just now, run this check again later. The folder has to be there,"
+                " and the user has to be allowed to list it, and to write, rename and remove files in it. If another"
+                f" one is meant, {self.commands.deploy(SftpFolder='…')}",
             )
             return
         if folder.is_cut_off:

@@ -83,7 +83,7 @@ class CheckSetup:
     def run(self, time_left: Callable[[], float]) -> Findings:
         """Looks at everything that it can reach; `time_left`: the seconds that the invocation still has."""
         findings = Findings()
-        for look in (self._look_at_mails, self._look_at_callbacks, self._look_at_delivery):
+        for look in (self._look_at_mails, self._look_at_callbacks):
             try:
                 findings.problems += look()
             except AwsUnavailable as error:
@@ -97,6 +97,10 @@ class CheckSetup:
             switched_schedule(schedule, self.commands) for schedule in schedules if schedule.was_switched
         ]
         access = self._look_at_webadmit(findings, schedules, time_left)
+        try:  # last: a server may take long to answer
+            findings.problems += self._look_at_delivery()
+        except AwsUnavailable as error:
+            findings.problems.append(known_problem(error, self.commands))
         findings.lines += ["Schedules:", *schedule_lines(schedules, access, self.now())]
         findings.lines += self._delivery_lines()
         if access:

@@ -41,10 +41,16 @@ class ScheduledName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliveries:
-    """What came of the files' deliveries, by export id and file id. `waiting`: those that have gone on for an hour."""
+    """What came of the files' deliveries, by export id and file id. `waiting`: those that have gone on for an hour.
+
+    `vanished`: files of which nothing is known, and nothing is under way. `earlier`: runs of the day before whose files
+    were held back or given up since the last mail.
+    """
 
     outcomes: Mapping[tuple[int, int], Outcome]
     waiting: int
+    vanished: int = 0
+    earlier: Sequence[ExpectedRun] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,8 @@ class DailyReport:
     `without_exports`: names that stood for nothing that can be started. `not_known`: those of which it is not known
     what they stood for, and `why_not_known`. `changes`: what names stand for now, and did not the day before.
     `alarms`: those that ring now; None where that cannot be read. `second_starts`: how many of the starts that wait in
-    the queue are second ones, of runs that failed. `deliveries`: None where files are not delivered.
+    the queue are second ones, of runs that failed. `deliveries`: None where files are not delivered, or
+    where that could not be read (`are_deliveries_unknown`).
     """
 
     since: datetime
@@ -70,6 +77,7 @@ class DailyReport:
     alarms: Sequence[RingingAlarm] | None = ()
     second_starts: int = 0
     deliveries: Deliveries | None = None
+    are_deliveries_unknown: bool = False
 
     def of(self, outcome: RunOutcome) -> list[ExpectedRun]:
         """The runs that ended like this, earliest first."""
@@ -97,7 +105,8 @@ class DailyReport:
 
     def _delivered(self) -> Iterator[tuple[ExpectedRun, Outcome]]:
         outcomes = self.deliveries.outcomes if self.deliveries else {}
-        for run in self.of(RunOutcome.READY):
+        earlier = self.deliveries.earlier if self.deliveries else ()
+        for run in (*earlier, *self.of(RunOutcome.READY)):
             if run.file and (outcome := outcomes.get((run.export.export_id, run.file.export_file_id))):
                 yield run, outcome
 

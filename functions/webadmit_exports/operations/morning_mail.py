@@ -14,11 +14,12 @@ from webadmit_exports.aws.schedules import Schedules
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.aws.topics import Topics
 from webadmit_exports.domain.callback_url import LIFETIME
+from webadmit_exports.domain.delivered import GIVEN_UP, HELD, Outcome
 from webadmit_exports.domain.export_file import ExportFile
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.domain.name_pattern import NamePattern
 from webadmit_exports.domain.second_chance import waits_for_second_run
-from webadmit_exports.domain.status import has_file
+from webadmit_exports.domain.status import RunOutcome, has_file
 from webadmit_exports.errors import AwsUnavailable
 from webadmit_exports.messages.message import MessageWriter
 from webadmit_exports.operations.cron import same_time_yesterday
@@ -38,15 +39,44 @@ class WatchedDeliveries:
     table: DeliveriesTable
     machine: DeliveryMachine
 
-    def look_at(self, runs: Iterable[ExpectedRun], now: datetime) -> Deliveries:
-        """Raises AwsUnavailable."""
-        outcomes = {}
-        for file in (run.file for run in runs if run.file and run.file.finished_at and has_file(run.file.status)):
-            assert file.finished_at, "it has finished"
-            ids = file.export.export_id, file.export_file_id
-            if outcome := self.table.outcome(*ids, file.finished_at):
-                outcomes[ids] = outcome
-        return Deliveries(outcomes=outcomes, waiting=self.machine.count_running(now - _DELIVERED_WITHIN))
+    def look_at(
+        self,
+        runs: Iterable[ExpectedRun],
+        earlier: Iterable[ExportFile],
+        since: datetime,
+        now: datetime,
+        *,
+        in_archive: int,
+    ) -> Deliveries:
+        """Raises AwsUnavailable. `earlier`: files of before `since`; `in_archive`: how many archiving still has."""
+        files = [run.file for run in runs if run.file and has_file(run.file.status)]
+        outcomes = self._outcomes(files)
+        news = {
+            ids: outcome
+            for ids, outcome in self._outcomes(earlier).items()
+            if outcome.what in (HELD, GIVEN_UP) and outcome.at >= since
+        }
+        long_ago = now - _DELIVERED_WITHIN
+        waiting = self.machine.count_running(long_ago)
+        unheard = [one for one in files if one.finished_at and one.finished_at < long_ago and _ids(one) not in outcomes]
+        return Deliveries(
+            outcomes={**outcomes, **news},
+            earlier=[
+                ExpectedRun(export=one.export, scheduled_for=one.scheduled_for, outcome=RunOutcome.READY, file=one)
+                for one in earlier
+                if _ids(one) in news
+            ],
+            waiting=waiting,
+            vanished=max(0, len(unheard) - waiting - in_archive),
+        )
+
+    def _outcomes(self, files: Iterable[ExportFile]) -> dict[tuple[int, int], Outcome]:
+        found = ((_ids(file), self.table.outcome(*_ids(file), file.finished_at)) for file in files if file.finished_at)
+        return {ids: outcome for ids, outcome in found if outcome}
+
+
+def _ids(file: ExportFile) -> tuple[int, int]:
+    return file.export.export_id, file.export_file_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,22 +111,25 @@ class SendMorningMail:
         by_name = {export.export_id for export in (*(one for _, one in expected.by_name), *history.exports())}
         due = list(self.table.unfinished(now + LIFETIME))
         unfinished = [file for file in due if not file.finished_at]
-        files = self._files(pairs, by_name, unfinished, since)
+        files = self._files(pairs, by_name, unfinished, same_time_yesterday(since, self.writer.timezone))
         runs = match_runs(expected, files, since, until)
+        queues = self._count_queues(files, now)
+        deliveries, are_unknown = self._look_at_deliveries(runs, files, queues, since, now)
         report = DailyReport(
             since=since,
             until=until,
             schedules=schedules,
             runs=runs,
             older=[file for file in unfinished if file.scheduled_for < since],
-            queues=self._count_queues(files, now),
+            queues=queues,
             alarms=self._ringing(),
             second_starts=sum(waits_for_second_run(file) for file in due),
             without_exports=expected.without_exports,
             not_known=expected.not_known,
             why_not_known=history.why_not_known,
             changes=history.changes(),
-            deliveries=self.deliveries.look_at(runs, now) if self.deliveries else None,
+            deliveries=deliveries,
+            are_deliveries_unknown=are_unknown,
         )
         self.topics.publish(report_message(report, self.writer))
         return report
@@ -110,6 +143,25 @@ class SendMorningMail:
             for file in same
         )
         return replace(lengths, not_archived=max(0, lengths.not_archived - new))
+
+    def _look_at_deliveries(
+        self,
+        runs: Sequence[ExpectedRun],
+        files: Mapping[int, Sequence[ExportFile]],
+        queues: QueueLengths,
+        since: datetime,
+        now: datetime,
+    ) -> tuple[Deliveries | None, bool]:
+        """What came of them, and whether that could not be read."""
+        if self.deliveries is None:
+            return None, False
+        earlier = [one for same in files.values() for one in same if one.scheduled_for < since and has_file(one.status)]
+        in_archive = queues.not_archived + queues.archive_given_up
+        try:
+            return self.deliveries.look_at(runs, earlier, since, now, in_archive=in_archive), False
+        except AwsUnavailable as error:  # the mail is worth more than this
+            logger.warning("the deliveries cannot be read", reason=str(error))
+            return None, True
 
     def _ringing(self) -> Sequence[RingingAlarm] | None:
         try:

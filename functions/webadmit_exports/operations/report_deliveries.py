@@ -17,6 +17,7 @@ def delivery_fields(report: DailyReport) -> Body:
         "held_back": len(report.delivered_as(HELD)),
         "deliveries_given_up": len(report.delivered_as(GIVEN_UP)),
         "deliveries_waiting": report.deliveries.waiting,
+        "deliveries_vanished": report.deliveries.vanished,
     }
 
 
@@ -30,6 +31,8 @@ def delivery_counts(report: DailyReport) -> Iterator[str]:
         yield f"{len(given_up)} not delivered"
     if report.deliveries.waiting:
         yield f"{report.deliveries.waiting} still to be delivered"
+    if report.deliveries.vanished:
+        yield f"{report.deliveries.vanished} without a delivery"
 
 
 def delivery_sentence(report: DailyReport, writer: MessageWriter) -> str:
@@ -68,4 +71,11 @@ def delivery_asks(report: DailyReport, writer: MessageWriter) -> Iterator[str]:
         yield (
             f"Still to be delivered, after more than an hour ({report.deliveries.waiting}): they are tried again for"
             f" twelve hours. Why: {check}"
+        )
+    if report.deliveries and report.deliveries.vanished:
+        yield (
+            f"Without a delivery ({report.deliveries.vanished}): the files are ready, and none is on its way. See what"
+            " ended at DeliveryMachine in the Step Functions console, and"
+            f" {writer.commands.logs('DeliverFileFunction')}. Then have each sent again:"
+            ' "Send a file to the SFTP server again" in docs/runbook.md.'
         )

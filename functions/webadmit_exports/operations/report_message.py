@@ -76,7 +76,7 @@ def _summary(report: DailyReport, writer: MessageWriter) -> str:
         parts += [f"{report.queues.given_up} starts were given up"] if report.queues.given_up else []
         parts += [f"{report.queues.retries} starts are tried again"] if report.queues.retries else []
         parts += [f"{len(report.older)} older runs are open"] if report.older else []
-        return ", ".join([*parts, *watch_counts(report)])
+        return ", ".join([*parts, *delivery_counts(report), *watch_counts(report)])
     ready = len(report.of(RunOutcome.READY))
     delivered = len(report.delivered_as(DELIVERED))
     are_all_delivered = report.deliveries is not None and delivered == ready

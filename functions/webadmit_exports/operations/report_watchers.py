@@ -62,4 +62,6 @@ def reservations(report: DailyReport, writer: MessageWriter) -> str:
             )
     if report.alarms is None:
         lines.append("Whether an alarm rings could not be read; CloudWatch shows it.")
+    if report.are_deliveries_unknown:
+        lines.append("What was delivered could not be read; Step Functions shows it, at DeliveryMachine.")
     return "\n".join(lines)

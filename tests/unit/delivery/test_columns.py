@@ -19,6 +19,7 @@ BEFORE = ("id", "name", "gpa", "term")
         ("Prénom,id".encode("windows-1252"), "windows-1252", ("Prénom", "id")),
         (b"gre_1,gre_2,2nd major", "utf-8", ("gre_1", "gre_2", "2nd major")),
         (b"id,,", "utf-8", ("id", "", "")),
+        (b"id,2026,Agree to mail from info@x.example?", "utf-8", ("id", "2026", "Agree to mail from info@x.example?")),
         (b"", "utf-8", None),
         (b"\r\n\r\n", "utf-8", None),
     ],
@@ -29,7 +30,10 @@ def test_the_first_line_has_the_names(head: bytes, charset: str, columns: tuple[
 
 @pytest.mark.parametrize(
     "record",
-    [b"Jane,Doe,1", b"Jane,jane@mail.example", b"Jane,2001-04-30", b"Jane,4/30/2001", b"Jane,3.85", b"Jane,555 1234"],
+    [
+        *(b"Jane,jane@mail.example", b"Jane,555 1234,x", b"Jane,(617) 555-0123", b"Jane,A01234567", b"12"),
+        *(b"Jane,2001-04-30,3.85", b"Jane,4/30/2001,1", b"Smith,Anna,(617) 555-0123,A0123,12 Main St,Nursing"),
+    ],
 )
 def test_a_first_line_that_looks_like_a_record_has_no_names(record: bytes) -> None:
     assert parse_columns(record, "utf-8") is None
@@ -46,7 +50,9 @@ def test_a_first_line_that_looks_like_a_record_has_no_names(record: bytes) -> No
         (("id", "new", "name", "gpa", "term"), ColumnChanges(inserted=("new",))),
         (("id", "gpa", "name", "term"), ColumnChanges(moved=("gpa", "name"))),
         (("id", "name", "term", "new"), ColumnChanges(gone=("gpa",), inserted=("new",))),
-        ((), ColumnChanges(gone=BEFORE)),
+        ((), ColumnChanges(is_another_line=True)),
+        (("Doe", "Jane", "gpa", "nursing"), ColumnChanges(is_another_line=True)),
+        (("id", "Jane", "gpa", "nursing"), ColumnChanges(renamed=(("name", "Jane"), ("term", "nursing")))),
     ],
 )
 def test_columns_are_compared_by_their_names_and_places(now: tuple[str, ...], changes: ColumnChanges) -> None:

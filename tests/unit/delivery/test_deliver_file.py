@@ -98,6 +98,33 @@ def test_pauses_get_longer_up_to_half_an_hour(world: DeliveryWorld) -> None:
     assert pauses == [60, 120, 240, 480, 960, 1800, 1800, 1800]
 
 
+def test_a_cause_that_comes_later_is_told_too_and_each_once(world: DeliveryWorld) -> None:
+    world.server.is_down = True
+    delivery = world.run(world.begin(), hours=1)
+    world.server.is_down = False
+    world.server.never_renames = True
+
+    world.run(delivery, hours=5)
+
+    assert [subject.rpartition(": ")[2] for subject in world.subjects] == [
+        "it could not be sent",
+        "the server does not rename it",
+    ]
+
+
+def test_what_is_being_sent_for_twelve_hours_is_not_given_up_for_one_look_that_fails(world: DeliveryWorld) -> None:
+    delivery = world.step(world.begin())
+    while world.clock.now() - delivery.began_at < timedelta(hours=13):
+        world.clock.go_on(seconds=delivery.wait_seconds)
+        delivery = world.step(delivery)
+    world.server.failing["sending"] = DOWN
+    delivery = world.step(delivery)
+    world.server.work()
+
+    assert (delivery.phase, delivery.failures) == (Phase.SENDING, 1)
+    assert world.run(delivery).phase is Phase.DELIVERED
+
+
 def test_the_first_failure_is_told_nobody(world: DeliveryWorld) -> None:
     world.server.failing["send"] = DOWN
 
@@ -128,10 +155,10 @@ def test_a_server_that_never_renames_keeps_the_file_and_people_are_told_where(wo
 
 def test_what_reads_the_folder_may_take_the_file_before_it_is_seen(world: DeliveryWorld) -> None:
     delivery = world.begin()
-    while not delivery.renames:
+    while not delivery.rename_at:
         delivery = world.step(delivery)
         world.clock.go_on(seconds=delivery.wait_seconds)
-        if not delivery.renames:
+        if not delivery.rename_at:
             world.server.work()
     first, second = world.server._asked
     first()
@@ -172,7 +199,7 @@ def test_half_a_file_of_that_name_is_replaced_by_the_whole_one(world: DeliveryWo
     world.server.tells_sizes = tells_sizes
 
     assert world.deliver().phase is Phase.DELIVERED
-    assert world.server.files[PATH] == (CONTENT if tells_sizes else CONTENT[:5])  # without sizes nobody can tell
+    assert world.server.files == {PATH: CONTENT}
 
 
 def test_half_a_file_that_appears_before_the_rename_is_replaced_too(world: DeliveryWorld) -> None:
@@ -185,6 +212,51 @@ def test_half_a_file_that_appears_before_the_rename_is_replaced_too(world: Deliv
     delivery = world.run(delivery)
 
     assert (delivery.phase, delivery.failures) == (Phase.DELIVERED, 1)
+    assert world.server.files == {PATH: CONTENT}
+
+
+@pytest.mark.parametrize("call", ["list_folder", "folder", "rename", "remove"])
+@pytest.mark.parametrize("number", range(1, 5))
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_where_a_file_is_replaced_the_whole_one_stays_whatever_fails(
+    world: DeliveryWorld, call: str, number: int, is_lost: bool
+) -> None:
+    world.server.files[PATH] = CONTENT[:5]
+    delivery = world.begin()
+    while delivery.phase is not Phase.DELIVERED:
+        was_called = world.server.calls.count(call) < number
+        if not is_lost and world.server.calls.count(call) == number - 1:
+            world.server.failing[call] = DOWN
+        before, delivery = delivery, world.step(delivery)
+        if is_lost and was_called and world.server.calls.count(call) >= number:
+            delivery = world.step(before)
+        world.server.failing.clear()
+        world.wait(delivery)
+
+    assert world.server.files[PATH] == CONTENT
+
+
+def test_a_file_that_is_removed_hours_after_its_rename_was_refused_is_not_taken_for_delivered(
+    world: DeliveryWorld,
+) -> None:
+    world.server.never_renames = True
+    delivery = world.run(world.begin(), hours=1)
+    world.server.files.clear()
+    world.server.never_renames = False
+
+    delivery = world.run(delivery)
+
+    assert delivery.phase is Phase.DELIVERED
+    assert world.server.files == {PATH: CONTENT}
+
+
+def test_what_a_lost_answer_has_left_on_the_server_is_removed(world: DeliveryWorld) -> None:
+    delivery = world.begin()
+    world.step(delivery)  # its answer is lost: the file is sent twice
+    world.run(delivery)
+    world.server.work()
+
+    assert world.server.calls.count("send") == 2
     assert world.server.files == {PATH: CONTENT}
 
 
@@ -272,7 +344,7 @@ def test_a_step_whose_answer_is_lost_is_repeated_and_nothing_is_there_twice(worl
 
 def test_what_cannot_be_told_is_not_noted_and_the_step_is_repeated(world: DeliveryWorld) -> None:
     delivery = world.begin()
-    while not delivery.renames:
+    while not delivery.rename_at:
         delivery = world.step(delivery)
         world.wait(delivery)
     world.topics.failing = 1
@@ -419,16 +491,38 @@ def test_a_file_that_is_sent_again_later_is_told_again_as_repeated(world: Delive
     assert second.subject.partition(": ")[2].startswith("again: ")
 
 
-def test_a_delivery_that_fails_ends_quietly_once_another_has_brought_the_file(world: DeliveryWorld) -> None:
+@pytest.mark.parametrize("is_down_again", [True, False])
+def test_a_delivery_that_waits_ends_quietly_once_another_has_brought_the_file(
+    world: DeliveryWorld, is_down_again: bool
+) -> None:
     world.server.is_down = True
     first = world.run(world.begin(), hours=0.01)
     world.server.is_down = False
     world.deliver(execution="execution 2", released=True)
-    world.server.is_down = True
+    world.server.files.clear()  # taken
+    world.server.is_down = is_down_again
 
     first = world.run(first)
 
     assert first.phase is Phase.DELIVERED
+    assert world.server.files == {}
+    assert world.told == ["export_file.delivered"]
+
+
+def test_a_delivery_does_not_rename_what_another_has_brought(world: DeliveryWorld) -> None:
+    first = world.begin()
+    while not first.listing:
+        first = world.step(first)
+        world.wait(first)
+    waiting = dict(world.server.files)
+    second = world.deliver(execution="execution 2", released=True)
+    world.server.files = waiting  # the other one is taken
+
+    first = world.run(first)
+    world.server.work()
+
+    assert (first.phase, second.phase) == (Phase.DELIVERED, Phase.DELIVERED)
+    assert world.server.files == {}
     assert world.told == ["export_file.delivered"]
 
 
@@ -452,13 +546,37 @@ def test_what_the_machine_begins_with_is_enough(world: DeliveryWorld) -> None:
     assert len(json.dumps(began.document)) < 4000
 
 
-def test_a_delivery_goes_on_to_the_folder_that_it_began_with(world: DeliveryWorld) -> None:
-    delivery = changed(world.begin(), folder="/of/before")
+def test_once_the_folder_is_corrected_what_waits_goes_there(world: DeliveryWorld) -> None:
+    world.folder = "/incomming"
+    world.server.is_down = True
+    delivery = world.run(world.begin(), hours=1)
+    world.folder = FOLDER
+    world.server.is_down = False
 
     delivery = world.run(delivery)
 
-    assert list(world.server.files) == [f"/of/before/{NAME}"]
-    assert delivery.path == f"/of/before/{NAME}"
+    assert list(world.server.files) == [PATH]
+    assert delivery.path == PATH
+
+
+def test_what_lies_in_a_folder_where_it_cannot_be_renamed_goes_to_the_new_one(world: DeliveryWorld) -> None:
+    world.folder = "/readonly"
+    world.server.never_renames = True
+    delivery = world.run(world.begin(), hours=1)
+    world.folder = FOLDER
+    world.server.never_renames = False
+
+    world.run(delivery)
+
+    assert world.server.files.get(PATH, world.server.files.get(f"/readonly/{NAME}")) == CONTENT
+
+
+def test_no_name_of_a_column_is_carried_or_logged(world: DeliveryWorld) -> None:
+    world.deliver()
+    held = world.deliver(OTHER, execution="execution 2", export_file_id=99, event_id="event 2")
+
+    assert held.reason == "Its columns are not those of the file before it."
+    assert "gpa" not in json.dumps(held.document)
 
 
 def test_what_was_delivered_is_known_by_its_columns_and_records(world: DeliveryWorld) -> None:

@@ -1,7 +1,5 @@
 """What is said about deliveries."""
 
-from dataclasses import replace
-
 import pytest
 
 from tests.approval import assert_approved
@@ -9,7 +7,7 @@ from tests.fakes import ANNOUNCED, NIGHT, WRITER, after
 from tests.schemas import check_message
 from tests.unit.delivery.world import receipt_of
 from webadmit_exports.delivery.columns import compare
-from webadmit_exports.delivery.hold import Difference
+from webadmit_exports.delivery.hold import Difference, Reason
 from webadmit_exports.delivery.messages import DeliveryMessages
 from webadmit_exports.delivery.progress import Delivery
 from webadmit_exports.messages.delivery_problems import DeliveryProblem
@@ -25,15 +23,15 @@ DELIVERY = Delivery(
 )
 CHANGES = compare(("id", "name", "gpa", "term"), ("id", "name", "gpa_overall", "campus", "term"))
 MAILS = {
-    "delivered": MESSAGES.delivered(DELIVERY, repeated=False),
-    "delivered, new columns": MESSAGES.delivered(replace(DELIVERY, columns_added=("campus", "visa")), repeated=False),
-    "delivered, sent again": MESSAGES.delivered(DELIVERY, repeated=True),
+    "delivered": MESSAGES.delivered(DELIVERY, (), repeated=False),
+    "delivered, new columns": MESSAGES.delivered(DELIVERY, ("campus", "visa"), repeated=False),
+    "delivered, sent again": MESSAGES.delivered(DELIVERY, (), repeated=True),
     "held back": MESSAGES.held(
         DELIVERY.receipt,
         Difference(
             reasons=(
-                f"Its columns are not those of the file before it. {'; '.join(CHANGES.lines())}.",
-                "It has 2 records, fewer than half of the 1,012 of the file before it.",
+                Reason("Its columns are not those of the file before it.", f"{'; '.join(CHANGES.lines())}."),
+                Reason("It has 2 records, fewer than half of the 1,012 of the file before it."),
             ),
             columns=CHANGES,
             previous_rows=1012,

@@ -52,6 +52,7 @@ class DeliveryWorld:
     server: FakeServer = field(default_factory=FakeServer)
     topics: FakeTopics = field(default_factory=FakeTopics)
     clock: Clock = field(default_factory=lambda: Clock(after(minutes=5)))
+    folder: str = FOLDER
     rules: HoldRules = field(default_factory=lambda: HoldRules(are_on=True))
     names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -77,7 +78,7 @@ class DeliveryWorld:
             deliveries=self.table,
             telling=telling,
             rules=self.rules,
-            folder=FOLDER,
+            folder=self.folder,
             now=self.clock.now,
             new_name=lambda: f"{next(self.names)}",
         )

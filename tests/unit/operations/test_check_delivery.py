@@ -73,7 +73,7 @@ def test_a_login_that_fails_is_quoted_with_all_that_may_be_wrong() -> None:
     assert what == "The connector cannot log in to the SFTP server: “Permission denied”."
     assert "203.0.113.10 and 203.0.113.11" in fix
     assert "sftp-user.json" in fix
-    assert "SftpHostKeys=…" in fix
+    assert "\"SftpHostKeys='…'\"" in fix
 
 
 def test_a_folder_that_is_not_listed_is_named_with_what_the_user_must_be_allowed() -> None:

@@ -144,7 +144,7 @@ def test_where_nothing_is_scheduled_the_exports_to_choose_from_come_with_the_pro
         "1 problem:",
         "  - Exports is empty: nothing is ever started.",
         (
-            '    Fix: Choose names of exports from the list above; put "Exports=…" into parameter_overrides in your'
+            "    Fix: Choose names of exports from the list above; put \"Exports='…'\" into parameter_overrides in your"
             f" samconfig file, then {AGAIN}"
         ),
     ]
@@ -357,7 +357,7 @@ def test_where_nobody_is_told_of_failures_there_is_a_problem() -> None:
 
     assert problem(world) == (
         "Nobody is told when something goes wrong: AlertsTopic has no subscriber.",
-        f'put "AlertEmail=…" into parameter_overrides in your samconfig file, then {AGAIN}',
+        f"put \"AlertEmail='…'\" into parameter_overrides in your samconfig file, then {AGAIN}",
     )
 
 
