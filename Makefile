@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo check test approve lint explore reliability chaos fuzz mutants large-file bench package audit deploy-check lock clean
+.PHONY: help demo check test approve lint explore reliability chaos fuzz mutants large-file bench package release audit deploy-check lock clean
 
 help:
 	@echo "make demo          shows a night of exports on this machine (ARCHIVE=1: and archives their files;"
@@ -12,7 +12,7 @@ help:
 	@echo "make check         checks a setup as CheckSetupFunction does, in the sandbox (EXPORTS='Nightly*')"
 	@echo "make test          checks style and types, and runs all tests"
 	@echo "make approve       takes over the mails as they are now, for you to read the difference"
-	@echo "make explore       goes through every order of events, crashes and faults (ten minutes; SHORT=1: one)"
+	@echo "make explore       goes through every order of events, crashes and faults (twenty minutes; SHORT=1: two)"
 	@echo "make reliability   breaks it in every way and counts what is lost (SHORT=1: within three minutes)"
 	@echo "make chaos         a bad night of 10,000 exports"
 	@echo "make fuzz          two million made-up callbacks"
@@ -20,6 +20,7 @@ help:
 	@echo "make large-file    archives a large file, and measures memory and speed (MIB=2048; else 200)"
 	@echo "make bench         measures speed and memory against a typical peer (six minutes)"
 	@echo "make package       validates and builds what sam deploys (needs python3.13)"
+	@echo "make release       writes what others deploy into dist/: a zip, its checksum and SBOM (needs python3.13)"
 	@echo "make audit         looks for flaws in the template, with all switches on and with all off (needs npm)"
 	@echo "make deploy-check  deploys with the SAM CLI to an emulator of AWS, and plays a night there (needs python3.13)"
 	@echo "make lock          renews all pinned requirements, with hashes, from the short lists of what is wanted"
@@ -62,10 +63,13 @@ large-file: .venv/ready
 bench: .venv/ready
 	@PYTHONPATH=functions $(BIN)/python -m tests.bench
 
-package: python3.13 .venv-sam/ready
+package: python3.13 .venv/ready .venv-sam/ready .venv-release/ready
 	.venv-sam/bin/python -m tests.package_check
 
-deploy-check: python3.13 .venv/ready .venv-sam/ready .venv-emulator/ready
+release: python3.13 .venv/ready .venv-release/ready
+	@$(BIN)/python -m release.build
+
+deploy-check: python3.13 .venv/ready .venv-sam/ready .venv-emulator/ready .venv-release/ready
 	@$(BIN)/python -m tests.deploy_check
 
 .PHONY: python3.13
@@ -81,11 +85,11 @@ LOCK := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 
 
 lock: .venv-lock/ready
 	@for name in functions/requirements tests/requirements tests/requirements-sam tests/requirements-audit \
-	  tests/requirements-emulator tests/requirements-mutants tests/requirements-lock; do \
+	  tests/requirements-emulator tests/requirements-mutants tests/requirements-release tests/requirements-lock; do \
 	  $(LOCK) $(if $(KEEP),,--upgrade) $$name.in --output-file $$name.txt || exit 1; done
 
 clean:
-	rm -rf .venv .venv-sam .venv-audit .venv-emulator .venv-mutants .venv-lock .build .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-audit .venv-emulator .venv-mutants .venv-release .venv-lock .build .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: tests/requirements.txt
 	@echo "Setting up .venv (once; takes a minute) ..."

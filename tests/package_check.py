@@ -1,6 +1,7 @@
 """What `make package` runs: validates the template, builds it, and imports every handler from what was built.
 
-It runs in the SAM CLI's own virtual environment.
+It also makes the release twice, in different places, which must be the same bytes. It runs in the SAM CLI's own virtual
+environment.
 """
 
 import hashlib
@@ -8,6 +9,7 @@ import importlib.util
 import marshal
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,9 +20,11 @@ from typing import Any
 import yaml
 from samcli.cli.types import CfnParameterOverridesType
 
+from release import build
 from tests.sandbox.package import BYTECODE, NOT_COMPILED, ROOT, compile_for_upload, zipped
 
 BUILT = ROOT / ".aws-sam" / "build"
+RELEASES = ROOT / ".build" / "releases"
 # What is looked at while a handler is imported.
 SETTINGS = {
     "WEBADMIT_BASE_URL": "https://api.webadmit.org",
@@ -52,7 +56,43 @@ def main() -> int:
         f"The package is good: {len(functions)} functions, one package of {plain / 1e6:.1f} MB as it is uploaded,"
         f" {size / 1e6:.1f} MB with bytecode."
     )
+    check_release(functions)
     return 0
+
+
+def check_release(functions: dict[str, tuple[str, list[str]]]) -> None:
+    """Two builds are the same bytes, whatever surrounds them; each handler can be imported from what is released."""
+    shutil.rmtree(RELEASES, ignore_errors=True)
+    here, elsewhere = RELEASES / "here", RELEASES / "else where"
+    here.mkdir(parents=True)
+    of_before = here / "webadmit-exports-0.9.0.zip"
+    of_before.write_bytes(b"another version")
+    made = build.build(here)
+    assert of_before.read_bytes() == b"another version", "another version was touched"
+    archive = made[0]
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, names):
+        (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, elsewhere / name)
+    (elsewhere / ".venv-release").symlink_to(ROOT / ".venv-release")
+    code = "from pathlib import Path; from release.build import build; build(Path('dist'))"
+    other = {**os.environ, "TZ": "Asia/Kolkata", "PYTHONHASHSEED": "7", "LC_ALL": "C"}
+    subprocess.run([sys.executable, "-c", code], cwd=elsewhere, env=other, umask=0o077, check=True)
+    for path in made:
+        assert path.read_bytes() == (elsewhere / "dist" / path.name).read_bytes(), f"two builds of {path.name} differ"
+    shutil.unpack_archive(archive, RELEASES)
+    unpacked = RELEASES / "functions"
+    shutil.unpack_archive(RELEASES / archive.stem / "functions.zip", unpacked)
+    for version in ("3.13", "3.14"):  # what Lambda has, and what it will have next
+        python = shutil.which(f"python{version}")
+        if python is None or subprocess.run([python, "--version"], capture_output=True, check=False).returncode:
+            print(f"There is no python{version} on this machine: the handlers were NOT imported with it.")
+            continue
+        for handler, variables in functions.values():
+            import_handler(python, unpacked, handler, variables)
+        print(f"imported {len(functions)} handlers from the release with python{version}")
+    print(f"The release is good: {archive.name}, {archive.stat().st_size / 1e6:.1f} MB, twice the same bytes.")
 
 
 def check_settings() -> None:
@@ -64,11 +104,21 @@ def check_settings() -> None:
             expected = {one.partition("=")[0]: one.partition("=")[2].strip("'\"") for one in written}
             understood = CfnParameterOverridesType().convert(written, None, None)
             assert understood == expected, f"{name}: SAM reads {written} as {understood}"
+    for name in ("README.md", "release/README.md"):
+        commands = re.findall(
+            r"^sam deploy --parameter-overrides (.+)$", (ROOT / name).read_text("utf-8"), re.MULTILINE
+        )
+        assert commands, f"{name} has no command that deploys"
+        for command in commands:
+            written = shlex.split(command)
+            understood = CfnParameterOverridesType().convert(written, None, None)
+            expected = {one.partition("=")[0]: one.partition("=")[2].strip("'") for one in written}
+            assert understood == expected, f"{name}: SAM reads {written} as {understood}"
 
 
 def check_sam_commands() -> None:
     """SAM knows every command and every option that the README and the docs give to it."""
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    pages = [ROOT / "README.md", ROOT / "release" / "README.md", *(ROOT / "docs").glob("*.md")]
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     commands = {line for line in re.findall(r"^(sam .+)$|`(sam [^`]+)`", text, re.MULTILINE) for line in line if line}
     options: dict[str, set[str]] = {}

@@ -229,7 +229,7 @@ def test_sam_commands_name_what_is_there(command: list[str]) -> None:
         if options.get("--event-file", "").startswith("events/"):
             assert isinstance(json.loads((ROOT / options["--event-file"]).read_text(encoding="utf-8")), dict)
         elif "--event-file" in options:  # a copy, of which git knows nothing
-            assert options["--event-file"] in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+            assert f"/{options['--event-file']}" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     if "--stack-name" in options:
         assert f'stack_name = "{options["--stack-name"]}"' in samconfig
     if "--config-env" in options:

@@ -175,6 +175,11 @@ GOOD = [
     ("ArchiveMaxMegabytes", "5000"),
     ("Dashboard", "true"),
     ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:policy/team/boundary"),
+    ("RolePath", "/"),
+    ("RolePath", "/service-roles/"),
+    ("RolePath", "/team/admissions_1/"),
+    ("Architecture", "arm64"),
+    ("Architecture", "x86_64"),
     *[("SftpFolder", text) for text in ("/", "/incoming", "/incoming/liaison", "/home/a b/in.coming", "/.in")],
     *[("SftpHostKeys", text) for text in ("", RSA, ECDSA, f"{RSA},{ECDSA}", ",".join([RSA] * 10))],
     ("HoldChangedFiles", "false"),
@@ -227,6 +232,14 @@ BAD = [
     ("KeepRecordsDays", "7"),
     ("MorningMailExpression", "07:00"),
     ("PermissionsBoundaryArn", "boundary"),
+    ("RolePath", ""),
+    ("RolePath", "service-roles"),
+    ("RolePath", "/service-roles"),
+    ("RolePath", "service-roles/"),
+    ("RolePath", "/service roles/"),
+    ("RolePath", "//"),
+    ("Architecture", "arm"),
+    ("Architecture", "X86_64"),
     ("ArchiveFiles", "yes"),
     ("ArchiveRetentionDays", "0"),
     *[
@@ -455,10 +468,10 @@ def test_nothing_else_reads_the_environment() -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTION_FOLDERS)
-def test_functions_run_python_313_on_arm_from_one_folder(name: str) -> None:
+def test_functions_run_python_313_from_one_folder(name: str) -> None:
     function = RESOURCES[name]["Properties"]
 
-    assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+    assert (function["Runtime"], function["Architectures"]) == ("python3.13", [{"Ref": "Architecture"}])
     assert function["Handler"] == f"{FUNCTION_FOLDERS[name]}.app.handler"
     assert "CodeUri" not in DECLARED[name]["Properties"]
 
@@ -797,12 +810,13 @@ def test_display_names_are_short_enough_whatever_the_stack_is_called() -> None:
         assert len(topic["DisplayName"]) <= 100
 
 
-def test_a_permissions_boundary_is_put_on_every_role() -> None:
+def test_path_and_permissions_boundary_are_put_on_every_role() -> None:
     for name, role in of_type("AWS::IAM::Role").items():
         assert role["PermissionsBoundary"]["Fn::If"][:2] == [
             "HasPermissionsBoundary",
             {"Ref": "PermissionsBoundaryArn"},
         ], name
+        assert role["Path"] == {"Ref": "RolePath"}, name
 
 
 # ── The archive ─────────────────────────────────────────────────────────────────────────────────────────────────────

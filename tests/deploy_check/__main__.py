@@ -1,4 +1,7 @@
-"""Deploys the project to the emulator, plays its main path, changes the stack and takes it down: a line each step."""
+"""Deploys the release to the emulator, plays its main path, changes the stack and takes it down: a line each step.
+
+The release is made and unpacked first; what deploys it has no Python 3.13 on its PATH, and builds nothing.
+"""
 
 import json
 import os
@@ -20,13 +23,14 @@ from typing import Any
 import boto3
 import requests
 
+from release import build
 from tests.deploy_check.site import sitecustomize  # noqa: F401 - callbacks go from here to the emulator's HTTP API
-from tests.sandbox.package import ROOT, compile_for_upload
+from tests.sandbox.package import ROOT
 from tests.sandbox.stack import wait_until
 from tests.sandbox.webadmit_server import Fault, File, WebAdmitServer
 
 FOLDER = ROOT / ".build" / "deploy-check"
-CHECKOUT, LOGS, HOME = FOLDER / "checkout", FOLDER / "logs", FOLDER / "home"
+RELEASE, LOGS, HOME = FOLDER / f"webadmit-exports-{build.version()}", FOLDER / "logs", FOLDER / "home"
 SITE = Path(__file__).parent / "site"
 EMULATOR, SAM = ROOT / ".venv-emulator" / "bin" / "python", ROOT / ".venv-sam" / "bin" / "sam"
 STACK = "webadmit-exports"
@@ -68,7 +72,7 @@ def free_port() -> int:
 
 @dataclass
 class Check:
-    """The emulator, a WebAdMIT, and a checkout of the project of which the stack is deployed."""
+    """The emulator, a WebAdMIT, and the environment of the SAM CLI."""
 
     aws_url: str
     webadmit: WebAdmitServer
@@ -86,10 +90,10 @@ class Check:
     # ── SAM ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def sam(self, *arguments: str) -> str:
-        """Runs a SAM command in the checkout; its log is kept."""
+        """Runs a SAM command in the folder of the release; its log is kept."""
         done = subprocess.run(
             [SAM, *arguments],
-            cwd=CHECKOUT,
+            cwd=RELEASE,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -102,20 +106,15 @@ class Check:
         expect(done.returncode == 0, f"sam {arguments[0]} ended with {done.returncode}, see {log.relative_to(ROOT)}")
         return done.stdout
 
-    def configure(self, *parameters: str) -> None:
-        """Writes the values of the stack into samconfig.toml, as the README says."""
-        values = [f"WebAdmitBaseUrl={self.webadmit.url}", "ScheduleTimezone=UTC", *VALUES, *parameters]
-        text = (ROOT / "samconfig.toml").read_text(encoding="utf-8")
-        lines = "".join(f'  "{value}",\n' for value in values)
-        written = text.replace('  "WebAdmitBaseUrl=https://api.webadmit.org",\n', lines, 1)
-        expect(written != text, "samconfig.toml has no values to replace")
-        (CHECKOUT / "samconfig.toml").write_text(written, encoding="utf-8")
+    def deploy(self, *parameters: str) -> None:
+        """`sam deploy` of the release; what is not named keeps its value."""
+        self.sam("deploy", "--parameter-overrides", *parameters)
 
     def invoke(self, function: str, event: Any = None) -> dict[str, Any]:
         """`sam remote invoke`, with the event in start.json; the answer, which must be no error."""
         arguments = ["remote", "invoke", function, "--stack-name", STACK]
         if event is not None:
-            (CHECKOUT / "start.json").write_text(json.dumps(event), encoding="utf-8")
+            (RELEASE / "start.json").write_text(json.dumps(event), encoding="utf-8")
             arguments += ["--event-file", "start.json"]
         answer = json.loads(self.sam(*arguments).strip().splitlines()[-1])
         expect("errorType" not in answer, f"{function} failed: {answer}")
@@ -181,14 +180,13 @@ class Check:
 
 def main() -> int:
     shutil.rmtree(FOLDER, ignore_errors=True)
-    for folder in (CHECKOUT, LOGS, HOME, FOLDER / "tmp"):
+    for folder in (LOGS, HOME, FOLDER / "tmp"):
         folder.mkdir(parents=True)
-    for name in ("functions", "events"):
-        shutil.copytree(ROOT / name, CHECKOUT / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("template.yaml", "samconfig.toml"):
-        shutil.copy(ROOT / name, CHECKOUT)
-    print("Deploys this template with the SAM CLI to an emulator of AWS on this machine, with IAM enforced:")
+    print("Deploys the release with the SAM CLI to an emulator of AWS on this machine, with IAM enforced:")
     try:
+        with step("the release is made and unpacked"):
+            archive, *_ = build.build(FOLDER / "dist")
+            shutil.unpack_archive(archive, FOLDER)
         with running() as check, ExitStack() as stack:
             try:
                 play(stack, check)
@@ -240,7 +238,9 @@ def running() -> Iterator[Check]:
             "AWS_EC2_METADATA_DISABLED": "true",
             "SAM_CLI_TELEMETRY": "0",
         }
-        yield Check(aws_url, webadmit, environment | for_sam)
+        folders = environment["PATH"].split(os.pathsep)
+        without = os.pathsep.join(folder for folder in folders if not (Path(folder) / "python3.13").exists())
+        yield Check(aws_url, webadmit, {**environment, **for_sam, "PATH": without})
     finally:
         os.killpg(emulator.pid, signal.SIGKILL)
         emulator.wait()
@@ -274,13 +274,8 @@ def play(stack: ExitStack, check: Check) -> None:
 
 
 def deploy(check: Check) -> None:
-    with step("sam build, and its bytecode"):
-        check.configure()
-        check.sam("build")
-        for folder in (CHECKOUT / ".aws-sam" / "build").glob("*Function"):
-            compile_for_upload(shutil.which("python3.13") or "python3.13", folder)
-    with step("sam deploy makes the stack"):
-        check.sam("deploy")
+    with step("sam deploy makes the stack, without a build and without Python 3.13"):
+        check.deploy(f"WebAdmitBaseUrl={check.webadmit.url}", "ScheduleTimezone=UTC", *VALUES)
     with step("the setup check says that no key is stored"):
         problems = " ".join(check.invoke("CheckSetupFunction")["problems"])
         expect("No usable WebAdMIT API key is stored" in problems, problems)
@@ -290,8 +285,7 @@ def deploy(check: Check) -> None:
         report = check.invoke("CheckSetupFunction")["report"]
         expect("2 exports, 2 runs in the next 24 hours" in report[1], report)
     with step("sam deploy switches archive and dashboard on"):
-        check.configure("ArchiveFiles=true", "Dashboard=true")
-        check.sam("deploy")
+        check.deploy("ArchiveFiles=true", "Dashboard=true")
     with step("the setup check finds no problem but mails that nobody has confirmed"):
         others = [one for one in check.invoke("CheckSetupFunction")["problems"] if "confirmed" not in one]
         expect(not others, f"the check found {others}")
@@ -421,16 +415,14 @@ def deliver(check: Check, alerts: str) -> None:
     key = f"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ{'C7' * 170}=="
     server = ["SftpUrl=sftp://sftp.university.example", "SftpFolder=/incoming", f"SftpHostKeys='{key}'"]
     with step("sam deploy refuses to deliver without an archive"):
-        check.configure(*server, "ArchiveFiles=false", "Dashboard=true")
         try:
-            check.sam("deploy")
+            check.deploy(*server, "ArchiveFiles=false")
         except StepFailed:
             pass
         else:
             raise StepFailed("it was deployed")
     with step("sam deploy switches deliveries on"):
-        check.configure(*server, "ArchiveFiles=true", "Dashboard=true")
-        check.sam("deploy")
+        check.deploy(*server)
         secret = {"Username": "webadmit", "Password": "of-the-check"}
         check.client("secretsmanager").put_secret_value(
             SecretId=check.outputs["SftpCredentialsArn"], SecretString=json.dumps(secret)
@@ -471,8 +463,7 @@ def no_denials() -> None:
 def take_down(check: Check) -> None:
     bucket = check.outputs["ArchiveBucketName"]
     with step("sam deploy switches archive and deliveries off; its bucket stays, with its files"):
-        check.configure("SftpUrl=''", "ArchiveFiles=false", "Dashboard=false")
-        check.sam("deploy")
+        check.deploy("SftpUrl=''", "ArchiveFiles=false", "Dashboard=false")
         expect(check.client("s3").list_objects_v2(Bucket=bucket).get("Contents"), "the files are gone")
     with step("sam delete leaves nothing but the table and the archive's bucket"):
         check.sam("delete", "--stack-name", STACK, "--no-prompts")

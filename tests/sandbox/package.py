@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,12 +48,19 @@ def runtime() -> Path:
     return _cached("runtime", [_PINNED], lambda folder: pip(folder, "--no-deps", *pinned))
 
 
+def wheels() -> list[Path]:
+    """The packages that are shipped, each for every processor; pip compares their hashes with those that are pinned."""
+    what = ("--requirement", _REQUIREMENTS, "--require-hashes", "--no-deps", "--only-binary", ":all:")
+    kind = ("--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", "3.13")
+    folder = _cached("wheels", [_REQUIREMENTS], lambda made: _pip("download", "--dest", made, *what, *kind))
+    return sorted(folder.glob("*.whl"))
+
+
 def lay_out(folder: Path) -> None:
-    """What is shipped, as `sam build` leaves it: without bytecode."""
-    dependencies = _cached(
-        "libraries", [_REQUIREMENTS], lambda made: pip(made, "--no-compile", "--requirement", _REQUIREMENTS)
-    )
-    shutil.copytree(dependencies, folder, dirs_exist_ok=True)
+    """What is shipped, as `sam build` leaves it: without bytecode and commands."""
+    for wheel in wheels():
+        with zipfile.ZipFile(wheel) as packed:
+            packed.extractall(folder, [name for name in packed.namelist() if ".data/" not in name])
     shutil.copytree(FUNCTIONS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*"))
 
 
@@ -68,10 +76,14 @@ def compile_for_upload(python: str, folder: Path) -> None:
 
 def pip(folder: Path, *arguments: str | Path) -> None:
     """Installs into that folder."""
-    command: list[str | Path] = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*command, "--target", folder, *arguments], capture_output=True, text=True, check=False)
+    _pip("install", "--target", folder, *arguments)
+
+
+def _pip(verb: str, *arguments: str | Path) -> None:
+    command: list[str | Path] = [sys.executable, "-m", "pip", verb, "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"pip could not install {' '.join(map(str, arguments))}:\n{done.stderr}")
+        raise RuntimeError(f"pip could not {verb} {' '.join(map(str, arguments))}:\n{done.stderr}")
 
 
 def zipped(folder: Path) -> int:

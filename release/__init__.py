@@ -1,0 +1,1 @@
+"""What a university deploys without a clone, Python or a build; see build.py."""
