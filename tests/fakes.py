@@ -446,6 +446,7 @@ class FakeDownload:
     encoding: str = ""
     size: int | None = 19
     fails: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def chunks(self) -> Iterator[bytes]:
         yield self.content[:10]

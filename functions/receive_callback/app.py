@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from webadmit_exports.errors import AwsUnavailable, InvalidInput
-from webadmit_exports.runs.receive import NotFound, ReceiveCallback
+from webadmit_exports.runs.receive import CallbackCall, NotFound, ReceiveCallback
 from webadmit_exports.shared_services import SharedServices
 from webadmit_exports.telemetry import instrumented, logger
 
@@ -35,10 +35,17 @@ if shared.is_in_lambda:
 @instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes an HTTP API event (payload format 2.0); docs/reference.md, "The callback", lists the answers."""
-    parameters, content_type = event.get("pathParameters") or {}, event.get("headers", {}).get("content-type")
-    is_base64 = bool(event.get("isBase64Encoded"))
+    headers = event.get("headers", {})
+    call = CallbackCall(
+        segments=event.get("pathParameters") or {},
+        body=event.get("body"),
+        is_base64=bool(event.get("isBase64Encoded")),
+        content_type=headers.get("content-type"),
+        user_agent=headers.get("user-agent", ""),
+        source_address=event.get("requestContext", {}).get("http", {}).get("sourceIp", ""),
+    )
     try:
-        receive_callback.receive(parameters, event.get("body"), is_base64=is_base64, content_type=content_type)
+        receive_callback.receive(call)
     except NotFound:
         return _response(404, "Not Found")  # to the letter what the HTTP API says of a path that does not exist
     except InvalidInput as error:

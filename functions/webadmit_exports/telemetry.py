@@ -1,6 +1,8 @@
 """One logger and one set of metrics for the whole project.
 
-Log lines are sentences with fields. They never hold an event, a header, a URL or a body.
+Log lines are sentences with fields. They never hold an event, a URL or a body, and of headers only the names, content
+types, and what a caller of the callback API says that it is. `first_contact` marks the lines that docs/first-contact.md
+asks for: what only the real WebAdMIT can tell.
 """
 
 import functools

@@ -45,7 +45,7 @@ from webadmit_exports.domain.start_request import StartRequest
 from webadmit_exports.domain.status import is_finished, progress_of
 from webadmit_exports.errors import AwsUnavailable, WebAdmitExportsError
 from webadmit_exports.runs.reannounce import Reannounce
-from webadmit_exports.runs.receive import NotFound, ReceiveCallback
+from webadmit_exports.runs.receive import CallbackCall, NotFound, ReceiveCallback
 from webadmit_exports.runs.reconcile import ReconcileRuns, SweepIncomplete
 from webadmit_exports.runs.start import StartRuns
 from webadmit_exports.runs.tracker import RunTracker
@@ -209,7 +209,7 @@ class Runs:
             **everything,
         )
         with suppress(NotFound, AwsUnavailable):
-            callbacks.receive(parts, form, is_base64=False, content_type=None)
+            callbacks.receive(CallbackCall(segments=parts, body=form))
         return None
 
     # ── What the world does ─────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ from webadmit_exports.domain.callback_url import CallbackUrl
 from webadmit_exports.domain.export_file import StatusUpdate, UpdateSource
 from webadmit_exports.domain.ids import Export
 from webadmit_exports.errors import InvalidInput
-from webadmit_exports.runs.receive import NotFound, ReceiveCallback
+from webadmit_exports.runs.receive import CallbackCall, NotFound, ReceiveCallback
 
 from .figures import Figures, tell
 
@@ -65,7 +65,8 @@ class _Receiver:
         """Whether it is taken; raises whatever is neither taking nor refusing."""
         before = dict(self.table.records)
         try:
-            self._receive.receive(segments, body, is_base64=is_base64, content_type=content_type)
+            call = CallbackCall(segments=segments, body=body, is_base64=is_base64, content_type=content_type)
+            self._receive.receive(call)
         except (NotFound, InvalidInput):
             assert self.table.records == before, "what is refused must write nothing"
             return False

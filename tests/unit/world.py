@@ -55,7 +55,7 @@ from webadmit_exports.operations.morning_mail import SendMorningMail, WatchedDel
 from webadmit_exports.operations.name_history import CurrentMatches
 from webadmit_exports.runs.poll import Figures
 from webadmit_exports.runs.reannounce import Reannounce
-from webadmit_exports.runs.receive import ReceiveCallback
+from webadmit_exports.runs.receive import CallbackCall, ReceiveCallback
 from webadmit_exports.runs.reconcile import ReconcileRuns
 from webadmit_exports.runs.resolve_names import ResolveNames
 from webadmit_exports.runs.start import StartRuns
@@ -235,9 +235,8 @@ class World:
         signed = CallbackUrl(export=EXPORT, scheduled_for=scheduled_for).signed("", key).split("/")[-4:]
         names = ("user_identity_id", "export_id", "occurrence", "signature")
         body = f"export_file[id]={file_id}&export_file[export_id]={export_id}&export_file[status]={status}"
-        (process or self.receiver()).receive(
-            {**dict(zip(names, signed, strict=True)), **segments}, body, is_base64=False, content_type=None
-        )
+        call = CallbackCall(segments={**dict(zip(names, signed, strict=True)), **segments}, body=body)
+        (process or self.receiver()).receive(call)
 
     def announce_again(self, request: object) -> dict[str, Any]:
         return Reannounce(table=stand_in(self.table), tracker=self.tracker()).announce(request, self.time_left())

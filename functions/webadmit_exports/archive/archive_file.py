@@ -176,7 +176,8 @@ class ArchiveFile:
                 size=download.size, largest=self.largest, time_left=time_left, whole_time=whole_time, clock=self.clock
             )
             stored = self._store(announced, download, limits)
-        logger.info("the file is stored", **announced.ids, bytes=stored.size, bytes_per_second=round(limits.rate))
+        facts = {**announced.ids, **download.facts, "charset": stored.facts.charset or "", "bytes": stored.size}
+        logger.info("the file is stored", **facts, bytes_per_second=round(limits.rate))
         return stored
 
     def _store(self, announced: AnnouncedFile, download: Download, limits: DownloadLimits) -> StoredFile:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -59,6 +59,7 @@ class Download:
 
     def __init__(self, response: requests.Response, url: DownloadUrl) -> None:
         self._response = response
+        self._host = urlsplit(url.value).hostname or ""
         headers = response.headers
         content_type = headers.get("Content-Type", "")
         self.content_type = content_type if re.fullmatch(r"[!-~][ -~]{0,199}", content_type) else _ANY_TYPE
@@ -69,6 +70,17 @@ class Download:
         encoding = headers.get("Content-Encoding", "").strip().lower()
         self.encoding = encoding if re.fullmatch(r"[a-z0-9-]{1,20}", encoding) and encoding != "identity" else ""
         self._is_chunked = headers.get("Transfer-Encoding", "").lower() == "chunked"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For log lines: what is not documented of the storage."""
+        return {
+            "first_contact": "download",
+            "host": self._host,
+            "content_type": self.content_type,
+            "declared_charset": self.charset,
+            "content_encoding": self.encoding,
+        }
 
     def chunks(self) -> Iterator[bytes]:
         """All bytes, as they come; raises DownloadFailed at their end unless it is all that was promised."""

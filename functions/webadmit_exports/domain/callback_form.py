@@ -1,6 +1,7 @@
 """The form that WebAdMIT posts to a callback URL."""
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -36,6 +37,16 @@ def parse_form(body: str | None, *, is_base64: bool, content_type: str | None) -
         export_id=parse_id(_only(fields, "export_file[export_id]"), "export_file[export_id]"),
         status=parse_status(_only(fields, "export_file[status]")),
     )
+
+
+def key_writing(body: str | None, *, is_base64: bool) -> str:
+    """How the brackets in the form's keys are written: `[`, `%5B`, `%5b`, or empty where they are not there."""
+    try:
+        text = _decoded(body or "", is_base64=is_base64)
+    except InvalidInput:
+        return ""
+    found = re.search(r"export_file(\[|%5[Bb])", text)
+    return found[1] if found else ""
 
 
 def _decoded(body: str, *, is_base64: bool) -> str:

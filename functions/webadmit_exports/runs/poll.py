@@ -1,6 +1,6 @@
 """Asks WebAdMIT about open runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -92,6 +92,18 @@ class Poll:
         except Unavailable as error:
             self._no_answer(error, *files)
             return
+        found = [file for file in files if (file.export.export_id, file.export_file_id) in listed]
+        others = [file for file in files if file not in found]
+        logger.info(
+            "WebAdMIT listed an identity's runs",
+            first_contact="list",
+            user_identity_id=user_identity_id,
+            listed=len(listed),
+            open_runs=len(files),
+            open_runs_listed=len(found),
+            oldest_listed_hours=_hours(found, as_of),
+            oldest_not_listed_hours=_hours(others, as_of),
+        )
         missing = []
         for file in files:
             run = listed.get((file.export.export_id, file.export_file_id))
@@ -196,3 +208,9 @@ class Poll:
             for file in self.table.unfinished(now + LIFETIME)
             if file.export.user_identity_id == user_identity_id and not file.finished_at
         ]
+
+
+def _hours(files: Iterable[ExportFile], now: datetime) -> float | None:
+    """How long ago the oldest of them was started."""
+    ages = [(now - file.started_at).total_seconds() / 3600 for file in files]
+    return round(max(ages), 1) if ages else None

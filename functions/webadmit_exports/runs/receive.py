@@ -4,12 +4,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from webadmit_exports.aws.secrets import SigningKeys
 from webadmit_exports.aws.table import ExportFilesTable
-from webadmit_exports.domain.callback_form import parse_form
+from webadmit_exports.domain.callback_form import key_writing, parse_form
 from webadmit_exports.domain.callback_url import CallbackUrl, is_signed, parse_path
 from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
+from webadmit_exports.domain.foreign_text import printable, shortened
+from webadmit_exports.domain.times import utc_seconds
 from webadmit_exports.errors import InvalidInput
 from webadmit_exports.runs.tracker import RunTracker
 from webadmit_exports.telemetry import count, logger
@@ -25,6 +28,29 @@ class NotFound(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackCall:
+    """A call of the callback API. `segments`: of its path, by their names; who calls may have written all of it."""
+
+    segments: Mapping[str, str]
+    body: str | None = None
+    is_base64: bool = False
+    content_type: str | None = None
+    user_agent: str = ""
+    source_address: str = ""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For log lines: what is not documented of WebAdMIT's callbacks."""
+        return {
+            "first_contact": "callback",
+            "content_type": _short(self.content_type or ""),
+            "key_writing": key_writing(self.body, is_base64=self.is_base64),
+            "user_agent": _short(self.user_agent),
+            "source_address": _short(self.source_address),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveCallback:
     """The use case. `sleep` spends seconds. What was refused is kept in memory."""
 
@@ -35,10 +61,8 @@ class ReceiveCallback:
     sleep: Callable[[float], None] = time.sleep
     _refused_at: dict[CallbackUrl, datetime] = field(default_factory=dict)
 
-    def receive(
-        self, segments: Mapping[str, str], body: str | None, *, is_base64: bool, content_type: str | None
-    ) -> None:
-        """Applies the callback that came to the URL with these path segments; repeats and old updates change nothing.
+    def receive(self, call: CallbackCall) -> None:
+        """Applies a callback; repeats and old updates change nothing.
 
         Raises NotFound, before anything but the keys is read, if the URL is not ours or has expired, and after two
         seconds if no start for its scheduled time was answered with that file (at once if a call of that URL was
@@ -46,14 +70,20 @@ class ReceiveCallback:
         again.
         """
         now = self.now()
-        callback_url = self._proven(segments, now)
+        callback_url = self._proven(call, now)
         try:
-            form = parse_form(body, is_base64=is_base64, content_type=content_type)
+            form = parse_form(call.body, is_base64=call.is_base64, content_type=call.content_type)
             if form.export_id != callback_url.export.export_id:
                 raise InvalidInput("export_file[export_id] must be the export of the URL")
         except InvalidInput as error:
             count("CallbacksRefused")
-            logger.warning("callback refused: its form cannot be used", reason=str(error), **callback_url.export.ids)
+            logger.warning(
+                "callback refused: its form cannot be used",
+                reason=str(error),
+                **callback_url.export.ids,
+                **_times(callback_url, now),
+                **call.facts,
+            )
             raise
         update = StatusUpdate(
             source=UpdateSource.CALLBACK,
@@ -63,16 +93,22 @@ class ReceiveCallback:
             status=form.status,
             scheduled_for=callback_url.scheduled_for,
         )
-        changed = self.tracker.apply(update, self._started(callback_url, form.export_file_id, now))
+        started = self._started(call, callback_url, form.export_file_id, now)
+        changed = self.tracker.apply(update, started)
         logger.info(
             "callback taken" if changed else "callback changed nothing",
             **callback_url.export.ids,
             export_file_id=form.export_file_id,
             status=form.status,
+            status_before=started.status,
+            seconds_since_start=round((now - started.started_at).total_seconds()),
+            is_url_of_first_start=callback_url.scheduled_for == started.first_scheduled_for,
+            **_times(callback_url, now),
+            **call.facts,
         )
 
-    def _proven(self, segments: Mapping[str, str], now: datetime) -> CallbackUrl:
-        parsed = parse_path(segments)
+    def _proven(self, call: CallbackCall, now: datetime) -> CallbackUrl:
+        parsed = parse_path(call.segments)
         if parsed is not None:
             callback_url, signature = parsed
             if callback_url.is_alive(now) and (
@@ -82,10 +118,10 @@ class ReceiveCallback:
             ):
                 return callback_url
         count("CallbacksRefused")
-        logger.warning("callback refused: its URL is not ours, or has expired")
+        logger.warning("callback refused: its URL is not ours, or has expired", **call.facts)
         raise NotFound
 
-    def _started(self, callback_url: CallbackUrl, export_file_id: int, now: datetime) -> ExportFile:
+    def _started(self, call: CallbackCall, callback_url: CallbackUrl, export_file_id: int, now: datetime) -> ExportFile:
         """The record of that file, if a start for the scheduled time of the URL was answered with it."""
         pauses = () if self._is_suspected(callback_url, now) else _PAUSES
         for pause in (*pauses, None):
@@ -100,6 +136,8 @@ class ReceiveCallback:
             "callback refused: no start for its scheduled time was answered with that file",
             **callback_url.export.ids,
             export_file_id=export_file_id,
+            **_times(callback_url, now),
+            **call.facts,
         )
         raise NotFound
 
@@ -109,3 +147,15 @@ class ReceiveCallback:
             if now - moment >= _SUSPECTED_FOR:
                 del self._refused_at[refused]
         return callback_url in self._refused_at
+
+
+def _times(callback_url: CallbackUrl, now: datetime) -> dict[str, Any]:
+    since = now - callback_url.scheduled_for
+    return {
+        "scheduled_for": utc_seconds(callback_url.scheduled_for),
+        "seconds_since_scheduled": round(since.total_seconds()),
+    }
+
+
+def _short(text: str) -> str:
+    return shortened(printable(text), 100)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from webadmit_exports.aws.table import ExportFilesTable
 from webadmit_exports.domain.callback_url import CallbackUrl
-from webadmit_exports.domain.export_file import ExportFile, StatusUpdate, UpdateSource
+from webadmit_exports.domain.export_file import AnsweredStart, ExportFile, StatusUpdate, UpdateSource
 from webadmit_exports.errors import AnnouncementDelayed, RateLimited, Unavailable, WebAdmitExportsError
 from webadmit_exports.messages.problems import Problem, problem_of
 from webadmit_exports.runs.label_cache import LabelCache
@@ -121,10 +121,20 @@ class StartOne:
             failed=failed,
         )
         known = next((file for file in newest if file.export_file_id == run.export_file_id), None)
+        record = None
         try:
-            self.tracker.apply(update, known)
+            record = self.tracker.apply(update, known)
         except AnnouncementDelayed as error:  # the run is recorded, and the reconciler announces it
             logger.warning("announcement delayed", **requested.ids, reason=str(error))
         if failed and failed.export_file_id != run.export_file_id:
             self.tracker.give_way(failed)
-        logger.info("started", **requested.ids, export_file_id=run.export_file_id, status=run.status)
+        answered = (record.answered if record else None) or frozenset[AnsweredStart]()
+        logger.info(
+            "started",
+            **requested.ids,
+            export_file_id=run.export_file_id,
+            status=run.status,
+            first_contact="start",
+            is_joined=len(answered) > 1 if record else known is not None,
+            joined_identities=len({one.user_identity_id for one in answered}),
+        )

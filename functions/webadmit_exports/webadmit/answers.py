@@ -55,6 +55,16 @@ class Answer:
         return RateLimit(limit=self._number("X-RateLimit-Limit"), remaining=self._number("X-RateLimit-Remaining"))
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """For log lines: what is not documented of it, and nothing of what it says."""
+        return {
+            "http_status": self.status,
+            "header_names": shortened(" ".join(sorted(name.lower() for name in self._headers)), 1000),
+            "content_type": shortened(printable(self._headers.get("Content-Type", "")), 100),
+            "body_bytes": len(self._body),
+        }
+
+    @property
     def is_json(self) -> bool:
         try:
             self.json()

@@ -23,6 +23,7 @@ from webadmit_exports.errors import (
     RequestRefused,
     Unavailable,
 )
+from webadmit_exports.telemetry import logger
 from webadmit_exports.webadmit.answers import (
     Answer,
     DownloadUrl,
@@ -87,6 +88,8 @@ class WebAdmit:
         run = parse_run(parse_single(answer.json(), path), path)
         if run.export_id not in (None, export.export_id):
             raise RequestRefused(path, f"answered with a run of export {run.export_id}", status=answer.status)
+        facts = {"export_file_id": run.export_file_id, "names_export": run.export_id is not None, **answer.facts}
+        logger.info("WebAdMIT answered a start", first_contact="start", **export.ids, **facts)
         return run, answer.rate_limit
 
     def run(self, key: ApiKey, export_id: int, export_file_id: int) -> tuple[Run, RateLimit]:
@@ -151,6 +154,7 @@ class WebAdmit:
         if answer.status == 403:
             raise AccessRefused(path, what, detail)
         if answer.status == 429:
+            logger.warning("WebAdMIT answered that its rate limit is used up", first_contact="limit", **answer.facts)
             raise RateLimited(path, what, detail, retry_after=answer.retry_after())
         if answer.status == 404 and not answer.is_json:
             # WebAdMIT says in JSON that it does not know something; a page in HTML comes from something before it.
