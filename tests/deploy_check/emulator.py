@@ -177,8 +177,23 @@ def add_connectors() -> None:
     }
 
 
+def add_saved_queries() -> None:
+    """Saved queries of CloudWatch Logs Insights, which ministack has not: only that there are some.
+
+    CloudFormation reference, AWS::Logs::QueryDefinition, "Return values".
+    """
+    HANDLERS["AWS::Logs::QueryDefinition"] = {
+        "create": lambda *rest: (str(uuid.uuid4()), {}),
+        "update": lambda query_id, *rest, **options: (query_id, {}),
+        "delete": lambda *rest: None,
+    }
+
+
 if __name__ == "__main__":
-    corrections = (correct_alarms, correct_http_apis, correct_secrets, correct_schedules, correct_iam, add_connectors)
+    corrections = (
+        *(correct_alarms, correct_http_apis, correct_secrets, correct_schedules, correct_iam),
+        *(add_connectors, add_saved_queries),
+    )
     for correct in corrections:
         correct()
     from ministack.app import main  # only now: it takes what is corrected above by name

@@ -70,20 +70,26 @@ class Commands:
     def renew_schedules(self, state: str) -> str:
         """Brings schedules back to what they were deployed as, which a deployment that changes nothing does not do."""
         other = "ENABLED" if state == "DISABLED" else "DISABLED"
-        deploy = "sam deploy --parameter-overrides ScheduleState="
-        return (
-            f"run `sam build`, then `{deploy}{other}` and `{deploy}{state}`, in the folder that you deploy"
-            f" {self.stack_name} from"
-        )
+        deploy = f"sam deploy {self._stack} --parameter-overrides ScheduleState="
+        return f"run `{deploy}{other}` and `{deploy}{state}`, {self._where}, in a clone after `sam build`"
 
     def deploy(self, **parameters: str) -> str:
         """Deploys the stack again, with these parameters changed: what a sentence says after "then" or "to do that".
 
-        `sam deploy` alone would deploy what was built last, in a fresh clone nothing.
+        In a clone `sam deploy` alone would deploy what was built last, in a fresh one nothing.
         """
-        values = ", ".join(f'"{name}={_quoted(value)}"' for name, value in parameters.items())
-        change = f"put {values} into parameter_overrides in your samconfig file, then " if values else ""
-        return f"{change}run `sam build` and `sam deploy` in the folder that you deploy {self.stack_name} from"
+        deploy = f"sam deploy {self._stack}"
+        if not parameters:
+            return f"run `{deploy}` {self._where}, in a clone after `sam build`"
+        values = " ".join(f'"{name}={_quoted(value)}"' for name, value in parameters.items())
+        return (
+            f"run `{deploy} --parameter-overrides {values}` {self._where} (in a clone put that into"
+            " parameter_overrides in your samconfig file, and run `sam build` and `sam deploy`)"
+        )
+
+    @property
+    def _where(self) -> str:
+        return f"in the folder that you deploy {self.stack_name} from"
 
 
 def _quoted(value: str) -> str:

@@ -117,8 +117,8 @@ class KeyAccess:
         if unknown:
             yield SetupProblem(
                 what=f"Identity {identity_id} has no such export: {join_entries(unknown)}.",
-                fix="take it out of Exports, or put the right pair from the list above in its place, in"
-                f" parameter_overrides in your samconfig file, then {commands.deploy()}",
+                fix="take it out of Exports, or put the right pair from the list above in its place:"
+                f" {commands.deploy(Exports='…')}",
             )
 
     def _outdated(self, identity: Identity, exports: Sequence[Export], commands: Commands) -> Iterator[SetupProblem]:
@@ -142,15 +142,14 @@ class KeyAccess:
             what=f"The cycle {newest.cycle} has begun: identity {newest.id} stands beside identity {identity.id} of"
             f" {identity.cycle} ({identity.program_name}).",
             fix=f"put the names of the exports into Exports in the place of {join_entries(exports)}: names need"
-            f" no change for a new cycle. Or put their pairs there ({by_name}). Exports is in parameter_overrides in"
-            f" your samconfig file; then {commands.deploy()}",
+            f" no change for a new cycle. Or put their pairs there ({by_name}). Then {commands.deploy(Exports='…')}",
         )
 
 
 def _wrong_name(
     name: NamePattern, found: Matches, refused: Mapping[str, int], commands: Commands
 ) -> Iterator[SetupProblem]:
-    change = f"in parameter_overrides in your samconfig file, then {commands.deploy()}"
+    change = f"then {commands.deploy(Exports='…')}"
     for program, count in refused.items():
         yield SetupProblem(
             what=f'"{name}" stands for {counted(count, "export")} of {program}; none of these is started, because they'

@@ -37,7 +37,11 @@ from webadmit_exports.errors import (
 SECRET = WRITER.commands.api_key_secret
 STORE_KEY = f"aws secretsmanager put-secret-value --region us-east-1 --secret-id {SECRET} --secret-string file://"
 AWS_DOWN = AwsUnavailable("it answered ThrottlingException")
-AGAIN = "run `sam build` and `sam deploy` in the folder that you deploy webadmit-exports from"
+DEPLOY = "sam deploy --stack-name webadmit-exports --region us-east-1"
+WHERE = "in the folder that you deploy webadmit-exports from"
+AGAIN = f"run `{DEPLOY}` {WHERE}, in a clone after `sam build`"
+IN_A_CLONE = "put that into parameter_overrides in your samconfig file, and run `sam build` and `sam deploy`"
+CHANGED = f"{WHERE} (in a clone {IN_A_CLONE})"
 
 
 def schedule(entries: str = "1:100", name: str = "Exports", *, is_on: bool = True) -> Schedule:
@@ -144,8 +148,8 @@ def test_where_nothing_is_scheduled_the_exports_to_choose_from_come_with_the_pro
         "1 problem:",
         "  - Exports is empty: nothing is ever started.",
         (
-            "    Fix: Choose names of exports from the list above; put \"Exports='…'\" into parameter_overrides in your"
-            f" samconfig file, then {AGAIN}"
+            "    Fix: Choose names of exports from the list above; run"
+            f" `{DEPLOY} --parameter-overrides \"Exports='…'\"` {CHANGED}"
         ),
     ]
     assert "    1:100  Nightly (CSV)" in findings.lines
@@ -357,7 +361,7 @@ def test_where_nobody_is_told_of_failures_there_is_a_problem() -> None:
 
     assert problem(world) == (
         "Nobody is told when something goes wrong: AlertsTopic has no subscriber.",
-        f"put \"AlertEmail='…'\" into parameter_overrides in your samconfig file, then {AGAIN}",
+        f"run `{DEPLOY} --parameter-overrides \"AlertEmail='…'\"` {CHANGED}",
     )
 
 
@@ -660,9 +664,8 @@ def test_a_schedule_that_was_switched_by_hand_is_a_problem_with_the_command_that
     found, fix = problem(world)
 
     assert found.startswith(what)
-    assert [fix.index(f"`sam deploy --parameter-overrides ScheduleState={state}`") for state in states] == sorted(
-        fix.index(f"ScheduleState={state}`") - len("`sam deploy --parameter-overrides ") for state in states
-    )
+    first, second = (f"`{DEPLOY} --parameter-overrides ScheduleState={state}`" for state in states)
+    assert f"{first} and {second}" in fix
     assert "switched by hand" in "\n".join(world.check().lines)
 
 

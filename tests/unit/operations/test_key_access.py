@@ -11,7 +11,11 @@ from webadmit_exports.domain.start_request import parse_entries
 from webadmit_exports.operations.key_access import KeyAccess
 from webadmit_exports.operations.setup_problem import SetupProblem
 
-AGAIN = "run `sam build` and `sam deploy` in the folder that you deploy webadmit-exports from"
+CHANGED = (
+    "run `sam deploy --stack-name webadmit-exports --region us-east-1 --parameter-overrides \"Exports='…'\"` in the"
+    " folder that you deploy webadmit-exports from (in a clone put that into parameter_overrides in your samconfig"
+    " file, and run `sam build` and `sam deploy`)"
+)
 
 
 def listed(number: int, name: str = "", kind: str = "") -> ListedExport:
@@ -51,7 +55,7 @@ def test_exports_that_an_identity_does_not_have_are_told_together() -> None:
     (problem,) = problems(reach(identity(1), i1=[listed(10)]), "1:10,1:11,1:12")
 
     assert problem.what == "Identity 1 has no such export: 1:11,1:12."
-    assert problem.fix.endswith(f"in your samconfig file, then {AGAIN}")
+    assert problem.fix.endswith(f"in its place: {CHANGED}")
 
 
 def test_an_export_of_another_identity_is_not_taken_for_it() -> None:
@@ -95,8 +99,8 @@ def test_a_new_cycle_is_told_with_the_pairs_of_the_same_names() -> None:
     )
     assert problem.fix == (
         "put the names of the exports into Exports in the place of 1:10,1:11: names need no change for a new cycle. Or"
-        " put their pairs there (the exports of the same names there are 2:21,2:20). Exports is in parameter_overrides"
-        f" in your samconfig file; then {AGAIN}"
+        " put their pairs there (the exports of the same names there are 2:21,2:20). Then"
+        f" {CHANGED}"
     )
 
 

@@ -398,7 +398,7 @@ def test_a_schedule_that_was_switched_off_by_hand_needs_action_with_the_command_
     (sent,) = world.topics.messages
     assert sent.subject == "webadmit-exports: ACTION NEEDED: 2 of 2 ready, the schedule of Exports is off"
     assert "The schedule of Exports is off, switched by hand: nothing of it is started." in sent.mail
-    assert "`sam deploy --parameter-overrides ScheduleState=DISABLED` and `sam deploy" in sent.mail
+    assert "--parameter-overrides ScheduleState=DISABLED` and `sam deploy" in sent.mail
     assert sent.body["schedules_switched_by_hand"] == 1
 
 
