@@ -816,7 +816,7 @@ def test_path_and_permissions_boundary_are_put_on_every_role() -> None:
             "HasPermissionsBoundary",
             {"Ref": "PermissionsBoundaryArn"},
         ], name
-        assert role["Path"] == {"Ref": "RolePath"}, name
+        assert role["Path"]["Fn::If"][:2] == ["HasRolePath", {"Ref": "RolePath"}], name
 
 
 # ── The archive ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -159,6 +159,7 @@ class Download:
     content_type: str = "text/csv"
     charset: str = ""
     encoding: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
 
     def chunks(self) -> Iterator[bytes]:
         yield self.content

@@ -173,7 +173,7 @@ def test_a_schedule_that_somebody_switched_off_is_told_by_check_and_mail(night: 
 
     assert problem.startswith("The schedule of Exports is off, switched by hand: nothing of it is started.")
     assert mail["subject"] == "webadmit-exports: ACTION NEEDED: 3 of 3 ready, the schedule of Exports is off"
-    assert "`sam deploy --parameter-overrides ScheduleState=ENABLED`" in mail["text"]
+    assert 'with "ScheduleState=ENABLED"' in mail["text"]
     assert check(night)["problems"] == []
 
 

@@ -145,7 +145,7 @@ class DeliverFile:
             self._remove(delivery, delivery.partial)
             return self.telling.stood_down(delivery)
         asked_at = delivery.rename_at or self.now()
-        if self.now() - asked_at >= _RENAMED_WITHIN:
+        if delivery.since - asked_at >= _RENAMED_WITHIN:  # the list was asked for so much later
             then = Phase.ARRIVED if delivery.folder == self.folder else Phase.TO_SEND
             refused = replace(delivery, rename_at=None, must_be_seen=True)
             raise Hitch(refused, DeliveryProblem.NOT_RENAMED, "", then)

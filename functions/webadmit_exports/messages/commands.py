@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_HOW = '"Deploy again" in docs/runbook.md'
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commands:
-    """Commands to paste into a terminal, in the project's folder, and sentences that name commands."""
+    """Commands to paste into a terminal, in the project's folder, and sentences that say what to do."""
 
     stack_name: str
     region: str
@@ -70,26 +72,16 @@ class Commands:
     def renew_schedules(self, state: str) -> str:
         """Brings schedules back to what they were deployed as, which a deployment that changes nothing does not do."""
         other = "ENABLED" if state == "DISABLED" else "DISABLED"
-        deploy = f"sam deploy {self._stack} --parameter-overrides ScheduleState="
-        return f"run `{deploy}{other}` and `{deploy}{state}`, {self._where}, in a clone after `sam build`"
+        return f'deploy {self.stack_name} with "ScheduleState={other}", then with "ScheduleState={state}" ({_HOW})'
 
     def deploy(self, **parameters: str) -> str:
         """Deploys the stack again, with these parameters changed: what a sentence says after "then" or "to do that".
 
-        In a clone `sam deploy` alone would deploy what was built last, in a fresh one nothing.
+        There is no command in it: which one is right hangs on how the stack was deployed, and a wrong one would
+        deploy another stack.
         """
-        deploy = f"sam deploy {self._stack}"
-        if not parameters:
-            return f"run `{deploy}` {self._where}, in a clone after `sam build`"
-        values = " ".join(f'"{name}={_quoted(value)}"' for name, value in parameters.items())
-        return (
-            f"run `{deploy} --parameter-overrides {values}` {self._where} (in a clone put that into"
-            " parameter_overrides in your samconfig file, and run `sam build` and `sam deploy`)"
-        )
-
-    @property
-    def _where(self) -> str:
-        return f"in the folder that you deploy {self.stack_name} from"
+        values = ", ".join(f'"{name}={_quoted(value)}"' for name, value in parameters.items())
+        return f"deploy {self.stack_name} {f'with {values}' if values else 'again'} ({_HOW})"
 
 
 def _quoted(value: str) -> str:

@@ -1,6 +1,7 @@
 """Finds the exports that names stand for, before they are started."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -49,6 +50,7 @@ class ResolveNames:
         try:
             listing = self._list(key, [start.name for start in requested], throttle)
             self.labels.remember(listing)
+            _log_facts(listing)
             return {start: self._resolve(start, listing, name_count=len(requested)) for start in requested}
         except NotStarted as why:
             problem, detail = why.problem, why.detail
@@ -154,3 +156,14 @@ def each_once(resolved: Mapping[RequestedStart, Resolved]) -> dict[RequestedStar
             )
         instead |= {start: chosen[start.export.export_id] for start in by_name}
     return instead
+
+
+def _log_facts(listing: Listing) -> None:
+    listed = Counter(export.id for exports in listing.exports.values() for export in exports)
+    logger.info(
+        "WebAdMIT listed exports",
+        first_contact="exports",
+        identities=len(listing.identities),
+        exports=len(listed),
+        exports_in_several_identities=sum(number > 1 for number in listed.values()),
+    )

@@ -1,6 +1,5 @@
 """Lists what the key reaches: one call for the identities, then one for the exports of each that is wanted."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from typing import TypeVar
 from webadmit_exports.domain.identities import ListedExport, Listing, followed
 from webadmit_exports.domain.name_pattern import NamePattern
 from webadmit_exports.errors import ApiKeyRefused, RateLimited, Unavailable, WebAdmitError
-from webadmit_exports.telemetry import logger
 from webadmit_exports.webadmit.api_key import ApiKey
 from webadmit_exports.webadmit.client import WebAdmit
 
@@ -73,14 +71,6 @@ class Lister:
                     listing.exports[number] = answer
                 else:
                     listing.unlisted[number] = answer
-        listed = Counter(export.id for exports in listing.exports.values() for export in exports)
-        logger.info(
-            "WebAdMIT listed exports",
-            first_contact="exports",
-            identities=len(identities),
-            exports=len(listed),
-            exports_in_several_identities=sum(number > 1 for number in listed.values()),
-        )
         return listing
 
 

@@ -37,11 +37,7 @@ from webadmit_exports.errors import (
 SECRET = WRITER.commands.api_key_secret
 STORE_KEY = f"aws secretsmanager put-secret-value --region us-east-1 --secret-id {SECRET} --secret-string file://"
 AWS_DOWN = AwsUnavailable("it answered ThrottlingException")
-DEPLOY = "sam deploy --stack-name webadmit-exports --region us-east-1"
-WHERE = "in the folder that you deploy webadmit-exports from"
-AGAIN = f"run `{DEPLOY}` {WHERE}, in a clone after `sam build`"
-IN_A_CLONE = "put that into parameter_overrides in your samconfig file, and run `sam build` and `sam deploy`"
-CHANGED = f"{WHERE} (in a clone {IN_A_CLONE})"
+DEPLOY_AGAIN = '("Deploy again" in docs/runbook.md)'
 
 
 def schedule(entries: str = "1:100", name: str = "Exports", *, is_on: bool = True) -> Schedule:
@@ -148,8 +144,8 @@ def test_where_nothing_is_scheduled_the_exports_to_choose_from_come_with_the_pro
         "1 problem:",
         "  - Exports is empty: nothing is ever started.",
         (
-            "    Fix: Choose names of exports from the list above; run"
-            f" `{DEPLOY} --parameter-overrides \"Exports='…'\"` {CHANGED}"
+            "    Fix: Choose names of exports from the list above; deploy webadmit-exports with"
+            f" \"Exports='…'\" {DEPLOY_AGAIN}"
         ),
     ]
     assert "    1:100  Nightly (CSV)" in findings.lines
@@ -361,7 +357,7 @@ def test_where_nobody_is_told_of_failures_there_is_a_problem() -> None:
 
     assert problem(world) == (
         "Nobody is told when something goes wrong: AlertsTopic has no subscriber.",
-        f"run `{DEPLOY} --parameter-overrides \"AlertEmail='…'\"` {CHANGED}",
+        f"deploy webadmit-exports with \"AlertEmail='…'\" {DEPLOY_AGAIN}",
     )
 
 
@@ -415,7 +411,9 @@ def test_a_callback_api_that_does_not_refuse_an_empty_form_is_a_problem(status: 
     what, fix = problem(world_of(probe=FakeProbe(status)))
 
     assert what.startswith(f"The callback API is not working ({answer}; expected 400).")
-    assert fix.startswith(f"run this check again; if it stays, {AGAIN}, and see: sam logs")
+    assert fix.startswith(
+        f"run this check again; if it stays, deploy webadmit-exports again {DEPLOY_AGAIN}, and see: sam logs"
+    )
     assert "--stack-name webadmit-exports --region us-east-1 --name ReceiveCallbackFunction" in fix
 
 
@@ -656,7 +654,7 @@ def test_several_problems_are_counted_and_each_is_followed_by_its_repair() -> No
         (True, "The schedule of Exports is on, switched by hand: it goes on", ["ENABLED", "DISABLED"]),
     ],
 )
-def test_a_schedule_that_was_switched_by_hand_is_a_problem_with_the_command_that_repairs_it(
+def test_a_schedule_that_was_switched_by_hand_is_a_problem_with_what_repairs_it(
     is_on: bool, what: str, states: list[str]
 ) -> None:
     world = world_of(schedules=[replace(schedule(is_on=is_on), wanted_on=not is_on)])
@@ -664,8 +662,7 @@ def test_a_schedule_that_was_switched_by_hand_is_a_problem_with_the_command_that
     found, fix = problem(world)
 
     assert found.startswith(what)
-    first, second = (f"`{DEPLOY} --parameter-overrides ScheduleState={state}`" for state in states)
-    assert f"{first} and {second}" in fix
+    assert 'webadmit-exports with "ScheduleState={}", then with "ScheduleState={}" ('.format(*states) in fix
     assert "switched by hand" in "\n".join(world.check().lines)
 
 

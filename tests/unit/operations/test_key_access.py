@@ -11,11 +11,7 @@ from webadmit_exports.domain.start_request import parse_entries
 from webadmit_exports.operations.key_access import KeyAccess
 from webadmit_exports.operations.setup_problem import SetupProblem
 
-CHANGED = (
-    "run `sam deploy --stack-name webadmit-exports --region us-east-1 --parameter-overrides \"Exports='…'\"` in the"
-    " folder that you deploy webadmit-exports from (in a clone put that into parameter_overrides in your samconfig"
-    " file, and run `sam build` and `sam deploy`)"
-)
+CHANGED = 'deploy webadmit-exports with "Exports=\'…\'" ("Deploy again" in docs/runbook.md)'
 
 
 def listed(number: int, name: str = "", kind: str = "") -> ListedExport:

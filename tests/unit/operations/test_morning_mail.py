@@ -389,7 +389,7 @@ def test_what_the_table_and_the_queues_tell_is_sent() -> None:
     assert (sent.body["waiting_for_retry"], sent.body["given_up"]) == (1, 2)
 
 
-def test_a_schedule_that_was_switched_off_by_hand_needs_action_with_the_command_that_repairs_it() -> None:
+def test_a_schedule_that_was_switched_off_by_hand_needs_action_with_what_repairs_it() -> None:
     world = world_of(replace(NIGHTLY, is_on=False))
     world.put(file(finished_at=READY_AT), file(export=OTHER, file_id=2, finished_at=READY_AT))
 
@@ -398,7 +398,7 @@ def test_a_schedule_that_was_switched_off_by_hand_needs_action_with_the_command_
     (sent,) = world.topics.messages
     assert sent.subject == "webadmit-exports: ACTION NEEDED: 2 of 2 ready, the schedule of Exports is off"
     assert "The schedule of Exports is off, switched by hand: nothing of it is started." in sent.mail
-    assert "--parameter-overrides ScheduleState=DISABLED` and `sam deploy" in sent.mail
+    assert 'deploy webadmit-exports with "ScheduleState=DISABLED", then with "ScheduleState=ENABLED"' in sent.mail
     assert sent.body["schedules_switched_by_hand"] == 1
 
 
