@@ -20,6 +20,7 @@ from tests.sandbox.package import ROOT, compile_for_upload, lay_out, wheels
 RELEASE = ROOT / "release"
 CYCLONEDX = ROOT / ".venv-release" / "bin" / "cyclonedx-py"
 _ALL_FILES_TIME = (1980, 1, 1, 0, 0, 0)  # the first that a zip can have
+_LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")  # within the project
 _LICENCE = re.compile(r"\.dist-info/(licenses/)?(.*/)?(LICEN[CS]E|NOTICE|COPYING|AUTHORS)[^/]*$", re.IGNORECASE)
 
 
@@ -65,11 +66,23 @@ def texts() -> dict[str, str]:
         "samconfig.toml": _text(RELEASE / "samconfig.toml"),
         "LICENSE": _text(ROOT / "LICENSE"),
         "CHANGELOG.md": _text(ROOT / "CHANGELOG.md"),
+        "SECURITY.md": _text(ROOT / "SECURITY.md"),
         "THIRD-PARTY-LICENSES.txt": "".join(_licences()),
-        **{f"docs/{path.name}": _text(path) for path in (ROOT / "docs").glob("*.md")},
+        "docs/overview.md": _LINK.sub(_from_docs, _text(ROOT / "README.md")),
+        **{
+            f"docs/{path.name}": _text(path).replace("](../README.md", "](overview.md")
+            for ending in ("md", "svg")
+            for path in (ROOT / "docs").glob(f"*.{ending}")
+        },
         **{f"docs/schemas/{path.name}": _text(path) for path in (ROOT / "docs" / "schemas").glob("*.json")},
         **{f"events/{path.name}": _text(path) for path in (ROOT / "events").glob("*.json")},
     }
+
+
+def _from_docs(link: re.Match[str]) -> str:
+    """A link of the project's README as it is in docs/, where that README goes, since the release has its own."""
+    target = link[1]
+    return f"]({target.removeprefix('docs/') if target.startswith('docs/') else f'../{target}'})"
 
 
 def _functions() -> bytes:

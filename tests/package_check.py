@@ -48,6 +48,7 @@ def main() -> int:
         print(f"imported {handler} from {name}")
     plain = zipped(BUILT / next(iter(functions)))
     for name in functions:
+        check_binaries(BUILT / name)
         compile_for_upload(python, BUILT / name)
         check_bytecode(BUILT / name)
     assert len({digest(BUILT / name) for name in functions}) == 1, "the packages differ, so that each is uploaded"
@@ -84,6 +85,7 @@ def check_release(functions: dict[str, tuple[str, list[str]]]) -> None:
     shutil.unpack_archive(archive, RELEASES)
     unpacked = RELEASES / "functions"
     shutil.unpack_archive(RELEASES / archive.stem / "functions.zip", unpacked)
+    check_binaries(unpacked)
     for version in ("3.13", "3.14"):  # what Lambda has, and what it will have next
         python = shutil.which(f"python{version}")
         if python is None or subprocess.run([python, "--version"], capture_output=True, check=False).returncode:
@@ -93,6 +95,13 @@ def check_release(functions: dict[str, tuple[str, list[str]]]) -> None:
             import_handler(python, unpacked, handler, variables)
         print(f"imported {len(functions)} handlers from the release with python{version}")
     print(f"The release is good: {archive.name}, {archive.stat().st_size / 1e6:.1f} MB, twice the same bytes.")
+
+
+def check_binaries(folder: Path) -> None:
+    """What is compiled for one architecture has the same in Python beside it: `Architecture` is a parameter."""
+    compiled = [path.relative_to(folder).as_posix() for path in folder.rglob("*.so")]
+    bound = [path for path in compiled if not (folder / f"{path.partition('.')[0]}.py").exists()]
+    assert not bound, f"{bound} run on one architecture alone"
 
 
 def check_settings() -> None:

@@ -1,5 +1,6 @@
 """What is released, and how; `make package` builds it twice, `make deploy-check` deploys it."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import yaml
 
 from release import build
 from tests.sandbox.package import ROOT
-from tests.test_docs import README
+from tests.test_docs import README, slug
 
 RELEASED = (ROOT / "release" / "README.md").read_text(encoding="utf-8")
 
@@ -39,11 +40,19 @@ def test_the_release_has_the_settings_of_the_clone_but_no_values() -> None:
     assert released == ours
 
 
-def test_what_the_released_readme_links_is_in_the_release() -> None:
-    linked = set(re.findall(r"\]\(([^)#]+)", RELEASED)) - {"docs"}
+def test_what_a_released_document_links_is_in_the_release() -> None:
+    texts = build.texts()
+    documents = {name: text for name, text in texts.items() if name.endswith(".md")}
+    of_the_clone = re.compile(r"CONTRIBUTING\.md|(functions|tests)(/.*)?")
 
-    assert linked
-    assert linked <= set(build.texts())
+    for name, text in documents.items():
+        for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
+            target = os.path.normpath(Path(name).parent / link) if link else name
+            if not of_the_clone.fullmatch(target):
+                assert target in texts or any(one.startswith(f"{target}/") for one in texts), f"{name}: {link}"
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", documents[target], re.MULTILINE)
+                assert anchor in {slug(heading) for heading in headings}, f"{name}: {link}#{anchor}"
 
 
 def test_the_released_template_takes_the_code_from_the_zip() -> None:

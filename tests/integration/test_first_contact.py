@@ -29,7 +29,7 @@ def kinds(name: str) -> set[str]:
 def conditions(name: str) -> list[str]:
     """What its filter asks of a line, all of it."""
     (line,) = re.findall(r"^\| filter (.+)$", QUERIES[name]["QueryString"], re.MULTILINE)
-    return line.split(" and ")
+    return str(line).split(" and ")
 
 
 def is_met(condition: str, line: dict[str, Any]) -> bool:
