@@ -5,13 +5,16 @@ way they can be counted, and be made to fail.
 """
 
 import contextlib
+import fcntl
 import http.client
 import json
 import os
 import queue
 import re
+import select
 import subprocess
 import sys
+import termios
 import threading
 import time
 import uuid
@@ -206,6 +209,9 @@ class Instance:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is the sandbox's to handle
         )
+        assert self._process.stdout
+        self._output = self._process.stdout.fileno()
+        self._reading = threading.Lock()
         self._follower = threading.Thread(target=self._follow, daemon=True)
         self._follower.start()
 
@@ -253,17 +259,29 @@ class Instance:
         if self.is_alive:
             self.kill()
         self._follower.join()
+        assert self._process.stdout
+        self._process.stdout.close()
         self._events.put(None)
         self._server.shutdown()
         self._server.server_close()
 
+    def wait_for_log(self) -> None:
+        """Returns when all that the process has written is in the log."""
+        while True:
+            with self._reading:
+                if not int.from_bytes(fcntl.ioctl(self._output, termios.FIONREAD, bytes(4)), sys.byteorder):
+                    return
+            time.sleep(0.001)
+
     def _follow(self) -> None:
         """Collects what the process writes, until it ends."""
-        stream = self._process.stdout
-        assert stream is not None
-        with stream:
-            for line in stream:
-                self.function.log.append(line.decode("utf-8", errors="replace").rstrip("\n"))
+        unfinished = b""
+        while select.select([self._output], [], []):
+            with self._reading:
+                if not (read := os.read(self._output, 65536)):
+                    break
+                *lines, unfinished = (unfinished + read).split(b"\n")
+                self.function.log += [line.decode("utf-8", errors="replace") for line in lines]
         self._process.wait()
         self.finish(_failure("Runtime.ExitError", f"the process ended with {self._process.returncode}"))
 
@@ -301,6 +319,7 @@ class _RuntimeHandler(Handler):
         if not self.path.startswith(_RUNTIME):
             return self._aws()
         body = self.read_body()
+        self.instance.wait_for_log()
         self.answer(202, {}, b"")
         payload = json.loads(body or b"null")
         return self.instance.finish(Invocation(payload, failed=self.path.endswith("/error")))
