@@ -303,9 +303,5 @@ def show_mail(console: Console, mail: dict[str, str]) -> None:
 def show_what_next(console: Console) -> None:
     console.print(
         "\nScroll up for the mails. What next: `make test` runs all tests."
-        "\nTo deploy, you need Python 3.13, the SAM CLI and an AWS account. Write AlertEmail, and Exports with the"
-        " names of your exports, into samconfig.toml, then:"
-        "\n  sam build"
-        "\n  sam deploy"
-        "\nREADME.md says where to find the API key, and how to see what will run tonight."
+        '\nTo deploy, you need an AWS account and a browser: README.md, "Deploy it", has the four commands.'
     )

@@ -130,8 +130,8 @@ _NEXT_STEPS = {
     ' starts as usual. To start one now, see "Start an export now" in docs/runbook.md: what a person starts in'
     " WebAdMIT is not announced.",
     EventType.EMPTY: "Nothing needs to be done if that is what you expect, for example before the first applications of"
-    " a cycle. Otherwise look at the list that the export uses in WebAdMIT. To get no more such mails, deploy with"
-    " AlertOnEmptyList=false.",
+    " a cycle. Otherwise look at the list that the export uses in WebAdMIT. To get no more such mails, deploy this"
+    ' stack with "AlertOnEmptyList=false" ("Deploy again" in docs/runbook.md).',
     EventType.OVERDUE: "This stack follows it on and announces how it ends. You will not be told again that it is"
     " late. If it should be done by now, look at it in WebAdMIT.",
 }
