@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -64,8 +65,8 @@ def since(sandbox: Sandbox) -> dict[str, int]:
 def hour(sandbox: Sandbox, world: World, since: dict[str, int]) -> dict[str, list[dict[str, Any]]]:
     """The first hour of docs/first-contact.md: what each query finds then."""
     pair, other = world.add_export(), world.add_export()
-    world.start(pair)
-    world.start(pair, scheduled_for=world.now.replace(second=(world.now.second + 1) % 60))  # joins the run
+    world.start(pair, scheduled_for=world.now - timedelta(minutes=1))
+    world.start(pair)  # joins the run
     world.fault(method="POST", answer=(429, ""), headers={"Retry-After": "1"})
     world.start(world.export(other).name)
     world.fault(method="GET", path="/export_files$", answer=(429, ""))
