@@ -341,7 +341,8 @@ class Explorer:
             process: Process = self._processes.values[number]
             replay = Replay(process.answers, self._model.to_time)
             try:
-                known = (None, False, self._model.run(process, replay))
+                outcome = self._model.run(process, replay)
+                known = (None, replay.has_read_clock, outcome)  # which may tell the time
             except Pending as pending:
                 known = (pending.call, replay.has_read_clock, continuation(pending))
             self._calls[number] = known

@@ -72,6 +72,33 @@ def explored(budget: dict[str, int]) -> engine.Result:
     return Explorer(Counting(budget), (1,)).explore(most_states=1000, most_seconds=10)
 
 
+@dataclass(frozen=True)
+class Noting(Counting):
+    """Processes that read the clock after their last call, and end with what it says."""
+
+    def run(self, process: Process, replay: Replay) -> Hashable:
+        replay.ask("reads")
+        time: int = replay.now()
+        return time
+
+    def ended(self, process: Process, outcome: Hashable, shared: Any) -> Any:
+        return (outcome, shared[1] + 1)
+
+    def when_idle(self, shared: Any, clock: int) -> str:
+        return "a time is noted that has not come yet" if shared[0] > clock else ""
+
+    def after_recovery(self, shared: Any, clock: int, run_alone: RunAlone) -> str:
+        """A process of its own, an hour later: what it notes is not what another one notes now."""
+        after, wrong = run_alone("count", "", shared, clock + 60)
+        return wrong if after[0] == clock + 60 else f"{after[0]} is noted at {clock + 60}"
+
+
+def test_what_a_process_ends_with_is_of_its_own_time() -> None:
+    result = Explorer(Noting({"count": 2, "tick": 1}), (1,)).explore(most_states=1000, most_seconds=10)
+
+    assert (result.violation, result.is_exhausted) == ("", True)
+
+
 def test_a_lost_update_is_found_on_a_shortest_way() -> None:
     result = explored({"count": 3})
 

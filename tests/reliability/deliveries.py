@@ -11,10 +11,11 @@ from .figures import Figures, tell
 from .strikes import IDENTITY, Deed, Strike, fail, kill_after, kill_before, lose_answer, throttle
 
 CONTENT = b"id,name\r\n1,a\r\n2,b\r\n"
-DEEDS = (kill_before, kill_after, throttle, fail, lose_answer)
+KILLS = (kill_before, kill_after)
+FAULTS = (throttle, fail, lose_answer)
 
 
-def deliveries(*, deeds: tuple[Deed, ...] = DEEDS) -> Figures:
+def deliveries(*deeds: Deed) -> Figures:
     """Each call of DeliverFileFunction is struck once, for each deed a case."""
     figures = Figures()
     with Sandbox(delivers=True) as sandbox:

@@ -35,7 +35,8 @@ def trials(form: str) -> list[Trial]:
     return [
         Trial("Processes that die, at each call", strikes.kills),
         Trial("AWS that fails, at each call", partial(strikes.aws_faults, deeds=deeds)),
-        Trial("Deliveries, struck at each call", deliveries.deliveries),
+        Trial("Deliveries: processes that die, at each call", partial(deliveries.deliveries, *deliveries.KILLS)),
+        Trial("Deliveries: AWS that fails, at each call", partial(deliveries.deliveries, *deliveries.FAULTS)),
         _bad_night(1_000 if long else 100),
         *_fuzzing(100_000 if long else 20_000),
     ]
