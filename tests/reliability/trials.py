@@ -28,6 +28,7 @@ def trials(form: str) -> list[Trial]:
     """The trials of a form, those that take longest first."""
     long = form == "long"
     deeds = (strikes.throttle, strikes.fail, strikes.lose_answer, *([strikes.hang] if long else []))
+    faults = deliveries.FAULTS[: None if long else 1]
     if form == "chaos":
         return [_bad_night(10_000)]
     if form == "fuzz":
@@ -36,7 +37,7 @@ def trials(form: str) -> list[Trial]:
         Trial("Processes that die, at each call", strikes.kills),
         Trial("AWS that fails, at each call", partial(strikes.aws_faults, deeds=deeds)),
         Trial("Deliveries: processes that die, at each call", partial(deliveries.deliveries, *deliveries.KILLS)),
-        Trial("Deliveries: AWS that fails, at each call", partial(deliveries.deliveries, *deliveries.FAULTS)),
+        Trial("Deliveries: AWS that fails, at each call", partial(deliveries.deliveries, *faults)),
         _bad_night(1_000 if long else 100),
         *_fuzzing(100_000 if long else 20_000),
     ]
